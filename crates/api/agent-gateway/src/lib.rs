@@ -1,0 +1,1 @@
+//! Serves the ECS agent protocol to container agents

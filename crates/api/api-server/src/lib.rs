@@ -1,0 +1,1 @@
+//! Listener and the one request pipeline: route, authenticate, decode, validate, authorize, dispatch, render

@@ -1,0 +1,1 @@
+//! The reconciling loop: keyed queue, backoff, timers; knows no resource

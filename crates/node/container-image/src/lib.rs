@@ -1,0 +1,1 @@
+//! Pull, verify, unpack, share and collect container images

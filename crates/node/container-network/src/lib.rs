@@ -1,0 +1,1 @@
+//! Network namespaces, interfaces, addresses, NAT and name resolution of sandboxes

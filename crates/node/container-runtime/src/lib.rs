@@ -1,0 +1,1 @@
+//! Sandboxes and the shim process that owns each one

@@ -1,0 +1,1 @@
+//! Content-addressed blobs and segments over object storage

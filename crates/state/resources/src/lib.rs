@@ -1,0 +1,1 @@
+//! Stored types of all services: spec, status, lifecycle; no I/O

@@ -1,0 +1,1 @@
+//! Starts a region for a test

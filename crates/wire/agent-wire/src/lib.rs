@@ -1,0 +1,1 @@
+//! The published ECS agent protocol: ACS and TCS messages

@@ -1,0 +1,1 @@
+//! AWS wire protocols, SigV4 and error rendering; knows no service

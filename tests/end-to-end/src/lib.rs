@@ -1,0 +1,1 @@
+//! Whole-region tests with real clients
