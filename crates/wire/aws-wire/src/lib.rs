@@ -1,1 +1,19 @@
-//! AWS wire protocols, SigV4 and error rendering; knows no service
+//! AWS wire protocols in one neutral form; knows no service.
+//!
+//! A request travels bytes → [`Node`] (by its protocol's reader) → validation against the static [`schema`] →
+//! the generated input type ([`FromNode`]). An answer travels from the generated output type ([`ToWire`]) into the
+//! protocol's [`Writer`]. One set of generated types therefore serves every protocol, and a new protocol joins
+//! without touching a service. The generated types live in the service crates, never here.
+
+mod decode;
+mod encode;
+mod error;
+mod node;
+pub mod schema;
+mod service;
+
+pub use decode::{DecodeError, FromNode, ListItem as ReadItem};
+pub use encode::{ListItem as WriteItem, ToWire, Writer, write_member};
+pub use error::{ErrorShape, Fault, ServiceError};
+pub use node::Node;
+pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};

@@ -1,0 +1,50 @@
+//! The value tree that every protocol's reader produces.
+
+/// One value of a request, keyed by the member names of the API model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// An explicit null; treated as absent.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction, or one too large for [`Node::Integer`].
+    Float(f64),
+    /// A string. Protocols without types (query, XML, headers) give every scalar as text.
+    Text(String),
+    /// Raw bytes, from protocols that have them; others send base64 text.
+    Blob(Vec<u8>),
+    /// A list.
+    List(Vec<Node>),
+    /// A structure or a map, in the order sent.
+    Map(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// An empty structure.
+    pub const fn empty() -> Self {
+        Self::Map(Vec::new())
+    }
+
+    /// The member called `name`, when this is a structure that has a non-null one.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Map(members) => members
+                .iter()
+                .rev()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+                .filter(|value| **value != Self::Null),
+            _ => None,
+        }
+    }
+
+    /// The text of the member called `name`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.member(name) {
+            Some(Self::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
