@@ -1,1 +1,3 @@
-//! The ecr API
+//! The ecr API.
+
+pub mod shapes;

@@ -1,1 +1,3 @@
-//! The ecs API
+//! The ecs API.
+
+pub mod shapes;

@@ -1,1 +1,3 @@
-//! The logs API
+//! The logs API.
+
+pub mod shapes;

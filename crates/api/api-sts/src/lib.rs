@@ -1,1 +1,3 @@
-//! The sts API
+//! The sts API.
+
+pub mod shapes;
