@@ -1,7 +1,11 @@
 //! Developer commands: `cargo xtask COMMAND`.
 
 mod agent_shapes;
+mod bench;
+mod ci;
 mod shapes;
+mod tidy;
+mod tools;
 
 use anyhow::Result;
 use clap::Parser;
@@ -17,11 +21,31 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Check the direction of dependency and list sizes.
+    Tidy,
+    /// Install what the tests need, then run them all and print the totals.
+    Test {
+        /// Only the Rust tests, without the tests with real clients.
+        #[arg(long)]
+        rust_only: bool,
+    },
+    /// Run the benchmarks side by side with their peers and print the figures.
+    Bench {
+        /// Which: run-task, api, registry, start; all when none is given.
+        which: Vec<String>,
+    },
+    /// Everything continuous integration checks.
+    Ci,
 }
 
 fn main() -> Result<()> {
+    let root = root();
     match Command::parse() {
-        Command::Shapes { check } => shapes::run(&root(), check),
+        Command::Shapes { check } => shapes::run(&root, check),
+        Command::Tidy => tidy::run(&root),
+        Command::Test { rust_only } => ci::test(&root, rust_only),
+        Command::Bench { which } => bench::run(&root, &which),
+        Command::Ci => ci::run(&root),
     }
 }
 

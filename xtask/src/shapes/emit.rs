@@ -73,10 +73,8 @@ impl<'a> Generator<'a> {
             self.rust_type(&reference.as_ref().context("a list or map without its member")?.shape)
         };
         Ok(match shape.kind.as_str() {
-            "structure" => type_name(name),
-            "string" if shape.values.is_empty() => "String".to_owned(),
-            "string" => type_name(name),
-            "character" => "String".to_owned(),
+            kind if kind == "structure" || !shape.values.is_empty() => type_name(name),
+            "string" | "character" => "String".to_owned(),
             "integer" => "i32".to_owned(),
             "long" => "i64".to_owned(),
             "float" | "double" => "f64".to_owned(),
@@ -118,7 +116,7 @@ impl<'a> Generator<'a> {
         }
         out.push_str("}\n\n");
         if self.inputs.contains(name) {
-            self.read_structure(out, &rust, shape)?;
+            Self::read_structure(out, &rust, shape)?;
         }
         if self.outputs.contains(name) {
             writeln!(out, "impl WriteItem for {rust} {{}}\nimpl ToWire for {rust} {{")?;
@@ -133,7 +131,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    fn read_structure(&self, out: &mut String, rust: &str, shape: &Shape) -> Result<()> {
+    fn read_structure(out: &mut String, rust: &str, shape: &Shape) -> Result<()> {
         writeln!(out, "impl ReadItem for {rust} {{}}\nimpl FromNode for {rust} {{")?;
         out.push_str("fn from_node(node: Node) -> Result<Self, DecodeError> {\n");
         if shape.members.is_empty() {
@@ -192,7 +190,7 @@ impl<'a> Generator<'a> {
                 self.member_table(&mut out, name, shape)?;
             }
             let constant = constant(name);
-            let kind = self.kind(name, shape)?;
+            let kind = Self::kind(name, shape)?;
             writeln!(out, "pub static {constant}: Shape = Shape {{ name: {name:?}, kind: {kind} }};\n")?;
         }
         Ok(out)
@@ -232,7 +230,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    fn kind(&self, name: &str, shape: &Shape) -> Result<String> {
+    fn kind(name: &str, shape: &Shape) -> Result<String> {
         let limits = limits(shape);
         let target = |reference: &Option<Reference>| -> Result<String> {
             Ok(constant(&reference.as_ref().context("a list or map without its member")?.shape))

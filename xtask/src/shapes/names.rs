@@ -54,11 +54,8 @@ pub(crate) fn variant(value: &str) -> String {
         let mut chars = word.chars();
         if let Some(first) = chars.next() {
             out.push(first.to_ascii_uppercase());
-            if shouting {
-                out.push_str(&chars.as_str().to_ascii_lowercase())
-            } else {
-                out.push_str(chars.as_str())
-            }
+            let rest = chars.as_str();
+            out.push_str(&if shouting { rest.to_ascii_lowercase() } else { rest.to_owned() });
         }
     }
     if out.is_empty() || out.starts_with(|c: char| c.is_ascii_digit()) { format!("V{out}") } else { out }

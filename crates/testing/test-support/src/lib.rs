@@ -1,1 +1,0 @@
-//! Starts a region for a test

@@ -1,1 +1,0 @@
-//! Whole-region tests with real clients

