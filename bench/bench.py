@@ -1,0 +1,307 @@
+"""Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [start].
+
+Every figure is measured here and now on this machine; what is not installed is said to be missing, never guessed.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/conformance"))
+os.environ.setdefault("LONGSHORE_BIN", str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/longshore"))
+
+from botocore.auth import SigV4Auth  # noqa: E402
+from botocore.awsrequest import AWSRequest  # noqa: E402
+from botocore.credentials import Credentials  # noqa: E402
+from conftest import Region, wait_for  # noqa: E402
+from images import Registry, basic  # noqa: E402
+from tasks import NETWORK, Tasks  # noqa: E402
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def spread(samples, unit="ms"):
+    return f"median {statistics.median(samples):.1f} {unit}, min {min(samples):.1f}, max {max(samples):.1f} ({len(samples)} runs)"
+
+
+def memory_mib(pid, key="Pss"):
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def prepared(region):
+    region.client("ecr").create_repository(repositoryName="busybox")
+    Registry(region, "busybox").push_image("latest")
+    return Tasks(region), f"localhost:{region.port}/busybox:latest"
+
+
+def run_task():
+    region = Region()
+    try:
+        tasks, image = prepared(region)
+        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"]}])
+        samples, started = [], []
+        for _ in range(21):
+            begun = time.perf_counter()
+            task = tasks.run(definition)
+            wait_for(lambda: tasks.describe(task)["lastStatus"] == "RUNNING", "RUNNING", 30, 0.001)
+            samples.append((time.perf_counter() - begun) * 1000)
+            described = tasks.describe(task)
+            started.append((described["startedAt"] - described["createdAt"]).total_seconds() * 1000)
+            tasks.stop(task)
+        say(f"RunTask sent -> RUNNING seen by polling: {spread(samples[1:])}")
+        say(f"createdAt -> startedAt as the region saw it: {spread(started[1:])}")
+        docker_run()
+        many(region, tasks, definition)
+    finally:
+        region.close()
+
+
+def docker_run():
+    """The same busybox under docker, where an engine runs; podman stands beside it."""
+    engine = shutil.which("docker")
+    if engine and subprocess.run([engine, "info"], capture_output=True).returncode == 0:
+        samples = engine_samples(engine, [])
+        say(f"docker run -d: {spread(samples)}")
+    else:
+        say("docker run: no Docker engine runs on this machine")
+
+
+def engine_samples(engine, flags):
+    tar = tempfile.mktemp(suffix=".tar")
+    from images import busybox_layer
+
+    Path(tar).write_bytes(busybox_layer())
+    subprocess.run([engine, "import", tar, "longshore-bench:latest"], check=True, capture_output=True)
+    os.unlink(tar)
+    samples = []
+    for _ in range(11):
+        begun = time.perf_counter()
+        done = subprocess.run([engine, "run", "-d", *flags, "longshore-bench:latest", "/bin/sleep", "600"], check=True,
+                              capture_output=True, text=True)
+        samples.append((time.perf_counter() - begun) * 1000)
+        subprocess.run([engine, "rm", "-f", done.stdout.strip()], check=True, capture_output=True)
+    subprocess.run([engine, "rmi", "longshore-bench:latest"], capture_output=True)
+    return samples[1:]
+
+
+def many(region, tasks, definition, count=200):
+    """200 tasks as fast as they can be asked for."""
+    shims_before = set(shim_pids(region))
+    begun = time.perf_counter()
+
+    def ten(_):
+        answer = tasks.ecs.run_task(cluster=tasks.cluster, taskDefinition=definition, count=10, launchType="FARGATE",
+                                    networkConfiguration=NETWORK)
+        return [task["taskArn"] for task in answer["tasks"]]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        arns = [arn for group in pool.map(ten, range(count // 10)) for arn in group]
+
+    def all_running():
+        states = []
+        for at in range(0, count, 100):
+            states += [t["lastStatus"] for t in tasks.ecs.describe_tasks(cluster=tasks.cluster, tasks=arns[at:at + 100])["tasks"]]
+        return states.count("RUNNING") == count
+
+    wait_for(all_running, f"{count} running", 120, 0.02)
+    seconds = time.perf_counter() - begun
+    shims = [pid for pid in shim_pids(region) if pid not in shims_before]
+    pss = statistics.mean(memory_mib(pid) for pid in shims) if shims else 0
+    say(f"{count} tasks running after {seconds:.2f} s: {count / seconds:.0f} tasks/s; "
+        f"{len(shims)} shims, mean PSS {pss:.2f} MiB; server PSS {memory_mib(region.process.pid):.1f} MiB")
+    for arn in arns:
+        tasks.ecs.stop_task(cluster=tasks.cluster, task=arn)
+    wait_for(lambda: not shim_pids(region), "all stopped", 120)
+
+
+def shim_pids(region):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if len(command) > 2 and command[1] == b"shim" and region.data_dir.encode() in b" ".join(command):
+            found.append(int(pid))
+    return found
+
+
+def signed_script(region, service, target, body):
+    """A wrk script that replays one signed request; a signature is good for 15 minutes."""
+    data = json.dumps(body)
+    request = AWSRequest("POST", region.endpoint + "/", data=data,
+                         headers={"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"})
+    SigV4Auth(Credentials(*region.key), service, "us-east-1").add_auth(request)
+    lines = ['wrk.method="POST"', f"wrk.body={json.dumps(data)}"]
+    lines += [f"wrk.headers[{json.dumps(k)}]={json.dumps(v)}" for k, v in request.headers.items()]
+    path = tempfile.mktemp(suffix=".lua")
+    Path(path).write_text("\n".join(lines))
+    return path
+
+
+def wrk(script, endpoint, seconds=5, connections=8):
+    done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, endpoint + "/"],
+                          capture_output=True, text=True, check=True).stdout
+    rate = next(line.split()[1] for line in done.splitlines() if line.startswith("Requests/sec"))
+    p99 = next(line.split()[1] for line in done.splitlines() if line.strip().startswith("99%"))
+    bad = next((" " + line.strip() for line in done.splitlines() if "Non-2xx" in line), "")
+    return f"{float(rate):,.0f} requests/s, p99 {p99}{bad}"
+
+
+def api():
+    region = Region()
+    try:
+        tasks, image = prepared(region)
+        for i in range(10):
+            tasks.ecs.create_cluster(clusterName=f"rps{i}")
+            region.client("ecr").create_repository(repositoryName=f"rps/r{i}")
+        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"]}])
+        arns = [tasks.run(definition) for _ in range(5)]
+        for arn in arns:
+            tasks.wait(arn, "RUNNING")
+        prefix = "AmazonEC2ContainerServiceV20141113"
+        calls = [("ListClusters", "ecs", f"{prefix}.ListClusters", {}),
+                 ("DescribeTasks of 5", "ecs", f"{prefix}.DescribeTasks", {"cluster": tasks.cluster, "tasks": arns}),
+                 ("DescribeRepositories", "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", {})]
+        for name, service, target, body in calls:
+            say(f"{name}, 8 connections: {wrk(signed_script(region, service, target, body), region.endpoint)}")
+        for arn in arns:
+            tasks.stop(arn)
+        moto(calls)
+    finally:
+        region.close()
+
+
+def moto(calls):
+    server = shutil.which("moto_server")
+    if not server:
+        say("moto: not installed (pip install 'moto[server]'), no figure")
+        return
+    port = 5099
+    process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        class Peer:
+            endpoint = f"http://127.0.0.1:{port}"
+            key = ("AKIAPEER", "secret")
+
+        import urllib.request
+
+        def answers():
+            try:
+                urllib.request.urlopen(Peer.endpoint + "/moto-api/data.json", timeout=1)
+                return True
+            except OSError:
+                return False
+
+        wait_for(answers, "moto", 60)
+        name, service, target, body = calls[0]
+        say(f"moto {name}, 8 connections: {wrk(signed_script(Peer, service, target, body), Peer.endpoint)}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def start():
+    samples, memory = [], []
+    for _ in range(5):
+        begun = time.perf_counter()
+        region = Region()
+        region.client("sts").get_caller_identity()
+        samples.append((time.perf_counter() - begun) * 1000)
+        time.sleep(2)
+        memory.append(memory_mib(region.process.pid))
+        region.close()
+    say(f"longshore up -> first signed answer (client start included): {spread(samples)}")
+    say(f"idle region: PSS {spread(memory, 'MiB')}")
+
+
+def registry():
+    region = Region()
+    try:
+        ecr = region.client("ecr")
+        for name in ["big", "many", "tiny", "raw"]:
+            ecr.create_repository(repositoryName=f"bench/{name}")
+        user, password = basic(ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
+        transfer("longshore", region.registry, region.process.pid, f"{user}:{password}")
+    finally:
+        region.close()
+    peer()
+
+
+def peer():
+    program = shutil.which("docker-registry")
+    if not program:
+        say("docker-registry: not installed, no figure")
+        return
+    directory = tempfile.mkdtemp(prefix="longshore-bench-")
+    config = Path(directory) / "config.yml"
+    config.write_text(f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\nhttp:\n  addr: 127.0.0.1:5098\n")
+    process = subprocess.Popen([program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        transfer("docker-registry", "127.0.0.1:5098", process.pid, None)
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def transfer(name, host, pid, credentials, mib=512):
+    """One 512 MiB blob up and down with curl, three times; median by wall clock, CPU of the server beside it."""
+    import hashlib
+
+    directory = tempfile.mkdtemp(prefix="longshore-bench-")
+    auth = ["-u", credentials] if credentials else []
+    pushes, pulls, cpu_push, cpu_pull = [], [], [], []
+    try:
+        for _ in range(3):
+            blob = Path(directory) / "blob"
+            with open(blob, "wb") as out:
+                for _ in range(mib):
+                    out.write(os.urandom(1 << 20))
+            digest = "sha256:" + hashlib.file_digest(open(blob, "rb"), "sha256").hexdigest()
+            head = subprocess.run(["curl", "-s", *auth, "-D-", "-o", "/dev/null", "-X", "POST", "-H", "Content-Length: 0",
+                                   f"http://{host}/v2/bench/raw/blobs/uploads/"], capture_output=True, text=True, check=True).stdout
+            location = next(line.split(":", 1)[1].strip() for line in head.splitlines() if line.lower().startswith("location:"))
+            location = location if location.startswith("http") else f"http://{host}{location}"
+            location += ("&" if "?" in location else "?") + f"digest={digest}"
+            before, begun = cpu_seconds(pid), time.perf_counter()
+            subprocess.run(["curl", "-sf", *auth, "-o", "/dev/null", "-X", "PUT", "-H", "Expect:", "-H",
+                            "Content-Type: application/octet-stream", "-T", str(blob), location], check=True)
+            pushes.append(mib / (time.perf_counter() - begun))
+            cpu_push.append(cpu_seconds(pid) - before)
+            before, begun = cpu_seconds(pid), time.perf_counter()
+            subprocess.run(["curl", "-sfL", *auth, "-o", "/dev/null", f"http://{host}/v2/bench/raw/blobs/{digest}"], check=True)
+            pulls.append(mib / (time.perf_counter() - begun))
+            cpu_pull.append(cpu_seconds(pid) - before)
+        peak = next(int(line.split()[1]) / 1024 for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line)
+        say(f"{name}: push {mib} MiB {spread(pushes, 'MiB/s')}, {statistics.median(cpu_push):.2f} s CPU; "
+            f"pull {spread(pulls, 'MiB/s')}, {statistics.median(cpu_pull):.2f} s CPU; peak RSS {peak:.0f} MiB")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry}
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or BENCHMARKS:
+        say(f"## {wanted}")
+        BENCHMARKS[wanted]()

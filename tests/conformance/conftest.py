@@ -1,0 +1,169 @@
+"""Starts a real region for the tests, and looks after what it leaves behind."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def program():
+    """The longshore program under test: LONGSHORE_BIN, else the debug build."""
+    path = Path(os.environ.get("LONGSHORE_BIN", ROOT / "target/debug/longshore"))
+    target = os.environ.get("CARGO_TARGET_DIR")
+    if "LONGSHORE_BIN" not in os.environ and target:
+        path = Path(target) / "debug/longshore"
+    assert path.exists(), f"{path} is missing: build it with cargo build -p longshore"
+    return str(path)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what, deadline=30.0, step=0.05):
+    """Waits until `condition()` is true and returns its value; fails with `what` after the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not in {deadline} s: {what}"
+        time.sleep(step)
+
+
+class Region:
+    """A `longshore up` process on its own port and directory."""
+
+    def __init__(self, *flags):
+        self.dir = tempfile.mkdtemp(prefix="longshore-test-")
+        self.flags = list(flags)
+        self.port = free_port()
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.log = open(Path(self.dir) / "server.log", "ab")
+        command = [program(), "up", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, *self.flags]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
+        key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())
+        self.key = (key["access_key_id"], key["secret_access_key"])
+
+    def _answers(self):
+        assert self.process.poll() is None, f"the region ended by itself:\n{self.log_text()}"
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return (Path(self.data_dir) / "root-access-key.toml").exists()
+        except OSError:
+            return False
+
+    @property
+    def data_dir(self):
+        return str(Path(self.dir) / "data")
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def registry(self):
+        return f"localhost:{self.port}"
+
+    def log_text(self):
+        return (Path(self.dir) / "server.log").read_text()[-4000:]
+
+    def client(self, service, **changes):
+        settings = dict(
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.key[0],
+            aws_secret_access_key=self.key[1],
+            config=Config(retries={"max_attempts": 1}),
+        )
+        return boto3.client(service, **{**settings, **changes})
+
+    def environment(self):
+        """Environment for the aws CLI and other clients."""
+        return {
+            **os.environ,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.key[0],
+            "AWS_SECRET_ACCESS_KEY": self.key[1],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+
+    def aws(self, *arguments):
+        """Runs the unmodified aws CLI and returns its JSON answer."""
+        import sys
+
+        cli = Path(sys.executable).with_name("aws")
+        command = [str(cli) if cli.exists() else "aws", *arguments]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def stop(self, hard=False):
+        """Stops the server; tasks go on."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+            self.process.wait(timeout=30)
+        self.log.close()
+
+    def close(self):
+        """Ends every task, then the region, and removes its directory."""
+        if self.process.poll() is not None:
+            self.flags = [flag for flag in self.flags if flag != "--stop-tasks"]
+            self.start()
+        self.stop()
+        command = [program(), "up", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, "--stop-tasks"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self._answers, "an answer")
+        time.sleep(0.2)
+        self.process.terminate()
+        self.process.wait(timeout=60)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def region():
+    region = Region()
+    yield region
+    region.close()
+
+
+@pytest.fixture
+def own_region():
+    region = Region()
+    yield region
+    region.close()
+
+
+@pytest.fixture(scope="session")
+def ecs(region):
+    return region.client("ecs")
+
+
+@pytest.fixture(scope="session")
+def ecr(region):
+    return region.client("ecr")
+
+
+@pytest.fixture(scope="session")
+def logs(region):
+    return region.client("logs")

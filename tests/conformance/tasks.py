@@ -1,0 +1,91 @@
+"""Runs tasks through boto3 and waits for what they become."""
+
+import uuid
+
+from conftest import wait_for
+
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
+
+
+class Tasks:
+    """Task definitions and tasks of one region."""
+
+    def __init__(self, region, cluster=None):
+        self.region = region
+        self.ecs = region.client("ecs")
+        self.logs = region.client("logs")
+        self.cluster = cluster or f"c-{uuid.uuid4().hex[:8]}"
+        self.ecs.create_cluster(clusterName=self.cluster)
+        self.group = f"/test/{self.cluster}"
+        self.logs.create_log_group(logGroupName=self.group)
+
+    def container(self, image, command=None, name="main", **more):
+        definition = {
+            "name": name,
+            "image": image,
+            "essential": True,
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {"awslogs-group": self.group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"},
+            },
+            **more,
+        }
+        if command is not None:
+            definition["command"] = command
+        return definition
+
+    def register(self, containers, cpu="256", memory="512", **more):
+        answer = self.ecs.register_task_definition(
+            family=f"f-{uuid.uuid4().hex[:8]}",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu=cpu,
+            memory=memory,
+            executionRoleArn="arn:aws:iam::123456789012:role/execution",
+            containerDefinitions=containers,
+            **more,
+        )
+        return answer["taskDefinition"]["taskDefinitionArn"]
+
+    def run(self, definition, **more):
+        answer = self.ecs.run_task(cluster=self.cluster, taskDefinition=definition, launchType="FARGATE",
+                                   networkConfiguration=NETWORK, **more)
+        assert answer["failures"] == []
+        return answer["tasks"][0]["taskArn"]
+
+    def describe(self, task):
+        return self.ecs.describe_tasks(cluster=self.cluster, tasks=[task], include=["TAGS"])["tasks"][0]
+
+    def wait(self, task, status, deadline=60):
+        def reached():
+            described = self.describe(task)
+            if described["lastStatus"] == status:
+                return described
+            assert described["lastStatus"] != "STOPPED", described
+            return None
+
+        return wait_for(reached, f"{task} {status}: {self.describe(task)}", deadline)
+
+    def run_to_end(self, containers, deadline=60, definition=None, **more):
+        """Registers, runs, and returns the stopped task."""
+        task = self.run(definition or self.register(containers), **more)
+        return self.wait(task, "STOPPED", deadline)
+
+    def stop(self, task, reason="test is over"):
+        self.ecs.stop_task(cluster=self.cluster, task=task, reason=reason)
+        return self.wait(task, "STOPPED")
+
+    def lines(self, task, container="main"):
+        """All log lines of a container, oldest first."""
+        stream = f"t/{container}/{task.rsplit('/', 1)[1]}"
+        lines, token = [], None
+        while True:
+            more = {"nextToken": token} if token else {}
+            answer = self.logs.get_log_events(logGroupName=self.group, logStreamName=stream, startFromHead=True, **more)
+            lines += [event["message"] for event in answer["events"]]
+            if answer["nextForwardToken"] == token:
+                return lines
+            token = answer["nextForwardToken"]
+
+    def exit_code(self, task, container="main"):
+        return next(c for c in task["containers"] if c["name"] == container).get("exitCode")
