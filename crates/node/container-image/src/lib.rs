@@ -1,1 +1,34 @@
-//! Pull, verify, unpack, share and collect container images
+//! Container images of a host: pull, verify, unpack, share and collect.
+//!
+//! [`Images`] is a directory of unpacked layers and of what is known about each image. A pull resolves the
+//! reference at its registry, verifies every digest while the bytes stream by, unpacks each layer once into a
+//! directory of its own (shared by every image that has it) and answers with an [`Image`]: the configuration and
+//! the layer directories, lowest first, ready to be lower directories of an overlay.
+//!
+//! Promises: what a registry or an image author sends can neither write outside the layer's directory nor fill
+//! the disk past the limits; a crash at any point leaves only leftovers that the next [`Images::open`] removes;
+//! an image in use is never collected. It leaves mounting to `container-runtime`.
+//!
+//! [`build`] makes small images from files of this machine, and [`push`] uploads them: for the demo and for tests.
+
+pub mod build;
+mod config;
+mod digest;
+mod error;
+mod images;
+mod manifest;
+mod options;
+mod platform;
+pub mod push;
+mod reference;
+mod registry;
+mod unpack;
+
+pub use config::{HealthCheck, ImageConfig};
+pub use digest::{Digest, DigestError};
+pub use error::{ImagesError, LayerError, PullError, RegistryError};
+pub use images::{Collected, Image, Images};
+pub use manifest::{Descriptor, Manifest};
+pub use options::{BasicAuth, Limits, LocalRegistry, PullEvent, PullOptions, PullPolicy, PullProgress};
+pub use platform::Platform;
+pub use reference::{Reference, ReferenceError};

@@ -1,1 +1,21 @@
-//! Network namespaces, interfaces, addresses, NAT and name resolution of sandboxes
+//! Network namespaces, interfaces, addresses, NAT and name resolution of a host's tasks.
+//!
+//! A [`Network`] is one bridge with one subnet. Each task gets a named network namespace with an interface of its
+//! own on that bridge, a route to the outside through it (masqueraded), and a name server on the bridge address
+//! that knows the names it is told and asks the host's resolvers for the rest. Containers of one task share the
+//! namespace, and with it localhost.
+//!
+//! Promises: no thread of the caller ever changes its namespace; everything this crate makes can be found again
+//! after a crash ([`Network::list`]) and is removed by [`Network::detach`] and [`Network::stop`]; several
+//! networks with different bridges live side by side on one machine. It speaks netlink itself and runs no `ip`;
+//! only the firewall needs a program, `nft` or `iptables`, and that once per start.
+
+mod error;
+mod files;
+mod network;
+mod subnet;
+
+pub use error::NetworkError;
+pub use files::TaskFiles;
+pub use network::{Names, Network, NetworkConfig, NetworkNamespace, SandboxNetworkSpec};
+pub use subnet::{Subnet, SubnetError, pick_free_subnet};

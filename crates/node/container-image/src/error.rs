@@ -1,0 +1,237 @@
+//! What goes wrong with images. [`PullError`]'s text is what ECS shows after `CannotPullContainerError: `.
+
+use crate::digest::Digest;
+use crate::platform::Platform;
+use crate::reference::ReferenceError;
+use std::io;
+use std::path::PathBuf;
+
+/// A pull that ended without an image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PullError {
+    /// The text is not an image reference.
+    #[error("failed to parse reference {reference:?}: {cause}")]
+    Reference {
+        /// The text given.
+        reference: String,
+        /// What is wrong with it.
+        cause: ReferenceError,
+    },
+    /// The registry did not hand out a manifest: not there, not allowed, or not reachable.
+    #[error(
+        "pull image manifest has been retried {attempts} time(s): failed to resolve ref {reference}: {cause}"
+    )]
+    Resolve {
+        /// The whole reference.
+        reference: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        cause: RegistryError,
+    },
+    /// The registry handed out something that is no image for this platform.
+    #[error("image Manifest does not contain descriptor matching platform '{platform}'")]
+    NoPlatform {
+        /// The platform asked for.
+        platform: Platform,
+    },
+    /// A manifest or configuration that cannot be used.
+    #[error("failed to resolve ref {reference}: {reason}")]
+    Unusable {
+        /// The whole reference.
+        reference: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A blob could not be fetched.
+    #[error("ref pull has been retried {attempts} time(s): failed to copy {digest}: {cause}")]
+    Fetch {
+        /// The blob.
+        digest: Digest,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        cause: RegistryError,
+    },
+    /// A layer could not be verified or unpacked.
+    #[error("ref pull has been retried {attempts} time(s): failed to extract layer {digest}: {cause}")]
+    Extract {
+        /// The layer blob.
+        digest: Digest,
+        /// How often it was tried.
+        attempts: u32,
+        /// The last failure.
+        cause: LayerError,
+    },
+    /// The image directory itself failed.
+    #[error("{0}")]
+    Images(#[from] ImagesError),
+}
+
+impl PullError {
+    /// Whether the same pull may work later without anybody changing the image.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Resolve { cause, .. } | Self::Fetch { cause, .. } => cause.is_transient(),
+            Self::Extract { cause, .. } => matches!(cause, LayerError::DiskFull | LayerError::Fetch(_)),
+            Self::Images(_) => true,
+            Self::Reference { .. } | Self::NoPlatform { .. } | Self::Unusable { .. } => false,
+        }
+    }
+}
+
+/// A request to a registry that did not give what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The registry does not have it.
+    #[error("{what}: not found")]
+    NotFound {
+        /// Reference or digest.
+        what: String,
+    },
+    /// The registry refuses these credentials, or wants some.
+    #[error("pulling from host {host} failed with status code [{what}]: {status}")]
+    Denied {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// HTTP status with its name.
+        status: http::StatusCode,
+    },
+    /// Any other answer than the awaited one.
+    #[error("unexpected status from {method} request to {url}: {status}")]
+    Status {
+        /// HTTP method.
+        method: &'static str,
+        /// The address.
+        url: String,
+        /// HTTP status with its name.
+        status: http::StatusCode,
+    },
+    /// No connection, or it broke before the answer.
+    #[error("failed to do request: {method} \"{url}\": {reason}")]
+    Request {
+        /// HTTP method.
+        method: &'static str,
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The registry stopped sending.
+    #[error("{url}: {reason}")]
+    Body {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The answer breaks the distribution protocol or a bound of ours.
+    #[error("{url}: {reason}")]
+    Protocol {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl RegistryError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Request { .. } | Self::Body { .. } => true,
+            Self::Status { status, .. } => status.is_server_error() || status.as_u16() == 429,
+            Self::NotFound { .. } | Self::Denied { .. } | Self::Protocol { .. } => false,
+        }
+    }
+}
+
+/// A layer that could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The bytes stopped coming; a transient fault.
+    #[error("{0}")]
+    Fetch(RegistryError),
+    /// The bytes are not those that the manifest promises.
+    #[error(
+        "failed commit on ref \"layer-{expected}\": unexpected commit digest {actual}, expected {expected}: failed precondition"
+    )]
+    Digest {
+        /// What the manifest says.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// More or fewer bytes than the manifest promises.
+    #[error("failed size validation: {actual} != {expected}: failed precondition")]
+    Size {
+        /// What the manifest says.
+        expected: u64,
+        /// What came.
+        actual: u64,
+    },
+    /// The unpacked tar is not the one the configuration promises.
+    #[error("wrong diff id calculated on extraction {actual}, expected {expected}")]
+    DiffId {
+        /// What the configuration says.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// The archive is damaged.
+    #[error("invalid tar or compression: {0}")]
+    Damaged(String),
+    /// An entry that is refused, for it would leave the root or cannot exist there.
+    #[error("{path:?}: {reason}")]
+    Entry {
+        /// Path of the entry as the archive names it.
+        path: PathBuf,
+        /// Why it is refused.
+        reason: String,
+    },
+    /// Unpacking exceeds the bytes that an image may have.
+    #[error("image is larger than the {limit} bytes allowed when unpacked")]
+    TooLarge {
+        /// The bound.
+        limit: u64,
+    },
+    /// Unpacking exceeds the entries that an image may have.
+    #[error("image has more than the {limit} files allowed")]
+    TooManyEntries {
+        /// The bound.
+        limit: u64,
+    },
+    /// The disk is full; what was unpacked of the layer is removed.
+    #[error("no space left on device")]
+    DiskFull,
+    /// The file system refused.
+    #[error("{step} {path:?}: {source}")]
+    Io {
+        /// What was attempted.
+        step: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The answer.
+        source: io::Error,
+    },
+}
+
+/// The image directory could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} {}: {source}", path.display())]
+pub struct ImagesError {
+    pub(crate) step: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
+}
+
+impl ImagesError {
+    pub(crate) fn new(step: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self { step, path: path.into(), source }
+    }
+}

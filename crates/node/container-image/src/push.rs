@@ -1,0 +1,37 @@
+//! Uploads a built image to a registry.
+
+use crate::build::BuiltImage;
+use crate::digest::Digest;
+use crate::error::RegistryError;
+use crate::options::PullOptions;
+use crate::reference::{Reference, ReferenceError};
+use environment::Environment;
+
+/// An upload that did not complete.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// The text is not a reference.
+    #[error("{0}")]
+    Reference(#[from] ReferenceError),
+    /// The registry refused or failed.
+    #[error("pushing {reference}: {cause}")]
+    Registry {
+        /// Where to.
+        reference: Reference,
+        /// The failure.
+        cause: RegistryError,
+    },
+}
+
+/// Uploads the blobs the registry does not have yet, then the manifest under the reference's tag; answers with
+/// the manifest's digest. Of the options the credentials and the ways to reach registries count.
+#[expect(clippy::todo, unused_variables, reason = "signatures first")]
+pub async fn push(
+    image: &BuiltImage,
+    reference: &str,
+    options: &PullOptions,
+    environment: &Environment,
+) -> Result<Digest, PushError> {
+    todo!()
+}
