@@ -1,0 +1,374 @@
+//! Uploads: content that arrives in pieces, over several connections and restarts, until it is a blob.
+
+use crate::blobs::blocking;
+use crate::{Algorithm, BlobError, BlobStore, Digest};
+use bytes::Bytes;
+use environment::Timestamp;
+use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+use sha2::Digest as _;
+use sha2::{Sha256, Sha512};
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Chunks that may wait for the disk; with hyper's frames this is a few MiB.
+const QUEUE: usize = 64;
+/// The kernel is asked to write back after this many bytes, so that the last sync is short.
+const SYNC_EVERY: u64 = 64 * 1024 * 1024;
+/// Uploads open at the same time.
+const MOST_UPLOADS: usize = 10_000;
+
+/// Names an upload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UploadId(Arc<str>);
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = BlobError;
+
+    /// Takes only what [`BlobStore::start_upload`] makes, so that an id is always a plain file name.
+    fn from_str(text: &str) -> Result<Self, BlobError> {
+        let plain = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+        if text.len() == 36 && text.bytes().all(plain) {
+            Ok(Self(text.into()))
+        } else {
+            Err(BlobError::UploadNotFound(text.chars().take(100).collect()))
+        }
+    }
+}
+
+/// Uploads that this process has touched, each with its running hash.
+#[derive(Default)]
+pub(crate) struct OpenUploads(Mutex<HashMap<UploadId, Arc<tokio::sync::Mutex<Option<Upload>>>>>);
+
+/// An upload in progress. `None` behind its lock once it is finished or cancelled.
+pub(crate) struct Upload {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    synced: u64,
+    hasher: Sha256,
+}
+
+impl BlobStore {
+    /// Begins an upload.
+    pub async fn start_upload(&self) -> Result<UploadId, BlobError> {
+        let id = UploadId(self.0.environment.uuid().into());
+        let path = self.upload_path(&id);
+        let upload = blocking(move || Upload::create(path)).await?;
+        let mut open = self.0.uploads.0.lock();
+        if open.len() >= MOST_UPLOADS {
+            let _ = fs::remove_file(&upload.path);
+            return Err(BlobError::TooManyUploads(open.len()));
+        }
+        open.insert(id.clone(), Arc::new(tokio::sync::Mutex::new(Some(upload))));
+        Ok(id)
+    }
+
+    /// Bytes received so far.
+    pub async fn upload_length(&self, id: &UploadId) -> Result<u64, BlobError> {
+        let slot = self.upload(id).await?;
+        let upload = slot.lock().await;
+        upload.as_ref().map(|upload| upload.length).ok_or_else(|| BlobError::UploadNotFound(id.to_string()))
+    }
+
+    /// Appends a stream, hashing while it is written, and returns the new length. With `at`, the chunk must begin
+    /// where the upload ends. What arrived before a failure of the stream is kept, so the client can go on.
+    pub async fn append<E: fmt::Display>(
+        &self,
+        id: &UploadId,
+        at: Option<u64>,
+        mut content: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<u64, BlobError> {
+        let slot = self.upload(id).await?;
+        let mut held = slot.lock_owned().await;
+        let length = held
+            .as_ref()
+            .map(|upload| upload.length)
+            .ok_or_else(|| BlobError::UploadNotFound(id.to_string()))?;
+        if let Some(at) = at.filter(|at| *at != length) {
+            return Err(BlobError::OutOfOrder { length, at });
+        }
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
+        let writer = tokio::task::spawn_blocking(move || -> Result<u64, BlobError> {
+            let Some(upload) = held.as_mut() else { return Err(BlobError::Cancelled) };
+            while let Some(chunk) = receiver.blocking_recv() {
+                upload.write(&chunk)?;
+            }
+            Ok(upload.length)
+        });
+        let mut interrupted = None;
+        while let Some(chunk) = content.next().await {
+            match chunk {
+                // The writer only goes away with an error of its own, which is the one to tell.
+                Ok(chunk) => {
+                    if sender.send(chunk).await.is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    interrupted = Some(BlobError::Interrupted(error.to_string()));
+                    break;
+                }
+            }
+        }
+        drop(sender);
+        let length = writer.await.unwrap_or(Err(BlobError::Cancelled));
+        if matches!(length, Err(BlobError::StorageFull { .. })) {
+            self.cancel_upload(id).await?;
+        }
+        interrupted.map_or(length, Err)
+    }
+
+    /// Makes the upload a blob if its content has the digest `expected`, and returns its size. The blob is on disk
+    /// when this returns. The upload is gone afterwards, whatever the outcome of the comparison.
+    pub async fn finish_upload(&self, id: &UploadId, expected: &Digest) -> Result<u64, BlobError> {
+        let slot = self.upload(id).await?;
+        let upload = slot.lock().await.take().ok_or_else(|| BlobError::UploadNotFound(id.to_string()))?;
+        self.0.uploads.0.lock().remove(id);
+        let store = self.clone();
+        let expected = expected.clone();
+        blocking(move || {
+            let path = upload.path.clone();
+            let finished = upload.finish(&expected).and_then(|length| {
+                store.accept(&path, &expected)?;
+                Ok(length)
+            });
+            if finished.is_err() {
+                // Already failing; what stays is removed when uploads expire.
+                let _ = fs::remove_file(&path);
+            }
+            finished
+        })
+        .await
+    }
+
+    /// Throws an upload away.
+    pub async fn cancel_upload(&self, id: &UploadId) -> Result<(), BlobError> {
+        let slot = self.upload(id).await?;
+        let upload = slot.lock().await.take();
+        self.0.uploads.0.lock().remove(id);
+        let upload = upload.ok_or_else(|| BlobError::UploadNotFound(id.to_string()))?;
+        blocking(move || {
+            fs::remove_file(&upload.path).map_err(|error| BlobError::io("removing", &upload.path, error))
+        })
+        .await
+    }
+
+    /// Removes uploads that nothing was appended to for `idle`, and returns how many.
+    pub async fn expire_uploads(&self, idle: Duration) -> Result<usize, BlobError> {
+        let folder = self.0.root.join("uploads");
+        let limit = self.0.environment.now() - idle;
+        let stale = blocking(move || {
+            let entries = fs::read_dir(&folder).map_err(|error| BlobError::io("listing", &folder, error))?;
+            let old = |entry: &fs::DirEntry| {
+                entry
+                    .metadata()
+                    .and_then(|m| m.modified())
+                    .is_ok_and(|time| Timestamp::from_system(time) < limit)
+            };
+            Ok(entries
+                .flatten()
+                .filter(old)
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .collect())
+        })
+        .await?;
+        let stale: Vec<String> = stale;
+        let mut removed = 0;
+        for name in stale {
+            let Ok(id) = name.parse::<UploadId>() else { continue };
+            // Gone in the meantime is as good.
+            removed += usize::from(self.cancel_upload(&id).await.is_ok());
+        }
+        Ok(removed)
+    }
+
+    fn upload_path(&self, id: &UploadId) -> PathBuf {
+        self.0.root.join("uploads").join(&*id.0)
+    }
+
+    /// The upload's slot; one that an earlier process began is opened again and hashed anew.
+    async fn upload(&self, id: &UploadId) -> Result<Arc<tokio::sync::Mutex<Option<Upload>>>, BlobError> {
+        if let Some(slot) = self.0.uploads.0.lock().get(id) {
+            return Ok(slot.clone());
+        }
+        let path = self.upload_path(id);
+        let reopened = blocking(move || Upload::reopen(path)).await?;
+        let reopened = reopened.ok_or_else(|| BlobError::UploadNotFound(id.to_string()))?;
+        let mut open = self.0.uploads.0.lock();
+        let slot =
+            open.entry(id.clone()).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Some(reopened))));
+        Ok(slot.clone())
+    }
+}
+
+impl Upload {
+    fn create(path: PathBuf) -> Result<Self, BlobError> {
+        let file = File::create_new(&path).map_err(|error| BlobError::io("creating", &path, error))?;
+        Ok(Self { file, path, length: 0, synced: 0, hasher: Sha256::new() })
+    }
+
+    fn reopen(path: PathBuf) -> Result<Option<Self>, BlobError> {
+        let file = match OpenOptions::new().append(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BlobError::io("opening", path, error)),
+        };
+        let mut hasher = Sha256::new();
+        let length = each_chunk(&path, |chunk| hasher.update(chunk))?;
+        Ok(Some(Self { file, path, length, synced: length, hasher }))
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), BlobError> {
+        self.file.write_all(chunk).map_err(|error| BlobError::io("writing", &self.path, error))?;
+        self.hasher.update(chunk);
+        self.length += chunk.len() as u64;
+        if self.length - self.synced >= SYNC_EVERY {
+            self.synced = self.length;
+            self.sync_behind();
+        }
+        Ok(())
+    }
+
+    /// Starts writing back what has arrived while more arrives. Its failure shows again in the last sync.
+    fn sync_behind(&self) {
+        if let Ok(file) = self.file.try_clone() {
+            tokio::task::spawn_blocking(move || file.sync_data());
+        }
+    }
+
+    fn finish(self, expected: &Digest) -> Result<u64, BlobError> {
+        let found = match expected.algorithm() {
+            Algorithm::Sha256 => Digest::from_sha256(self.hasher),
+            Algorithm::Sha512 => {
+                let mut hasher = Sha512::new();
+                each_chunk(&self.path, |chunk| hasher.update(chunk))?;
+                Digest::from_sha512(hasher)
+            }
+        };
+        if found != *expected {
+            return Err(BlobError::DigestMismatch { expected: expected.clone(), found });
+        }
+        self.file.sync_all().map_err(|error| BlobError::io("syncing", &self.path, error))?;
+        Ok(self.length)
+    }
+}
+
+/// Hands a file to `take` in large chunks and returns its length.
+fn each_chunk(path: &Path, mut take: impl FnMut(&[u8])) -> Result<u64, BlobError> {
+    let failed = |error| BlobError::io("reading", path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mut buffer = vec![0; 1024 * 1024];
+    let mut length = 0;
+    loop {
+        let count = file.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            return Ok(length);
+        }
+        take(&buffer[..count]);
+        length += count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use environment::Environment;
+    use futures::stream;
+
+    fn open(dir: &Path) -> BlobStore {
+        BlobStore::local(dir, Environment::real()).expect("opens")
+    }
+
+    fn pieces(parts: &[&'static [u8]]) -> impl Stream<Item = Result<Bytes, String>> + Unpin + use<> {
+        stream::iter(parts.iter().map(|part| Ok(Bytes::from_static(part))).collect::<Vec<_>>())
+    }
+
+    #[tokio::test]
+    async fn survives_a_restart_in_the_middle() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let id = store.start_upload().await.expect("starts");
+        assert_eq!(store.append(&id, Some(0), pieces(&[b"ab", b"cd"])).await.expect("appends"), 4);
+        drop(store);
+        let store = open(dir.path());
+        assert_eq!(store.upload_length(&id).await.expect("is there"), 4);
+        assert!(matches!(
+            store.append(&id, Some(5), pieces(&[b"x"])).await,
+            Err(BlobError::OutOfOrder { length: 4, at: 5 })
+        ));
+        store.append(&id, Some(4), pieces(&[b"ef"])).await.expect("appends");
+        for algorithm in [Algorithm::Sha256] {
+            let digest = Digest::by(algorithm, b"abcdef");
+            assert_eq!(store.finish_upload(&id, &digest).await.expect("finishes"), 6);
+            assert_eq!(store.stat(&digest).await.expect("stats"), Some(6));
+        }
+        assert!(matches!(store.upload_length(&id).await, Err(BlobError::UploadNotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn sha512_is_read_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let id = store.start_upload().await.expect("starts");
+        store.append(&id, None, pieces(&[b"abc"])).await.expect("appends");
+        let digest = Digest::by(Algorithm::Sha512, b"abc");
+        assert_eq!(store.finish_upload(&id, &digest).await.expect("finishes"), 3);
+    }
+
+    #[tokio::test]
+    async fn a_lie_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let id = store.start_upload().await.expect("starts");
+        store.append(&id, None, pieces(&[b"abc"])).await.expect("appends");
+        let lie = Digest::of(b"xyz");
+        assert!(matches!(store.finish_upload(&id, &lie).await, Err(BlobError::DigestMismatch { .. })));
+        assert_eq!(store.stat(&lie).await.expect("stats"), None);
+        assert_eq!(fs::read_dir(dir.path().join("uploads")).expect("lists").count(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_stream_keeps_what_came() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let id = store.start_upload().await.expect("starts");
+        let broken = stream::iter([Ok(Bytes::from_static(b"abc")), Err("reset")]);
+        assert!(matches!(store.append(&id, None, broken).await, Err(BlobError::Interrupted(_))));
+        assert_eq!(store.upload_length(&id).await.expect("is there"), 3);
+        store.cancel_upload(&id).await.expect("cancels");
+        assert!(store.cancel_upload(&id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn idle_uploads_expire() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        store.start_upload().await.expect("starts");
+        assert_eq!(store.expire_uploads(Duration::from_secs(60)).await.expect("sweeps"), 0);
+        let later = Environment::real().now() + Duration::from_secs(3600);
+        let (environment, _) = Environment::simulated(later, 1);
+        let store = BlobStore::local(dir.path(), environment).expect("opens");
+        assert_eq!(store.expire_uploads(Duration::from_secs(60)).await.expect("sweeps"), 1);
+    }
+
+    #[test]
+    fn ids_are_plain_names() {
+        for bad in ["", "..", "../../etc/passwd", &"/".repeat(36)] {
+            assert!(bad.parse::<UploadId>().is_err(), "{bad}");
+        }
+    }
+}
