@@ -1,1 +1,15 @@
-//! Stored types of all services: spec, status, lifecycle; no I/O
+//! Stored types of all services: what is wanted, what was last seen, and the lifecycles between; no I/O.
+//!
+//! These are neither wire shapes nor agent messages; conversions are written where they are needed.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A type with a table of its own in the store.
+pub trait Stored: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// Name of the table, for example `ecs/task`. Two types never share one.
+    const TABLE: &'static str;
+
+    /// The key inside the table; parts are joined with `/`, so that a prefix of parts names a group.
+    fn key(&self) -> String;
+}
