@@ -134,12 +134,10 @@ impl<R: Reconciler> Engine<R> {
         match (key, ended) {
             (Some(key), Ok((_, Ended::Run(Ok(next))))) => self.queue.finish(&key, next, now),
             (Some(key), ended) => {
-                match ended {
-                    Ok((_, Ended::Run(Err(error)))) => {
-                        tracing::warn!(name, ?key, %error, "reconciling failed")
-                    }
-                    Err(error) => tracing::error!(name, ?key, %error, "reconciling panicked"),
-                    Ok(_) => {}
+                if let Err(error) = &ended {
+                    tracing::error!(name, ?key, %error, "reconciling panicked");
+                } else if let Ok((_, Ended::Run(Err(error)))) = &ended {
+                    tracing::warn!(name, ?key, %error, "reconciling failed");
                 }
                 self.queue.fail(&key, now, |failures| self.settings.backoff(failures));
             }
