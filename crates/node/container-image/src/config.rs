@@ -106,9 +106,16 @@ struct HealthSection {
 }
 
 impl ConfigFile {
+    /// The platform, when both of its halves are named.
+    pub(crate) fn platform(&self) -> Option<Platform> {
+        let variant = self.variant.clone().filter(|variant| !variant.is_empty());
+        Some(Platform { os: self.os.clone()?, architecture: self.architecture.clone()?, variant })
+    }
+
     /// The parts that say how to run the image.
     pub(crate) fn run_config(self) -> ImageConfig {
         let text = |text: String| (!text.is_empty()).then_some(text);
+        let platform = self.platform();
         let run = self.config;
         ImageConfig {
             entrypoint: run.entrypoint,
@@ -121,12 +128,7 @@ impl ConfigFile {
             stop_signal: text(run.stop_signal),
             labels: run.labels,
             healthcheck: run.healthcheck.map(HealthSection::into_check),
-            platform: match (self.os, self.architecture) {
-                (Some(os), Some(architecture)) => {
-                    Some(Platform { os, architecture, variant: self.variant.and_then(text) })
-                }
-                _ => None,
-            },
+            platform,
         }
     }
 }

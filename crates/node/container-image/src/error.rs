@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::platform::Platform;
 use crate::reference::ReferenceError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A pull that ended without an image.
 #[derive(Debug, thiserror::Error)]
@@ -219,6 +219,16 @@ pub enum LayerError {
         /// The answer.
         source: io::Error,
     },
+}
+
+impl LayerError {
+    /// An answer of the file system; a full disk or quota is recognized as such.
+    pub(crate) fn io(step: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Io { step, path: path.to_owned(), source },
+        }
+    }
 }
 
 /// The image directory could not be read or written.

@@ -120,31 +120,19 @@ pub(crate) fn select<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Opti
         .map(|(_, entry)| entry)
 }
 
-/// How a layer blob is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// From the media type of a layer; `None` for a type that is no layer we can unpack.
-    pub(crate) fn of(media_type: &str) -> Option<Self> {
-        Some(match media_type {
-            OCI_LAYER_GZIP
-            | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
-            | "application/vnd.docker.image.rootfs.diff.tar.gzip"
-            | "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => Self::Gzip,
-            "application/vnd.oci.image.layer.v1.tar+zstd"
-            | "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
-            | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Self::Zstd,
-            "application/vnd.oci.image.layer.v1.tar"
-            | "application/vnd.oci.image.layer.nondistributable.v1.tar"
-            | "application/vnd.docker.image.rootfs.diff.tar" => Self::None,
-            _ => return None,
-        })
-    }
+/// Whether a media type is that of a layer we can unpack. How it is compressed is seen from its first bytes.
+pub(crate) fn is_layer(media_type: &str) -> bool {
+    let kinds = [
+        "application/vnd.oci.image.layer.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.docker.image.rootfs.diff.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    ];
+    kinds.iter().any(|kind| {
+        media_type
+            .strip_prefix(kind)
+            .is_some_and(|rest| matches!(rest, "" | "+gzip" | "+zstd" | ".gzip" | ".zstd"))
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::platform::Platform;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// User and password for a registry; the password is never printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -105,6 +106,8 @@ pub struct Limits {
     pub parallel_layers: usize,
     /// How often a request is made before a transient fault ends the pull.
     pub attempts: u32,
+    /// Longest silence of a registry within an answer.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
@@ -118,6 +121,7 @@ impl Default for Limits {
             layers: 127,
             parallel_layers: 4,
             attempts: 5,
+            stall: Duration::from_secs(60),
         }
     }
 }

@@ -3,8 +3,10 @@
 use crate::build::BuiltImage;
 use crate::digest::Digest;
 use crate::error::RegistryError;
-use crate::options::PullOptions;
+use crate::manifest::OCI_MANIFEST;
+use crate::options::{Limits, PullOptions};
 use crate::reference::{Reference, ReferenceError};
+use crate::registry::{Client, Repository};
 use environment::Environment;
 
 /// An upload that did not complete.
@@ -26,12 +28,23 @@ pub enum PushError {
 
 /// Uploads the blobs the registry does not have yet, then the manifest under the reference's tag; answers with
 /// the manifest's digest. Of the options the credentials and the ways to reach registries count.
-#[expect(clippy::todo, unused_variables, reason = "signatures first")]
 pub async fn push(
     image: &BuiltImage,
     reference: &str,
     options: &PullOptions,
     environment: &Environment,
 ) -> Result<Digest, PushError> {
-    todo!()
+    let reference: Reference = reference.parse()?;
+    let repository = Repository::new(&reference, options);
+    let client = Client::new(environment.clone(), Limits::default().stall);
+    let upload = async {
+        for (digest, bytes) in &image.blobs {
+            client.upload(&repository, digest, bytes.clone()).await?;
+        }
+        client.put_manifest(&repository, &reference.target(), OCI_MANIFEST, image.manifest.clone()).await
+    };
+    match upload.await {
+        Ok(()) => Ok(image.digest.clone()),
+        Err(cause) => Err(PushError::Registry { reference, cause }),
+    }
 }

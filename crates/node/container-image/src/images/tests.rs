@@ -1,0 +1,1 @@
+//! Pulls against a registry in this process.
