@@ -1,1 +1,3 @@
-//! The embedded store backend
+//! Durable backends of the store. Only the program and tests name this crate.
+
+pub mod embedded;
