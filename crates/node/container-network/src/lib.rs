@@ -10,8 +10,12 @@
 //! networks with different bridges live side by side on one machine. It speaks netlink itself and runs no `ip`;
 //! only the firewall needs a program, `nft` or `iptables`, and that once per start.
 
+mod dns;
 mod error;
 mod files;
+mod firewall;
+mod namespace;
+mod netlink;
 mod network;
 mod subnet;
 

@@ -1,11 +1,28 @@
 //! One bridge and the tasks on it.
 
+#[cfg(test)]
+mod tests;
+
+use crate::dns::NameServer;
 use crate::error::NetworkError;
-use crate::subnet::Subnet;
-use std::collections::HashMap;
+use crate::firewall::Firewall;
+use crate::namespace::{self, Connection, file, netlink};
+use crate::netlink::Netlink;
+use crate::subnet::{Subnet, outgoing_mtu};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Namespaces made at a time; the kernel makes them one after the other anyway.
+const PARALLEL: usize = 8;
+/// Longest name of an interface.
+const MAX_INTERFACE: usize = 15;
+/// Longest id; it names a file and labels an interface.
+const MAX_ID: usize = 200;
 
 /// What a network is made of.
 #[derive(Clone, Debug)]
@@ -14,9 +31,10 @@ pub struct NetworkConfig {
     pub bridge: String,
     /// The tasks' addresses; the first host address is the bridge's.
     pub subnet: Subnet,
-    /// Largest packet; that of the machine's way out, or 1500.
+    /// Largest packet; 0 means that of the machine's way out.
     pub mtu: u32,
     /// Where the namespaces are mounted, on a file system that the reboot empties: `/run/longshore/netns`.
+    /// Networks of different bridges may share it.
     pub directory: PathBuf,
     /// Resolvers to forward name queries to; empty means those of `/etc/resolv.conf`, read anew when it changes.
     pub resolvers: Vec<SocketAddr>,
@@ -71,43 +89,293 @@ impl Names {
 
 /// A running network; cheap to clone.
 #[derive(Clone)]
-pub struct Network(#[expect(dead_code, reason = "signatures first")] Arc<()>);
+pub struct Network(Arc<Inner>);
 
-#[expect(clippy::todo, unused_variables, reason = "signatures first")]
+struct Inner {
+    config: NetworkConfig,
+    firewall: Firewall,
+    names: Names,
+    name_server: parking_lot::Mutex<Option<NameServer>>,
+    making: Semaphore,
+}
+
 impl Network {
     /// Makes the bridge, the firewall table and the name server, or takes them over from an earlier run.
-    pub async fn start(config: NetworkConfig) -> Result<Self, NetworkError> {
-        todo!()
+    pub async fn start(mut config: NetworkConfig) -> Result<Self, NetworkError> {
+        check(&config)?;
+        if config.mtu == 0 {
+            config.mtu = outgoing_mtu();
+        }
+        let firewall = Firewall::new(&config.bridge, config.subnet);
+        blocking({
+            let (config, firewall) = (config.clone(), firewall.clone());
+            move || prepare(&config, &firewall)
+        })
+        .await?;
+        let names = Names::default();
+        let name_server =
+            NameServer::start(config.subnet.gateway(), names.clone(), config.resolvers.clone()).await?;
+        Ok(Self(Arc::new(Inner {
+            config,
+            firewall,
+            names,
+            name_server: parking_lot::Mutex::new(Some(name_server)),
+            making: Semaphore::new(PARALLEL),
+        })))
     }
 
     /// Makes the task's namespace. For a task that has one with this address already, that one.
     pub async fn attach(&self, spec: &SandboxNetworkSpec) -> Result<NetworkNamespace, NetworkError> {
-        todo!()
+        let (connection, answer) = self.0.connection(spec)?;
+        let note = format!("{} {}\n", answer.address, answer.mac);
+        // The permit is never refused: the semaphore is not closed.
+        let _permit = self.0.making.acquire().await;
+        let (done, result) = oneshot::channel();
+        // A thread of its own: it takes on the new namespace and must not be used for anything else afterwards.
+        let work = move || {
+            // Nobody waits any more if the caller was cancelled; the namespace is then found by `list`.
+            let _ = done.send(make_once(&connection, &note));
+        };
+        std::thread::Builder::new()
+            .name("network-attach".to_owned())
+            .spawn(work)
+            .map_err(|source| NetworkError::Namespace { step: "starting a thread", source })?;
+        result.await.map_err(|_| NetworkError::Worker)??;
+        Ok(answer)
     }
 
     /// Removes the task's namespace and interface; nothing happens when there is none.
     pub async fn detach(&self, id: &str) -> Result<(), NetworkError> {
-        todo!()
+        let path = self.0.path(id)?;
+        let interface = self.0.host_interface(id);
+        let note = self.0.note(id);
+        blocking(move || {
+            namespace::remove(&path, &interface)?;
+            remove_note(&note)
+        })
+        .await
     }
 
     /// Every task that has a namespace or interface here, whole or not; to find those nobody owns.
     pub async fn list(&self) -> Result<Vec<String>, NetworkError> {
-        todo!()
+        let config = self.0.config.clone();
+        blocking(move || list(&config)).await
     }
 
     /// Names that the name server answers by itself.
     pub fn names(&self) -> &Names {
-        todo!()
+        &self.0.names
     }
 
     /// The bridge's address: the tasks' gateway and name server.
     pub fn gateway(&self) -> Ipv4Addr {
-        todo!()
+        self.0.config.subnet.gateway()
     }
 
     /// Stops the name server; removes the bridge and the firewall table when no task is left, so that running
     /// tasks keep their network while the server restarts. Answers whether all is removed.
     pub async fn stop(&self) -> Result<bool, NetworkError> {
-        todo!()
+        let server = self.0.name_server.lock().take();
+        if let Some(server) = server {
+            server.stop().await;
+        }
+        if !self.list().await?.is_empty() {
+            return Ok(false);
+        }
+        let (config, firewall) = (self.0.config.clone(), self.0.firewall.clone());
+        blocking(move || {
+            Netlink::open()
+                .and_then(|mut netlink| netlink.remove_link(&config.bridge))
+                .map_err(netlink("removing the bridge"))?;
+            firewall.remove()?;
+            // Both stay when something else is in them.
+            let _ = fs::remove_dir(config.directory.join(&config.bridge));
+            let _ = fs::remove_dir(&config.directory);
+            Ok(true)
+        })
+        .await
     }
+}
+
+impl Inner {
+    fn connection(&self, spec: &SandboxNetworkSpec) -> Result<(Connection, NetworkNamespace), NetworkError> {
+        let subnet = self.config.subnet;
+        if !subnet.is_host(spec.address) {
+            return Err(NetworkError::Address(spec.address, subnet.to_string()));
+        }
+        let mac = match &spec.mac {
+            Some(text) => parse_mac(text).ok_or_else(|| NetworkError::Mac(text.clone()))?,
+            None => mac_of(spec.address),
+        };
+        let path = self.path(&spec.id)?;
+        let answer = NetworkNamespace {
+            id: spec.id.clone(),
+            path: path.clone(),
+            address: spec.address,
+            mac: mac.map(|byte| format!("{byte:02x}")).join(":"),
+            gateway: subnet.gateway(),
+        };
+        let connection = Connection {
+            id: spec.id.clone(),
+            path,
+            bridge: self.config.bridge.clone(),
+            host_interface: self.host_interface(&spec.id),
+            mac,
+            mtu: self.config.mtu,
+            address: spec.address,
+            prefix: subnet.prefix(),
+            broadcast: subnet.broadcast(),
+            gateway: subnet.gateway(),
+        };
+        Ok((connection, answer))
+    }
+
+    fn path(&self, id: &str) -> Result<PathBuf, NetworkError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if id.is_empty() || id.len() > MAX_ID || id.starts_with('.') || !id.bytes().all(allowed) {
+            return Err(NetworkError::Id(id.chars().take(MAX_ID).collect()));
+        }
+        Ok(self.config.directory.join(&self.config.bridge).join(id))
+    }
+
+    /// Where the address of a namespace is noted; names with a dot in front are no ids.
+    fn note(&self, id: &str) -> PathBuf {
+        self.config.directory.join(&self.config.bridge).join(format!(".{id}"))
+    }
+
+    /// The name of the bridge's end of the task's cable, the same at each run.
+    fn host_interface(&self, id: &str) -> String {
+        // FNV-1a; names need to differ, not to resist anyone: a clash is refused by the kernel.
+        let hash = self
+            .config
+            .bridge
+            .bytes()
+            .chain([0])
+            .chain(id.bytes())
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        format!("ls{:013x}", hash >> 12)
+    }
+}
+
+fn check(config: &NetworkConfig) -> Result<(), NetworkError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let first = config.bridge.bytes().next();
+    if config.bridge.len() > MAX_INTERFACE
+        || !first.is_some_and(|byte| byte.is_ascii_alphabetic())
+        || !config.bridge.bytes().all(allowed)
+    {
+        return Err(NetworkError::Config(format!("{:?} cannot name a bridge", config.bridge)));
+    }
+    if !(8..=29).contains(&config.subnet.prefix()) {
+        return Err(NetworkError::Config(format!("a subnet like {} holds no tasks", config.subnet)));
+    }
+    if config.mtu != 0 && !(576..=65_535).contains(&config.mtu) {
+        return Err(NetworkError::Config(format!("an MTU of {} does not work", config.mtu)));
+    }
+    Ok(())
+}
+
+/// Bridge, forwarding and firewall. Blocking.
+fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkError> {
+    let directory = config.directory.join(&config.bridge);
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&directory)
+        .map_err(file("making", &directory))?;
+    let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
+    if kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?.is_some()
+        && list(config)?.is_empty()
+    {
+        // Nobody needs it, and its address may be that of an earlier configuration.
+        kernel.remove_link(&config.bridge).map_err(netlink("removing the old bridge"))?;
+    }
+    let gateway = config.subnet.gateway();
+    match kernel.add_bridge(&config.bridge, mac_of(gateway), config.mtu) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(netlink("making the bridge")(error));
+        }
+        _ => {}
+    }
+    let index = kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?;
+    let index = index.ok_or_else(|| NetworkError::Config("the new bridge is gone".to_owned()))?;
+    kernel
+        .add_address(index, gateway, config.subnet.prefix(), config.subnet.broadcast())
+        .map_err(netlink("giving the bridge its address"))?;
+    kernel.set_up(index, None).map_err(netlink("switching on the bridge"))?;
+    namespace::set("net/ipv4/ip_forward", "1")?;
+    firewall.apply()
+}
+
+/// Makes the namespace unless it is there; a broken one is removed first, and what a failure left behind too.
+fn make_once(connection: &Connection, note: &str) -> Result<(), NetworkError> {
+    let (path, interface) = (&connection.path, &connection.host_interface);
+    let note_path = path.with_file_name(format!(".{}", connection.id));
+    let noted = fs::read_to_string(&note_path).is_ok_and(|noted| noted == note);
+    let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
+    let cable = kernel.link(interface).map_err(netlink("looking for the cable's end"))?;
+    if noted && cable.is_some() && namespace::is_mounted(path) {
+        return Ok(());
+    }
+    if cable.is_some() || path.exists() {
+        namespace::remove(path, interface)?;
+    }
+    let made = namespace::make(connection)
+        .and_then(|()| fs::write(&note_path, note).map_err(file("writing", &note_path)));
+    if made.is_err() {
+        // This thread has left the host's namespace; the interface ends with its other end, in the namespace.
+        if let Err(error) = namespace::unmount(path) {
+            tracing::warn!(%error, "a namespace that could not be made whole stays");
+        }
+    }
+    made
+}
+
+fn list(config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
+    let directory = config.directory.join(&config.bridge);
+    let mut ids = BTreeSet::new();
+    for entry in fs::read_dir(&directory).map_err(file("listing", &directory))? {
+        let name = entry.map_err(file("listing", &directory))?.file_name();
+        let name = name.to_string_lossy();
+        ids.insert(name.strip_prefix('.').unwrap_or(&name).to_owned());
+    }
+    let links =
+        Netlink::open().and_then(|mut netlink| netlink.links()).map_err(netlink("listing interfaces"))?;
+    let bridge = links.iter().find(|link| link.name == config.bridge).map(|link| link.index);
+    for link in links.iter().filter(|link| bridge.is_some() && link.master == bridge) {
+        ids.extend(link.alias.clone());
+    }
+    Ok(ids.into_iter().collect())
+}
+
+fn remove_note(path: &std::path::Path) -> Result<(), NetworkError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file("removing", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// A locally administered MAC address that two machines with different addresses cannot share.
+fn mac_of(address: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = address.octets();
+    [0x0a, 0x58, a, b, c, d]
+}
+
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    // The lowest bit of the first byte marks groups of stations.
+    (parts.next().is_none() && mac[0] & 1 == 0 && mac != [0; 6]).then_some(mac)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NetworkError> + Send + 'static,
+) -> Result<T, NetworkError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| NetworkError::Worker)?
 }

@@ -1,5 +1,6 @@
 //! IPv4 subnets, and finding one that this machine does not use.
 
+use nix::sys::socket::SockaddrIn;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -96,14 +97,29 @@ pub fn pick_free_subnet(candidates: &[Subnet], taken: &[Subnet]) -> Option<Subne
         .find(|candidate| !used.iter().chain(taken).any(|other| candidate.overlaps(*other)))
 }
 
+/// The largest packet of the interface that the default route leads through, or 1500.
+pub(crate) fn outgoing_mtu() -> u32 {
+    let routes = std::fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default();
+    let interface = routes.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000"))
+            .then(|| fields[0].to_owned())
+    });
+    let mtu = interface.and_then(|interface| {
+        std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?.trim().parse().ok()
+    });
+    // Some interfaces allow more than the lines behind them.
+    mtu.filter(|mtu| (576..=9000).contains(mtu)).unwrap_or(1500)
+}
+
 /// Subnets that routes or interface addresses of this network namespace use. Default routes do not count.
 fn used_subnets() -> Vec<Subnet> {
     let routes = std::fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default();
     let mut used = parse_routes(&routes);
     if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
         for interface in interfaces {
-            let address = interface.address.and_then(|a| a.as_sockaddr_in().map(|a| a.ip()));
-            let netmask = interface.netmask.and_then(|a| a.as_sockaddr_in().map(|a| a.ip()));
+            let address = interface.address.and_then(|a| a.as_sockaddr_in().map(SockaddrIn::ip));
+            let netmask = interface.netmask.and_then(|a| a.as_sockaddr_in().map(SockaddrIn::ip));
             if let (Some(address), Some(netmask)) = (address, netmask) {
                 used.extend(Subnet::of(address, u32::from(netmask).leading_ones() as u8));
             }

@@ -1,0 +1,374 @@
+//! Networks on a host of their own: each test's thread lives in a namespace that stands for the machine, so that
+//! tests meet neither each other nor the real one. They need root.
+
+use super::*;
+use nix::sched::{CloneFlags, setns, unshare};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a test on a host of its own.
+fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(PathBuf) -> F + Send + 'static) {
+    let host = std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET).expect("needs root");
+        Netlink::open().and_then(|mut netlink| netlink.set_up(1, None)).expect("loopback");
+        let directory = tempfile::tempdir().expect("a directory");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(test(directory.path().join("netns")));
+        drop(runtime);
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("readable");
+        let ours = directory.path().to_string_lossy().into_owned();
+        assert!(!mounts.contains(&ours), "a namespace is still mounted");
+    });
+    host.join().expect("the test holds");
+}
+
+/// Runs `work` on a thread in the namespace mounted at `path`.
+fn inside<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let namespace = File::open(path).expect("a namespace");
+    std::thread::spawn(move || {
+        setns(&namespace, CloneFlags::CLONE_NEWNET).expect("joins");
+        work()
+    })
+    .join()
+    .expect("works")
+}
+
+fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkConfig {
+    NetworkConfig {
+        bridge: bridge.to_owned(),
+        subnet: subnet.parse().expect("a subnet"),
+        mtu: 0,
+        directory: directory.to_owned(),
+        resolvers: vec![],
+    }
+}
+
+fn task(id: &str, address: &str) -> SandboxNetworkSpec {
+    SandboxNetworkSpec { id: id.to_owned(), address: address.parse().expect("an address"), mac: None }
+}
+
+/// Listens in a namespace and answers one connection with the address it came from.
+fn echo_peer(path: &Path) -> (std::thread::JoinHandle<()>, u16) {
+    let namespace = File::open(path).expect("a namespace");
+    let (sender, port) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        setns(&namespace, CloneFlags::CLONE_NEWNET).expect("joins");
+        let listener = TcpListener::bind("0.0.0.0:0").expect("binds");
+        sender.send(listener.local_addr().expect("bound").port()).expect("sends");
+        let (mut stream, peer) = listener.accept().expect("accepts");
+        stream.write_all(peer.ip().to_string().as_bytes()).expect("writes");
+    });
+    (server, port.recv().expect("a port"))
+}
+
+fn peer_seen_at(address: Ipv4Addr, port: u16) -> IpAddr {
+    let mut stream = TcpStream::connect_timeout(&(address, port).into(), PATIENCE).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("reads");
+    text.parse().expect("an address")
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect(program);
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn tasks_reach_each_other_and_the_host_reaches_them() {
+    on_a_host(|directory| async move {
+        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
+        let spec =
+            SandboxNetworkSpec { mac: Some("0e:00:00:00:00:09".to_owned()), ..task("two", "10.88.3.9") };
+        let two = network.attach(&spec).await.expect("attaches");
+        assert_eq!((one.mac.as_str(), two.mac.as_str()), ("0a:58:0a:58:00:07", "0e:00:00:00:00:09"));
+        assert_eq!(one.gateway, network.gateway());
+
+        let (server, port) = echo_peer(&two.path);
+        let seen = inside(&one.path, move || peer_seen_at(two.address, port));
+        assert_eq!(seen, IpAddr::V4(one.address));
+        server.join().expect("served");
+        let (server, port) = echo_peer(&one.path);
+        assert_eq!(peer_seen_at(one.address, port), IpAddr::V4(network.gateway()));
+        server.join().expect("served");
+        // Localhost is the task's own, and low ports need no privilege.
+        inside(&one.path, || TcpListener::bind("127.0.0.1:80").map(drop).expect("binds"));
+        let parameter = inside(&one.path, || {
+            std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").expect("reads")
+        });
+        assert_eq!(parameter.trim(), "0");
+
+        // Attached again: the same. With another address: made anew.
+        assert_eq!(network.attach(&task("one", "10.88.0.7")).await.expect("attaches"), one);
+        let moved = network.attach(&task("one", "10.88.0.8")).await.expect("attaches");
+        let (server, port) = echo_peer(&moved.path);
+        assert_eq!(peer_seen_at(moved.address, port), IpAddr::V4(network.gateway()));
+        server.join().expect("served");
+
+        assert_eq!(network.list().await.expect("lists"), ["one", "two"]);
+        assert!(!network.stop().await.expect("stops"), "tasks keep their bridge");
+        network.detach("one").await.expect("detaches");
+        network.detach("one").await.expect("detaches again");
+        network.detach("two").await.expect("detaches");
+        assert!(network.stop().await.expect("stops"));
+        let links = Netlink::open().expect("opens").links().expect("lists");
+        let left: Vec<_> = links.iter().filter(|link| link.name.starts_with("ls")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert!(!output("nft", &["list", "ruleset"]).contains("longshore"));
+        assert!(!directory.exists());
+    });
+}
+
+#[test]
+fn a_restart_takes_over() {
+    on_a_host(|directory| async move {
+        let settings = config("lsa", "10.88.0.0/16", &directory);
+        let first = Network::start(settings.clone()).await.expect("starts");
+        let one = first.attach(&task("one", "10.88.0.7")).await.expect("attaches");
+        // Killed, not stopped: all that ends is the name server.
+        drop(first);
+        let deadline = Instant::now() + PATIENCE;
+        let second = loop {
+            match Network::start(settings.clone()).await {
+                Ok(network) => break network,
+                Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(second.list().await.expect("lists"), ["one"]);
+        assert_eq!(second.attach(&task("one", "10.88.0.7")).await.expect("attaches"), one);
+        let (server, port) = echo_peer(&one.path);
+        assert_eq!(peer_seen_at(one.address, port), IpAddr::V4(second.gateway()));
+        server.join().expect("served");
+        // A half-made one: the mount is gone, the cable is not.
+        namespace::unmount(&one.path).expect("unmounts");
+        assert_eq!(second.list().await.expect("lists"), ["one"]);
+        second.attach(&task("one", "10.88.0.7")).await.expect("made whole");
+        second.detach("one").await.expect("detaches");
+        assert_eq!(second.list().await.expect("lists"), Vec::<String>::new());
+        assert!(second.stop().await.expect("stops"));
+    });
+}
+
+#[test]
+fn two_networks_side_by_side_translate_addresses_past_a_dropping_firewall() {
+    on_a_host(|directory| async move {
+        output("iptables", &["-P", "FORWARD", "DROP"]);
+        output("nft", &["add table inet strict"]);
+        output("nft", &["add chain inet strict pass { type filter hook forward priority 5; policy drop; }"]);
+        let inner = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let outer = Network::start(config("lsb", "198.18.1.0/24", &directory)).await.expect("starts");
+        let again = Network::start(config("lsc", "198.18.2.0/24", &directory)).await.expect("starts");
+        assert!(again.stop().await.expect("stops"));
+        let one = inner.attach(&task("one", "10.88.0.7")).await.expect("attaches");
+        let outside = outer.attach(&task("outside", "198.18.1.2")).await.expect("attaches");
+        assert_eq!(inner.list().await.expect("lists"), ["one"]);
+        let (server, port) = echo_peer(&outside.path);
+        let seen = inside(&one.path, move || peer_seen_at(outside.address, port));
+        assert_eq!(seen, IpAddr::V4(outer.gateway()), "the outside sees the host");
+        server.join().expect("served");
+        let rules = || output("nft", &["list", "ruleset"]).matches("longshore-lsa").count();
+        let before = rules();
+        let restarted = prepare(
+            &config("lsa", "10.88.0.0/16", &directory),
+            &Firewall::new("lsa", "10.88.0.0/16".parse().expect("one")),
+        );
+        restarted.expect("applies again");
+        assert_eq!(rules(), before, "rules are not piled up");
+        inner.detach("one").await.expect("detaches");
+        outer.detach("outside").await.expect("detaches");
+        assert!(inner.stop().await.expect("stops") && outer.stop().await.expect("stops"));
+        let left = output("nft", &["list", "ruleset"]);
+        assert!(!left.contains("longshore"), "{left}");
+    });
+}
+
+fn ask(server: SocketAddr, query: &[u8]) -> Vec<u8> {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("binds");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    socket.send_to(query, server).expect("sends");
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).expect("an answer");
+    buffer[..length].to_vec()
+}
+
+fn ask_connected(server: SocketAddr, query: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    stream.write_all(&[&(query.len() as u16).to_be_bytes()[..], query].concat()).expect("sends");
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).expect("an answer");
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer).expect("an answer");
+    answer
+}
+
+/// A query for the A records of `name`.
+fn query(name: &str) -> Vec<u8> {
+    let mut query = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        query.push(label.len() as u8);
+        query.extend(label.bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    query
+}
+
+#[test]
+fn names_are_answered_and_forwarded() {
+    on_a_host(|directory| async move {
+        // The first resolver is dead; the second answers datagrams and connections with one address.
+        let resolver = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        let address = resolver.local_addr().expect("bound");
+        let connected = TcpListener::bind(address).expect("binds");
+        let answer = |query: &[u8]| {
+            let mut answer = query.to_vec();
+            answer[2] |= 0x80;
+            answer[7] = 1;
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 9, 9, 9, 9]);
+            answer
+        };
+        let datagrams = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            let (length, asker) = resolver.recv_from(&mut buffer).expect("a query");
+            // A forged answer comes first and is passed over.
+            let mut forged = answer(&buffer[..length]);
+            forged[0] ^= 1;
+            resolver.send_to(&forged, asker).expect("sends");
+            resolver.send_to(&answer(&buffer[..length]), asker).expect("sends");
+        });
+        let connections = std::thread::spawn(move || {
+            let (mut stream, _) = connected.accept().expect("accepts");
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).expect("a query");
+            let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+            stream.read_exact(&mut query).expect("a query");
+            let answer = answer(&query);
+            stream.write_all(&[&(answer.len() as u16).to_be_bytes()[..], &answer].concat()).expect("sends");
+        });
+        let settings = NetworkConfig {
+            resolvers: vec!["127.0.0.1:9".parse().expect("an address"), address],
+            ..config("lsa", "10.88.0.0/16", &directory)
+        };
+        let network = Network::start(settings).await.expect("starts");
+        network.names().set("web.local", vec![Ipv4Addr::new(10, 88, 0, 42)]);
+        let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
+        let server = SocketAddr::from((network.gateway(), 53));
+        let path = one.path.clone();
+        // Off the runtime's only thread, which has to serve the queries.
+        let answers = tokio::task::spawn_blocking(move || {
+            inside(&path, move || {
+                [
+                    ask(server, &query("WEB.local")),
+                    ask(server, &query("elsewhere.example")),
+                    ask_connected(server, &query("web.local")),
+                    ask_connected(server, &query("elsewhere.example")),
+                ]
+            })
+        });
+        let answers = answers.await.expect("asked");
+        assert!(answers[0].ends_with(&[10, 88, 0, 42]) && answers[2].ends_with(&[10, 88, 0, 42]));
+        assert!(answers[1].ends_with(&[9, 9, 9, 9]) && answers[3].ends_with(&[9, 9, 9, 9]));
+        datagrams.join().expect("served");
+        connections.join().expect("served");
+        network.names().set("web.local", vec![]);
+        assert_eq!(network.names().get("web.local"), None);
+        network.detach("one").await.expect("detaches");
+        assert!(network.stop().await.expect("stops"));
+    });
+}
+
+#[test]
+fn what_cannot_work_is_refused() {
+    on_a_host(|directory| async move {
+        for (bridge, subnet, mtu) in [
+            ("", "10.88.0.0/16", 0),
+            ("a/b", "10.88.0.0/16", 0),
+            ("ls", "10.88.0.0/30", 0),
+            ("ls", "10.0.0.0/8", 70),
+        ] {
+            let settings = NetworkConfig { mtu, ..config(bridge, subnet, &directory) };
+            assert!(
+                matches!(Network::start(settings).await, Err(NetworkError::Config(_))),
+                "{bridge} {subnet}"
+            );
+        }
+        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        for id in ["", "../x", "a/b", ".x", "a b"] {
+            let refused = network.attach(&task(id, "10.88.0.7")).await;
+            assert!(matches!(refused, Err(NetworkError::Id(_))), "{id:?}");
+        }
+        for address in ["10.88.0.0", "10.88.0.1", "10.88.255.255", "10.89.0.7"] {
+            let refused = network.attach(&task("x", address)).await;
+            assert!(matches!(refused, Err(NetworkError::Address(..))), "{address}");
+        }
+        let spec = SandboxNetworkSpec { mac: Some("nonsense".to_owned()), ..task("x", "10.88.0.7") };
+        assert!(matches!(network.attach(&spec).await, Err(NetworkError::Mac(_))));
+        assert!(network.list().await.expect("lists").is_empty());
+        assert!(network.stop().await.expect("stops"));
+    });
+}
+
+#[test]
+fn many_at_once() {
+    on_a_host(|directory| async move {
+        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let begun = Instant::now();
+        let tasks: Vec<_> = (0..20)
+            .map(|number| {
+                let network = network.clone();
+                tokio::spawn(async move {
+                    network.attach(&task(&format!("t{number}"), &format!("10.88.1.{}", number + 2))).await
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.expect("runs").expect("attaches");
+        }
+        println!("20 attached in {:?}", begun.elapsed());
+        let mut alone = Vec::new();
+        for number in 0..10 {
+            let begun = Instant::now();
+            network
+                .attach(&task(&format!("a{number}"), &format!("10.88.2.{}", number + 2)))
+                .await
+                .expect("attaches");
+            alone.push(begun.elapsed());
+        }
+        alone.sort();
+        println!("attached alone in {:?} at the median, {:?} to {:?}", alone[5], alone[0], alone[9]);
+        let detached: Vec<_> = network
+            .list()
+            .await
+            .expect("lists")
+            .into_iter()
+            .map(|id| {
+                let network = network.clone();
+                tokio::spawn(async move { network.detach(&id).await })
+            })
+            .collect();
+        assert_eq!(detached.len(), 30);
+        for task in detached {
+            task.await.expect("runs").expect("detaches");
+        }
+        assert!(network.stop().await.expect("stops"));
+    });
+}
+
+#[test]
+fn mac_addresses() {
+    assert_eq!(parse_mac("0A:58:0a:58:00:07"), Some([0x0a, 0x58, 0x0a, 0x58, 0, 7]));
+    for text in
+        ["", "0a:58:0a:58:00", "0a:58:0a:58:00:07:08", "01:00:00:00:00:01", "00:00:00:00:00:00", "+1:0:0"]
+    {
+        assert_eq!(parse_mac(text), None, "{text}");
+    }
+}
