@@ -67,6 +67,23 @@ impl BlobStore {
         blocking(move || Segment::open(path, visit)).await
     }
 
+    /// The whole records of a segment that nobody writes to any more; `None` when there is no such segment.
+    pub async fn read_segment(&self, name: &str) -> Result<Option<Vec<Bytes>>, BlobError> {
+        let path = self.segment_path(name)?;
+        blocking(move || {
+            let mut records = Vec::new();
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(BlobError::io("opening", path, error)),
+            };
+            scan(&file, |_, bytes| records.push(Bytes::copy_from_slice(bytes)))
+                .map_err(|error| BlobError::io("reading", &path, error))?;
+            Ok(Some(records))
+        })
+        .await
+    }
+
     /// Names of the segments below a folder, in order.
     pub async fn list_segments(&self, folder: &str) -> Result<Vec<String>, BlobError> {
         let path = self.segment_path(folder)?;

@@ -28,9 +28,6 @@ pub struct LogGroup {
     pub created_at: Timestamp,
     /// Days after which events go; `None` keeps them for ever.
     pub retention_in_days: Option<i32>,
-    /// Refuses deletion.
-    #[serde(default)]
-    pub deletion_protection: bool,
     /// Its tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -162,7 +159,6 @@ mod tests {
             id: "i".to_owned(),
             created_at: Timestamp::from_seconds(0),
             retention_in_days: Some(1),
-            deletion_protection: false,
             tags: BTreeMap::new(),
             stored_bytes: 0,
         };
