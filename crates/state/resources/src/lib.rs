@@ -2,6 +2,8 @@
 //!
 //! These are neither wire shapes nor agent messages; conversions are written where they are needed.
 
+pub mod access;
+pub mod ecs;
 pub mod logs;
 
 use serde::Serialize;

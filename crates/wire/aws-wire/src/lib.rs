@@ -9,11 +9,16 @@ mod decode;
 mod encode;
 mod error;
 mod node;
+mod protocol;
 pub mod schema;
 mod service;
+pub mod sigv4;
+mod validate;
 
 pub use decode::{DecodeError, FromNode, ListItem as ReadItem};
 pub use encode::{ListItem as WriteItem, ToWire, Writer, write_member};
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
+pub use protocol::{Encoded, Protocol, ReadError, json};
 pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};
+pub use validate::{Violation, validate};

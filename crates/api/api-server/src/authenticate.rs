@@ -1,0 +1,53 @@
+//! Who sends a request: its signature against the access key in the store.
+
+use access::{Access, Caller};
+use aws_wire::sigv4::{AuthError, Authorization, Verifier, parse};
+use environment::Environment;
+use http::request::Parts;
+use identifiers::Region;
+
+/// Verifies signatures of requests.
+pub struct Authenticator {
+    access: Access,
+    region: Region,
+    environment: Environment,
+    verifier: Verifier,
+}
+
+/// Why a request is not let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAuthenticated {
+    #[error(transparent)]
+    Refused(#[from] AuthError),
+    #[error("look up the access key")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Authenticator {
+    /// An authenticator over the keys of `access`.
+    pub fn new(access: Access, region: Region, environment: Environment) -> Self {
+        Self { access, region, environment, verifier: Verifier::default() }
+    }
+
+    /// The caller of a request for the service signed as `service`.
+    pub(crate) async fn caller(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        service: &str,
+    ) -> Result<Caller, NotAuthenticated> {
+        let query = if parts.uri.query().is_some() { Authorization::query_of(parts) } else { Vec::new() };
+        let authorization = parse(parts, &query)?;
+        let found = self.access.access_key(authorization.access_key_id).await;
+        let key =
+            found.map_err(|error| NotAuthenticated::Store(error.into()))?.ok_or(AuthError::UnknownKey)?;
+        if authorization.session_token.is_some() {
+            // Temporary credentials are not given out yet, so no token can be one of ours.
+            return Err(AuthError::UnknownKey.into());
+        }
+        Verifier::check_scope(&authorization, self.region.as_str(), service, self.environment.now())?;
+        // Read to verify the signature.
+        self.verifier.verify(&authorization, parts, body, key.secret.expose())?;
+        Ok(Caller::from(&*key.value))
+    }
+}

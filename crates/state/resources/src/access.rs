@@ -1,0 +1,74 @@
+//! Access keys and the secrets of the region itself.
+
+use crate::Stored;
+use environment::Timestamp;
+use identifiers::AccountId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A secret text. It has no `Debug` form, so it cannot end up in a log by accident.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself; name the reason at the call.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// An access key and whom it speaks for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// 20 characters that begin with `AKIA`.
+    pub access_key_id: String,
+    /// 40 characters.
+    pub secret: Secret,
+    /// The account it acts in.
+    pub account: AccountId,
+    /// ARN of the principal, for example `arn:aws:iam::123456789012:root`.
+    pub principal_arn: String,
+    /// Unique id of the principal; of the root, the account.
+    pub principal_id: String,
+    /// Inactive keys authenticate nobody.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Stored for AccessKey {
+    const TABLE: &'static str = "access/key";
+
+    fn key(&self) -> String {
+        self.access_key_id.clone()
+    }
+}
+
+/// A random key of the region, for sealing tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RegionSecret {
+    /// What it is for.
+    pub name: String,
+    /// The key in hexadecimal.
+    pub secret: Secret,
+}
+
+impl Stored for RegionSecret {
+    const TABLE: &'static str = "access/secret";
+
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+}

@@ -1,0 +1,30 @@
+//! ECS: clusters, task definitions, tasks, container instances.
+
+mod cluster;
+mod container_instance;
+mod lifecycle;
+mod task;
+mod task_definition;
+
+pub use cluster::{Cluster, ClusterStatus};
+pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
+pub use lifecycle::{TaskEvent, TaskStatus, next};
+pub use task::{
+    Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
+    TaskContainer, TaskOverride,
+};
+pub use task_definition::{
+    ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, HealthCheck, LinuxParameters,
+    LogConfiguration, MountPoint, PortMapping, TaskDefinition, TaskFamily, Tmpfs, Ulimit, VolumeFrom,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A tag of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// At most 128 characters.
+    pub key: String,
+    /// At most 256 characters.
+    pub value: String,
+}

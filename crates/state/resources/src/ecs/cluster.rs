@@ -1,0 +1,43 @@
+//! Clusters.
+
+use super::Tag;
+use crate::Stored;
+use environment::Timestamp;
+use identifiers::AccountId;
+use serde::{Deserialize, Serialize};
+
+/// A cluster. Deleted ones stay for a while as `INACTIVE`, as on AWS.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Owner.
+    pub account: AccountId,
+    /// Name, unique in the account.
+    pub name: String,
+    /// Whether tasks may run in it.
+    pub status: ClusterStatus,
+    /// Setting names and values, such as `containerInsights` and `disabled`.
+    pub settings: Vec<(String, String)>,
+    /// Capacity providers associated with it.
+    pub capacity_providers: Vec<String>,
+    /// Tags.
+    pub tags: Vec<Tag>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The life of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClusterStatus {
+    /// Tasks may run.
+    Active,
+    /// Deleted.
+    Inactive,
+}
+
+impl Stored for Cluster {
+    const TABLE: &'static str = "ecs/cluster";
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.account, self.name)
+    }
+}

@@ -1,0 +1,308 @@
+//! Tasks: what is wanted of them and what was last seen.
+
+use super::{Tag, TaskEvent, TaskStatus, next};
+use crate::Stored;
+use environment::Timestamp;
+use identifiers::AccountId;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// A task. Users and services write what is wanted; agent reports and the task controller write what is seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Owner.
+    pub account: AccountId,
+    /// Name of its cluster.
+    pub cluster: String,
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// Family of its task definition.
+    pub family: String,
+    /// Revision of its task definition.
+    pub revision: u32,
+    /// Wanted.
+    pub desired_status: DesiredStatus,
+    /// Last seen.
+    pub last_status: TaskStatus,
+    /// Its containers, in the order of the task definition.
+    pub containers: Vec<TaskContainer>,
+    /// What RunTask changed of the task definition.
+    pub overrides: TaskOverride,
+    /// CPU units, after overrides.
+    pub cpu: u32,
+    /// MiB, after overrides.
+    pub memory: u32,
+    /// GiB of scratch space.
+    pub ephemeral_storage: u32,
+    /// Subnets it may run in, as asked for.
+    pub subnets: Vec<String>,
+    /// Security groups, as asked for.
+    pub security_groups: Vec<String>,
+    /// Its network interface, once placed.
+    pub network_interface: Option<NetworkInterface>,
+    /// Host it was placed on: key of a container instance.
+    pub container_instance: Option<String>,
+    /// Group, `family:NAME` unless told otherwise.
+    pub group: String,
+    /// Who started it, as told.
+    pub started_by: Option<String>,
+    /// Tags.
+    pub tags: Vec<Tag>,
+    /// Grows with every change that AWS would announce.
+    pub version: u64,
+    /// When RunTask accepted it.
+    pub created_at: Timestamp,
+    /// When the agent took it on.
+    pub connectivity_at: Option<Timestamp>,
+    /// When pulling began.
+    pub pull_started_at: Option<Timestamp>,
+    /// When pulling ended.
+    pub pull_stopped_at: Option<Timestamp>,
+    /// When it was first seen running.
+    pub started_at: Option<Timestamp>,
+    /// When stopping began.
+    pub stopping_at: Option<Timestamp>,
+    /// When its containers had ended.
+    pub execution_stopped_at: Option<Timestamp>,
+    /// When it was over.
+    pub stopped_at: Option<Timestamp>,
+    /// Why it stopped, as a code.
+    pub stop_code: Option<StopCode>,
+    /// Why it stopped, as a text.
+    pub stopped_reason: Option<String>,
+}
+
+/// What is wanted of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DesiredStatus {
+    /// It shall run.
+    Running,
+    /// It shall stop.
+    Stopped,
+}
+
+/// Why a task stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopCode {
+    /// It never came to run.
+    TaskFailedToStart,
+    /// An essential container ended.
+    EssentialContainerExited,
+    /// StopTask.
+    UserInitiated,
+}
+
+/// A container of a task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TaskContainer {
+    /// Name in the task definition.
+    pub name: String,
+    /// Last part of its ARN.
+    pub id: String,
+    /// Image as asked for.
+    pub image: String,
+    /// `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: String,
+    /// Digest of the image that was pulled.
+    pub image_digest: Option<String>,
+    /// Id the runtime gave it.
+    pub runtime_id: Option<String>,
+    /// Exit code, once ended.
+    pub exit_code: Option<i32>,
+    /// Why it ended, where there is more to say than the code.
+    pub reason: Option<String>,
+    /// Health, when the task definition has a check.
+    pub health: HealthStatus,
+    /// Whether the task ends with it.
+    pub essential: bool,
+    /// CPU units, after overrides; zero when not limited.
+    pub cpu: u32,
+    /// Hard limit in MiB, after overrides.
+    pub memory: Option<u32>,
+    /// Soft limit in MiB, after overrides.
+    pub memory_reservation: Option<u32>,
+}
+
+/// Health of a container, and of a task from its essential containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthStatus {
+    /// The check passes.
+    Healthy,
+    /// The check fails.
+    Unhealthy,
+    /// There is no check, or it has not answered yet.
+    Unknown,
+}
+
+/// The elastic network interface of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkInterface {
+    /// `eni-` and 17 hexadecimal digits.
+    pub id: String,
+    /// UUID of the attachment.
+    pub attachment_id: String,
+    /// Hardware address.
+    pub mac: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Gateway of its subnet.
+    pub gateway: Ipv4Addr,
+    /// Bits of its subnet's mask.
+    pub prefix: u8,
+    /// Subnet it was asked to be in.
+    pub subnet_id: String,
+}
+
+/// What RunTask changes of a task definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskOverride {
+    /// By container.
+    pub containers: Vec<ContainerOverride>,
+    /// CPU units as text.
+    pub cpu: Option<String>,
+    /// MiB as text.
+    pub memory: Option<String>,
+    /// Role of the containers.
+    pub task_role_arn: Option<String>,
+    /// Role of the agent for this task.
+    pub execution_role_arn: Option<String>,
+    /// GiB of scratch space.
+    pub ephemeral_storage: Option<u32>,
+}
+
+/// What RunTask changes of one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerOverride {
+    /// Which one.
+    pub name: String,
+    /// Command instead of the definition's.
+    pub command: Option<Vec<String>>,
+    /// Variables added to or replacing the definition's.
+    pub environment: Vec<(String, String)>,
+    /// CPU units.
+    pub cpu: Option<u32>,
+    /// Hard limit in MiB.
+    pub memory: Option<u32>,
+    /// Soft limit in MiB.
+    pub memory_reservation: Option<u32>,
+}
+
+/// An address in use. Made and deleted in the transaction that changes its task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Key of the task that has it.
+    pub task: String,
+}
+
+/// A RunTask with a client token, so that repeating it starts nothing anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunToken {
+    /// Owner.
+    pub account: AccountId,
+    /// Cluster of the request.
+    pub cluster: String,
+    /// The client's token.
+    pub token: String,
+    /// Hash of the request's other parameters.
+    pub parameters: String,
+    /// Ids of the tasks that were started.
+    pub tasks: Vec<String>,
+    /// When it was used.
+    pub created_at: Timestamp,
+}
+
+impl Stored for Task {
+    const TABLE: &'static str = "ecs/task";
+
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.account, self.cluster, self.id)
+    }
+}
+
+impl Stored for Address {
+    const TABLE: &'static str = "ecs/address";
+
+    fn key(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+impl Stored for RunToken {
+    const TABLE: &'static str = "ecs/run-token";
+
+    fn key(&self) -> String {
+        format!("{}/{}/{}", self.account, self.cluster, self.token)
+    }
+}
+
+impl Task {
+    /// Moves the task by an event and notes the times that belong to it. True when the status changed.
+    pub fn advance(&mut self, event: TaskEvent, now: Timestamp) -> bool {
+        let status = next(self.last_status, event);
+        if status == self.last_status {
+            return false;
+        }
+        self.last_status = status;
+        self.version += 1;
+        match status {
+            TaskStatus::Running => self.started_at = self.started_at.or(Some(now)),
+            TaskStatus::Deactivating | TaskStatus::Stopping => {
+                self.stopping_at = self.stopping_at.or(Some(now));
+            }
+            TaskStatus::Deprovisioning => {
+                self.stopping_at = self.stopping_at.or(Some(now));
+                self.desired_status = DesiredStatus::Stopped;
+            }
+            TaskStatus::Stopped => self.stopped_at = Some(now),
+            TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => {}
+        }
+        true
+    }
+
+    /// Wants the task stopped, for the first reason given.
+    pub fn want_stop(&mut self, code: StopCode, reason: impl Into<String>, now: Timestamp) {
+        self.desired_status = DesiredStatus::Stopped;
+        if self.stop_code.is_none() {
+            self.stop_code = Some(code);
+            self.stopped_reason = Some(reason.into());
+        }
+        self.advance(TaskEvent::StopWanted, now);
+    }
+
+    /// Health of the task: unhealthy with one essential container, healthy with all that have a check.
+    pub fn health(&self) -> HealthStatus {
+        let mut checks = self.containers.iter().filter(|c| c.essential).map(|c| c.health).peekable();
+        let mut all_healthy = checks.peek().is_some();
+        for health in checks {
+            match health {
+                HealthStatus::Unhealthy => return HealthStatus::Unhealthy,
+                HealthStatus::Unknown => all_healthy = false,
+                HealthStatus::Healthy => {}
+            }
+        }
+        if all_healthy { HealthStatus::Healthy } else { HealthStatus::Unknown }
+    }
+}
+
+impl StopCode {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskFailedToStart => "TaskFailedToStart",
+            Self::EssentialContainerExited => "EssentialContainerExited",
+            Self::UserInitiated => "UserInitiated",
+        }
+    }
+}
+
+impl DesiredStatus {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}

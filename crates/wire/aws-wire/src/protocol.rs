@@ -1,0 +1,80 @@
+//! The protocols: bytes to [`Node`], typed answers and errors to bytes.
+//!
+//! A protocol joins by a new variant and a module; services do not change.
+
+pub mod json;
+mod query;
+mod xml;
+
+use crate::{Node, Operation, ServiceDefinition, ServiceError, ToWire};
+
+/// How a request was sent, and so how it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// awsJson1.0 and awsJson1.1.
+    Json,
+    /// awsQuery: a form in, XML out.
+    Query,
+}
+
+/// Why a request cannot be read. Answered with `SerializationException` or the protocol's like.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON, or nested too deeply.
+    #[error("{0}")]
+    Json(String),
+    /// The top of a JSON request is something else than an object.
+    #[error("the request is not a JSON object")]
+    NotAnObject,
+    /// Not a form.
+    #[error("the request is not a form: {0}")]
+    Form(String),
+}
+
+/// An answer as it is sent.
+#[derive(Debug)]
+pub struct Encoded {
+    /// HTTP status.
+    pub status: u16,
+    /// Value of `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Protocol {
+    /// Reads the input of an operation. `form` is the body of a POST or the query string of a GET.
+    pub fn read(self, operation: &Operation, form: &[u8]) -> Result<Node, ReadError> {
+        match self {
+            Self::Json => json::read(form),
+            Self::Query => query::read(operation.input, form),
+        }
+    }
+
+    /// Writes the answer of an operation.
+    pub fn write(
+        self,
+        service: &ServiceDefinition,
+        operation: &Operation,
+        answer: &dyn ToWire,
+        request_id: &str,
+    ) -> Encoded {
+        match self {
+            Self::Json => json::write(service, answer),
+            Self::Query => query::write(service, operation, answer, request_id),
+        }
+    }
+
+    /// Writes an error. The service is not known when the request names none.
+    pub fn write_error(
+        self,
+        service: Option<&ServiceDefinition>,
+        error: &ServiceError,
+        request_id: &str,
+    ) -> Encoded {
+        match self {
+            Self::Json => json::write_error(service, error),
+            Self::Query => query::write_error(service, error, request_id),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! awsJson1.0 and awsJson1.1.
+
+use super::{Encoded, ReadError};
+use crate::schema::Member;
+use crate::{Fault, Node, ServiceDefinition, ServiceError, ToWire, Writer};
+use environment::Timestamp;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::io::Write;
+
+/// Content type of awsJson1.1.
+pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// Content type of awsJson1.0.
+const CONTENT_TYPE_1_0: &str = "application/x-amz-json-1.0";
+
+/// Reads a request. An empty body is an empty structure. Nesting is bounded by the parser (128 levels).
+pub(super) fn read(body: &[u8]) -> Result<Node, ReadError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Node::empty());
+    }
+    match serde_json::from_slice(body).map_err(|error| ReadError::Json(error.to_string()))? {
+        node @ Node::Map(_) => Ok(node),
+        _ => Err(ReadError::NotAnObject),
+    }
+}
+
+/// Any value as JSON text.
+pub fn to_vec(value: &dyn ToWire) -> Vec<u8> {
+    let mut writer = JsonWriter { out: Vec::with_capacity(512), fresh: true };
+    value.write(&mut writer);
+    writer.out
+}
+
+pub(super) fn write(service: &ServiceDefinition, answer: &dyn ToWire) -> Encoded {
+    Encoded { status: 200, content_type: content_type(Some(service)), body: to_vec(answer) }
+}
+
+pub(super) fn write_error(service: Option<&ServiceDefinition>, error: &ServiceError) -> Encoded {
+    let mut members = serde_json::Map::new();
+    members.insert("__type".to_owned(), error.shape.name.into());
+    members.insert(error.shape.message_key.to_owned(), error.message.as_ref().into());
+    for (name, value) in &error.members {
+        members.insert((*name).to_owned(), to_json(value));
+    }
+    let status = if error.shape.fault == Fault::Receiver { error.shape.status.max(500) } else { 400 };
+    let body = serde_json::Value::Object(members).to_string().into_bytes();
+    Encoded { status, content_type: content_type(service), body }
+}
+
+fn content_type(service: Option<&ServiceDefinition>) -> &'static str {
+    match service {
+        Some(service) if service.json_version == "1.0" => CONTENT_TYPE_1_0,
+        _ => CONTENT_TYPE,
+    }
+}
+
+fn to_json(node: &Node) -> serde_json::Value {
+    use serde_json::Value;
+    match node {
+        Node::Null => Value::Null,
+        Node::Bool(value) => (*value).into(),
+        Node::Integer(value) => (*value).into(),
+        Node::Float(value) => (*value).into(),
+        Node::Text(text) => text.as_str().into(),
+        Node::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
+        Node::List(items) => items.iter().map(to_json).collect(),
+        Node::Map(members) => members.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(i64::try_from(value).map_or(Node::Float(value as f64), Node::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Node, E> {
+        Ok(Node::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Node::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut members = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            members.push(entry);
+        }
+        Ok(Node::Map(members))
+    }
+}
+
+/// Writes compact JSON into one buffer.
+struct JsonWriter {
+    out: Vec<u8>,
+    /// Nothing was written yet in the innermost structure, list or map.
+    fresh: bool,
+}
+
+impl JsonWriter {
+    fn open(&mut self, bracket: u8) {
+        self.out.push(bracket);
+        self.fresh = true;
+    }
+
+    fn close(&mut self, bracket: u8) {
+        self.out.push(bracket);
+        self.fresh = false;
+    }
+
+    fn separate(&mut self) {
+        if !self.fresh {
+            self.out.push(b',');
+        }
+        self.fresh = false;
+    }
+
+    fn string(&mut self, text: &str) {
+        if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
+            self.out.push(b'"');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+        } else {
+            // Writing text into a vector cannot fail.
+            let _ = serde_json::to_writer(&mut self.out, text);
+        }
+    }
+
+    fn display(&mut self, value: impl fmt::Display) {
+        // Writing into a vector cannot fail.
+        let _ = write!(self.out, "{value}");
+    }
+}
+
+impl Writer for JsonWriter {
+    fn begin_structure(&mut self) {
+        self.open(b'{');
+    }
+
+    fn member(&mut self, member: &'static Member) {
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(member.location_name.unwrap_or(member.name).as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn end_structure(&mut self) {
+        self.close(b'}');
+    }
+
+    fn begin_list(&mut self) {
+        self.open(b'[');
+    }
+
+    fn item(&mut self) {
+        self.separate();
+    }
+
+    fn end_list(&mut self) {
+        self.close(b']');
+    }
+
+    fn begin_map(&mut self) {
+        self.open(b'{');
+    }
+
+    fn key(&mut self, key: &str) {
+        self.separate();
+        self.string(key);
+        self.out.push(b':');
+    }
+
+    fn end_map(&mut self) {
+        self.close(b'}');
+    }
+
+    fn text(&mut self, value: &str) {
+        self.string(value);
+    }
+
+    fn integer(&mut self, value: i64) {
+        self.display(value);
+    }
+
+    fn float(&mut self, value: f64) {
+        if value.is_finite() {
+            self.display(value);
+        } else {
+            let text = if value.is_nan() {
+                "NaN"
+            } else if value > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
+            self.string(text);
+        }
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn timestamp(&mut self, value: Timestamp) {
+        let (seconds, millis) = (value.as_millis().div_euclid(1000), value.as_millis().rem_euclid(1000));
+        if millis == 0 {
+            self.display(seconds);
+        } else if seconds >= 0 {
+            self.display(format_args!("{seconds}.{millis:03}"));
+        } else {
+            self.display(value.as_millis() as f64 / 1000.0);
+        }
+    }
+
+    fn blob(&mut self, value: &[u8]) {
+        use base64::Engine;
+        self.string(&base64::engine::general_purpose::STANDARD.encode(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn reads_what_clients_send() {
+        assert_eq!(read(b"").expect("empty"), Node::empty());
+        let node = read(br#"{"a":1,"b":[true,null],"c":{"d":1.5}}"#).expect("reads");
+        assert_eq!(node.member("a"), Some(&Node::Integer(1)));
+        for bad in [&b"{"[..], b"[]", b"5", b"\xff", b"{\"a\":1}x"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        let deep = [b"{\"a\":".repeat(5000), b"1".to_vec(), b"}".repeat(5000)].concat();
+        assert!(read(&deep).is_err());
+    }
+
+    #[test]
+    fn writes_what_clients_read() {
+        let map = BTreeMap::from([("k\"".to_owned(), vec![1i64, 2]), ("l".to_owned(), vec![])]);
+        assert_eq!(to_vec(&map), br#"{"k\"":[1,2],"l":[]}"#);
+        let times =
+            vec![Timestamp::from_millis(1_500), Timestamp::from_millis(2_000), Timestamp::from_millis(-500)];
+        assert_eq!(to_vec(&times), b"[1.500,2,-0.5]");
+        assert_eq!(to_vec(&"a\n\u{1}".to_owned()), br#""a\n\u0001""#);
+        assert_eq!(to_vec(&f64::NAN), br#""NaN""#);
+        assert_eq!(to_vec(&()), b"{}");
+    }
+}

@@ -1,0 +1,314 @@
+//! Checks a request against the model's constraints, with the texts AWS answers.
+
+use crate::schema::{Kind, Limits, Shape};
+use crate::{DecodeError, Node};
+use parking_lot::RwLock;
+use regex::Regex;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+/// Violations listed in one error; more are counted but not shown.
+const MOST_SHOWN: usize = 10;
+
+/// Why a request is refused before its operation runs.
+#[derive(Debug, thiserror::Error)]
+pub enum Violation {
+    /// A value has another type than the model says: `SerializationException`.
+    #[error("{path}: {source}")]
+    Type {
+        /// The member.
+        path: String,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// Constraints are broken: the service's own validation error, with this text.
+    #[error("{0}")]
+    Constraints(String),
+}
+
+/// Checks `node` against `shape`; members the model does not know are ignored.
+pub fn validate(shape: &'static Shape, node: &Node) -> Result<(), Violation> {
+    let mut check = Check { path: Vec::new(), found: Vec::new(), count: 0 };
+    check.value(shape, node)?;
+    if check.count == 0 {
+        return Ok(());
+    }
+    let plural = if check.count == 1 { "" } else { "s" };
+    let mut text = format!("{} validation error{plural} detected: ", check.count);
+    text.push_str(&check.found.join("; "));
+    Err(Violation::Constraints(text))
+}
+
+struct Check {
+    path: Vec<String>,
+    found: Vec<String>,
+    count: usize,
+}
+
+impl Check {
+    fn value(&mut self, shape: &'static Shape, node: &Node) -> Result<(), Violation> {
+        match &shape.kind {
+            Kind::Structure { union, .. } => self.structure(shape, *union, node),
+            Kind::List { item, length, .. } => self.list(item, *length, node),
+            Kind::Map { key, value, length, .. } => self.map(key, value, *length, node),
+            Kind::Text { length, pattern, values } => {
+                let text = self.expect_text(node)?;
+                self.text(text, *length, *pattern, values);
+                Ok(())
+            }
+            Kind::Integer { range } => {
+                let value: i32 = self.read(node)?;
+                self.range(f64::from(value), &value.to_string(), *range);
+                Ok(())
+            }
+            Kind::Long { range } => {
+                let value: i64 = self.read(node)?;
+                self.range(value as f64, &value.to_string(), *range);
+                Ok(())
+            }
+            Kind::Double { range } => {
+                let value: f64 = self.read(node)?;
+                self.range(value, &value.to_string(), *range);
+                Ok(())
+            }
+            Kind::Boolean => self.read::<bool>(node).map(|_| ()),
+            Kind::Timestamp { .. } => self.read::<environment::Timestamp>(node).map(|_| ()),
+            Kind::Blob { length } => {
+                let bytes: Vec<u8> = self.read(node)?;
+                self.length("java.nio.HeapByteBuffer", bytes.len(), *length);
+                Ok(())
+            }
+        }
+    }
+
+    fn structure(&mut self, shape: &'static Shape, union: bool, node: &Node) -> Result<(), Violation> {
+        let Node::Map(members) = node else { return Err(self.wrong_type("a structure", node)) };
+        for member in shape.members() {
+            let value = members.iter().rev().find(|(key, _)| key == member.name).map(|(_, value)| value);
+            self.path.push(member.name.to_owned());
+            match value {
+                Some(Node::Null) | None if member.required => {
+                    self.violation("null", "Member must not be null");
+                }
+                Some(Node::Null) | None => {}
+                Some(value) => self.value(member.shape, value)?,
+            }
+            self.path.pop();
+        }
+        let given = members.iter().filter(|(key, value)| key != "__type" && *value != Node::Null).count();
+        if union && given != 1 {
+            self.violation("null", "Exactly one member must be set");
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, item: &'static Shape, length: Limits, node: &Node) -> Result<(), Violation> {
+        let Node::List(items) = node else { return Err(self.wrong_type("a list", node)) };
+        self.length("[]", items.len(), length);
+        for (number, value) in items.iter().enumerate().filter(|(_, value)| **value != Node::Null) {
+            self.path.push(format!("{}.member", number + 1));
+            self.value(item, value)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn map(
+        &mut self,
+        key: &'static Shape,
+        value: &'static Shape,
+        length: Limits,
+        node: &Node,
+    ) -> Result<(), Violation> {
+        let Node::Map(entries) = node else { return Err(self.wrong_type("a map", node)) };
+        self.length("{}", entries.len(), length);
+        for (name, entry) in entries.iter().filter(|(_, entry)| *entry != Node::Null) {
+            self.path.push(name.clone());
+            if let Kind::Text { length, pattern, values } = &key.kind {
+                self.text(name, *length, *pattern, values);
+            }
+            self.value(value, entry)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, length: Limits, pattern: Option<&'static str>, values: &[&str]) {
+        if !values.is_empty() && !values.contains(&text) {
+            let set = format!("Member must satisfy enum value set: [{}]", values.join(", "));
+            self.violation(text, &set);
+            return;
+        }
+        if length != Limits::NONE {
+            self.length(text, text.chars().count(), length);
+        }
+        if let Some(pattern) = pattern
+            && !matches(pattern, text)
+        {
+            self.violation(text, &format!("Member must satisfy regular expression pattern: {pattern}"));
+        }
+    }
+
+    fn length(&mut self, shown: &str, length: usize, limits: Limits) {
+        let length = length as i64;
+        if let Some(min) = limits.min.filter(|min| length < *min) {
+            self.violation(shown, &format!("Member must have length greater than or equal to {min}"));
+        }
+        if let Some(max) = limits.max.filter(|max| length > *max) {
+            self.violation(shown, &format!("Member must have length less than or equal to {max}"));
+        }
+    }
+
+    fn range(&mut self, value: f64, shown: &str, limits: Limits) {
+        if let Some(min) = limits.min.filter(|min| value < *min as f64) {
+            self.violation(shown, &format!("Member must have value greater than or equal to {min}"));
+        }
+        if let Some(max) = limits.max.filter(|max| value > *max as f64) {
+            self.violation(shown, &format!("Member must have value less than or equal to {max}"));
+        }
+    }
+
+    fn violation(&mut self, value: &str, constraint: &str) {
+        self.count += 1;
+        if self.found.len() == MOST_SHOWN {
+            return;
+        }
+        let shown: String = value.chars().take(256).collect();
+        let mut text = String::new();
+        let quoted = if shown == "null" { shown } else { format!("'{shown}'") };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "Value {quoted} at '{}' failed to satisfy constraint: {constraint}",
+            self.path.join(".")
+        );
+        self.found.push(text);
+    }
+
+    fn expect_text<'n>(&self, node: &'n Node) -> Result<&'n str, Violation> {
+        match node {
+            Node::Text(text) => Ok(text),
+            other => Err(self.wrong_type("a string", other)),
+        }
+    }
+
+    fn read<T: crate::FromNode>(&self, node: &Node) -> Result<T, Violation> {
+        T::from_node(node.clone()).map_err(|source| Violation::Type { path: self.path.join("."), source })
+    }
+
+    fn wrong_type(&self, expected: &'static str, node: &Node) -> Violation {
+        let source = DecodeError::WrongType { expected, found: node.type_name() };
+        Violation::Type { path: self.path.join("."), source }
+    }
+}
+
+/// Patterns of the model, compiled once. `None` where the pattern uses what this engine lacks (look-around).
+static PATTERNS: LazyLock<RwLock<HashMap<&'static str, Option<Regex>>>> = LazyLock::new(RwLock::default);
+
+fn matches(pattern: &'static str, text: &str) -> bool {
+    if let Some(known) = PATTERNS.read().get(pattern) {
+        return known.as_ref().is_none_or(|regex| regex.is_match(text));
+    }
+    let compiled = Regex::new(&format!("^(?:{pattern})$")).ok();
+    let matched = compiled.as_ref().is_none_or(|regex| regex.is_match(text));
+    PATTERNS.write().insert(pattern, compiled);
+    matched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Location, Member};
+
+    static NAME: Shape = Shape {
+        name: "Name",
+        kind: Kind::Text {
+            length: Limits { min: Some(1), max: Some(3) },
+            pattern: Some("[a-z]+"),
+            values: &[],
+        },
+    };
+    static KIND: Shape =
+        Shape { name: "Kind", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["A", "B"] } };
+    static COUNT: Shape =
+        Shape { name: "Count", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(10) } } };
+    static NAMES: Shape = Shape {
+        name: "Names",
+        kind: Kind::List {
+            item: &NAME,
+            item_name: None,
+            flattened: false,
+            length: Limits { min: None, max: Some(2) },
+        },
+    };
+    const fn member(name: &'static str, shape: &'static Shape, required: bool) -> Member {
+        Member {
+            name,
+            location_name: None,
+            query_name: None,
+            location: Location::Body,
+            required,
+            flattened: false,
+            idempotency_token: false,
+            sensitive: false,
+            shape,
+        }
+    }
+    static MEMBERS: [Member; 4] = [
+        member("count", &COUNT, false),
+        member("kind", &KIND, false),
+        member("name", &NAME, true),
+        member("names", &NAMES, false),
+    ];
+    static INPUT: Shape = Shape { name: "I", kind: Kind::Structure { members: &MEMBERS, union: false } };
+
+    fn check(json: &str) -> Result<(), String> {
+        let node: Node = serde_json::from_str(json).expect("JSON");
+        validate(&INPUT, &node).map_err(|violation| violation.to_string())
+    }
+
+    #[test]
+    fn texts_are_those_of_aws() {
+        assert_eq!(check(r#"{"name":"abc","unknown":[1]}"#), Ok(()));
+        let cases = [
+            ("{}", "Value null at 'name' failed to satisfy constraint: Member must not be null"),
+            (
+                r#"{"name":"abcd"}"#,
+                "Value 'abcd' at 'name' failed to satisfy constraint: Member must have length less than or equal to 3",
+            ),
+            (
+                r#"{"name":"A"}"#,
+                "Value 'A' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]+",
+            ),
+            (
+                r#"{"name":"a","count":11}"#,
+                "Value '11' at 'count' failed to satisfy constraint: Member must have value less than or equal to 10",
+            ),
+            (
+                r#"{"name":"a","kind":"C"}"#,
+                "Value 'C' at 'kind' failed to satisfy constraint: Member must satisfy enum value set: [A, B]",
+            ),
+            (
+                r#"{"name":"a","names":["b","X"]}"#,
+                "Value 'X' at 'names.2.member' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]+",
+            ),
+        ];
+        for (json, text) in cases {
+            assert_eq!(check(json), Err(format!("1 validation error detected: {text}")), "{json}");
+        }
+        assert!(
+            check(r#"{"count":0,"kind":"C"}"#)
+                .expect_err("refused")
+                .starts_with("3 validation errors detected: ")
+        );
+    }
+
+    #[test]
+    fn types_come_before_constraints() {
+        for json in [r#"{"name":5}"#, r#"{"name":"a","count":"x"}"#, r#"{"name":"a","names":{}}"#] {
+            let node: Node = serde_json::from_str(json).expect("JSON");
+            assert!(matches!(validate(&INPUT, &node), Err(Violation::Type { .. })), "{json}");
+        }
+    }
+}
