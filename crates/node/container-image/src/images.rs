@@ -3,8 +3,6 @@
 mod layer;
 mod layout;
 mod pull;
-#[cfg(test)]
-mod tests;
 
 use crate::config::ImageConfig;
 use crate::digest::Digest;

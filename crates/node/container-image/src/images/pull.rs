@@ -204,10 +204,21 @@ impl Pull<'_> {
     async fn make(&self, found: Found) -> Result<Image, PullError> {
         // Whoever pulls the same image at the same time waits here, and finds it.
         let _flight = self.inner.flight(found.digest.as_str()).await;
-        if self.inner.state.lock().images.contains_key(&found.digest)
-            && let Some(image) = self.used_through(&found)?
-        {
-            return Ok(image);
+        let known = self
+            .inner
+            .state
+            .lock()
+            .images
+            .get(&found.digest)
+            .map(|known| fits(&known.record, &self.platform));
+        match known {
+            Some(false) => return Err(PullError::NoPlatform { platform: self.platform.clone() }),
+            Some(true) => {
+                if let Some(image) = self.used_through(&found)? {
+                    return Ok(image);
+                }
+            }
+            None => {}
         }
         self.tell(|| PullEvent::Resolved {
             manifest: found.digest.clone(),

@@ -1,1 +1,0 @@
-//! Pulls against a registry in this process.
