@@ -1,1 +1,77 @@
-//! The controllers: observe, plan, apply
+//! The controllers of a region: each reads what is wanted and what is there, and moves one step.
+//!
+//! One folder per controller: `observe` reads, `plan` is pure and decides, `apply` writes. Everything they know
+//! is in the store; what they keep in memory only saves looking it up. All of them may be killed anywhere and
+//! started over.
+
+mod feed;
+pub mod logs_retention;
+pub mod subnet;
+pub mod task;
+pub mod task_definition;
+
+use blob_store::BlobStore;
+use feed::feed;
+use identifiers::AccountId;
+use logs_retention::LogsRetention;
+use reconcile::{Queue, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Tables;
+use subnet::Subnet;
+use task::TaskController;
+use task_definition::TaskDefinitionController;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two sweeps of old log events.
+const LOGS_SWEEP: Duration = Duration::from_secs(3600);
+
+/// What the controllers of a region need to know.
+#[derive(Clone)]
+pub struct Config {
+    /// Account of the region, which owns the Fargate hosts.
+    pub account: AccountId,
+    /// Where tasks get their addresses from.
+    pub subnet: Subnet,
+    /// Where log events lie.
+    pub blobs: BlobStore,
+}
+
+/// Runs every controller until `shutdown`; then finishes the steps in progress and returns.
+pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
+    tokio::join!(
+        run_tasks(tables.clone(), &config, shutdown.clone()),
+        run_task_definitions(tables.clone(), shutdown.clone()),
+        run_logs_retention(tables, &config, shutdown),
+    );
+}
+
+async fn run_tasks(tables: Tables, config: &Config, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let (account, subnet) = (config.account.clone(), config.subnet);
+    let controller = Arc::new(TaskController::new(tables.clone(), account, subnet, queue.clone()));
+    let environment = tables.environment().clone();
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_host(seen)),
+        reconcile::run(controller.clone(), queue, Settings::named("task"), environment, shutdown.clone()),
+    );
+}
+
+async fn run_task_definitions(tables: Tables, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let controller = Arc::new(TaskDefinitionController::new(tables.clone(), queue.clone()));
+    let environment = tables.environment().clone();
+    let settings = Settings { concurrency: 2, ..Settings::named("task_definition") };
+    tokio::join!(
+        feed(tables, shutdown.clone(), |seen| controller.see(seen)),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+async fn run_logs_retention(tables: Tables, config: &Config, shutdown: CancellationToken) {
+    let environment = tables.environment().clone();
+    let controller = Arc::new(LogsRetention::new(tables, config.blobs.clone()));
+    let settings = Settings { concurrency: 1, resync: LOGS_SWEEP, ..Settings::named("logs_retention") };
+    reconcile::run(controller, Queue::new(), settings, environment, shutdown).await;
+}

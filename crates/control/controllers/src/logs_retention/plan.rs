@@ -1,0 +1,67 @@
+//! Decides what goes. Pure.
+
+use super::observe::Observed;
+use environment::Timestamp;
+use resources::Stored;
+use resources::logs::{BlockName, LogGroup};
+use std::collections::HashMap;
+
+/// A step; each may be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Remove a stream whose group is gone.
+    RemoveStream {
+        /// Key of its row.
+        key: String,
+    },
+    /// Remove the events of a stream whose row is gone.
+    RemoveFolder {
+        /// Its full name.
+        name: String,
+    },
+    /// Remove a block whose last event has expired.
+    RemoveBlock {
+        /// Its full name.
+        name: String,
+        /// Key of the group's row, whose bytes become fewer.
+        group: String,
+        /// By how many.
+        bytes: u64,
+    },
+}
+
+/// The steps that bring what there is to what should be.
+pub fn plan(observed: &Observed, now: Timestamp) -> Vec<Step> {
+    let groups: HashMap<&str, &LogGroup> =
+        observed.groups.iter().map(|group| (group.id.as_str(), group.as_ref())).collect();
+    let mut steps = Vec::new();
+    let mut alive = HashMap::new();
+    for stream in &observed.streams {
+        match groups.get(stream.group_id.as_str()) {
+            Some(group) => {
+                alive.insert(stream.id.as_str(), *group);
+            }
+            None => steps.push(Step::RemoveStream { key: stream.key() }),
+        }
+    }
+    for folder in &observed.folders {
+        let id = last_part(&folder.name);
+        let Some(group) = alive.get(id) else {
+            steps.push(Step::RemoveFolder { name: folder.name.clone() });
+            continue;
+        };
+        let Some(expired) = group.expired_before(now) else { continue };
+        for block in &folder.blocks {
+            let Ok(name) = last_part(block).parse::<BlockName>() else { continue };
+            if name.last < expired {
+                let (name, bytes) = (block.clone(), name.bytes);
+                steps.push(Step::RemoveBlock { name, group: group.key(), bytes });
+            }
+        }
+    }
+    steps
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}

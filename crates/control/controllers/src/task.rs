@@ -1,0 +1,139 @@
+//! Gives tasks a host and an address, takes the address back, and lets old tasks go.
+//!
+//! PROVISIONING becomes PENDING on the least loaded Fargate host that takes tasks; DEPROVISIONING becomes STOPPED;
+//! STOPPED goes away an hour later. Everything between belongs to the agent. Each step is one transaction that holds
+//! the address and the task together, so that an address is never lost and never given twice.
+//!
+//! A task that finds no host keeps waiting, is tried again as soon as a host comes, and gives up after a while.
+
+mod addresses;
+mod apply;
+mod observe;
+mod placements;
+mod plan;
+
+use crate::feed::Seen;
+use crate::subnet::Subnet;
+use addresses::Addresses;
+use environment::Timestamp;
+use identifiers::AccountId;
+use parking_lot::Mutex;
+use placements::Placements;
+use plan::{Step, plan};
+use reconcile::{Next, Queue, Reconciler};
+use resources::Stored;
+use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
+use std::collections::{BTreeSet, HashMap};
+use store::{StoreError, Tables};
+
+/// Attempts of a step that others interfere with, before the queue backs off.
+const MOST_ATTEMPTS: usize = 16;
+
+/// The controller.
+pub struct TaskController {
+    tables: Tables,
+    /// Owner of the Fargate hosts.
+    account: AccountId,
+    queue: Queue<String>,
+    addresses: Addresses,
+    placements: Placements,
+    /// Tasks that found no host.
+    waiting: Mutex<BTreeSet<String>>,
+    /// Hosts that were found gone or silent, and when first.
+    lost: Mutex<HashMap<String, Timestamp>>,
+    /// What was last seen of the hosts; only a change of it matters.
+    hosts: Mutex<HashMap<String, (InstanceStatus, bool)>>,
+}
+
+impl TaskController {
+    /// Over the region's rows; `queue` is nudged when a host comes or goes.
+    pub fn new(tables: Tables, account: AccountId, subnet: Subnet, queue: Queue<String>) -> Self {
+        Self {
+            tables,
+            account,
+            queue,
+            addresses: Addresses::new(subnet),
+            placements: Placements::default(),
+            waiting: Mutex::default(),
+            lost: Mutex::default(),
+            hosts: Mutex::default(),
+        }
+    }
+
+    /// Takes note of a task, and queues it if there may be something to do.
+    pub(crate) fn see_task(&self, seen: Seen<Task>) {
+        match seen {
+            Seen::Row(task) => {
+                let key = task.key();
+                self.placements.note(&key, &task);
+                if matches!(
+                    task.last_status,
+                    TaskStatus::Provisioning | TaskStatus::Deprovisioning | TaskStatus::Stopped
+                ) {
+                    self.queue.nudge(key);
+                }
+            }
+            Seen::Gone(key) => self.placements.forget(&key),
+        }
+    }
+
+    /// Takes note of a host; one that comes or goes queues the tasks that wait for it or run on it.
+    pub(crate) fn see_host(&self, seen: Seen<ContainerInstance>) {
+        let key = match seen {
+            Seen::Row(host) => {
+                let (key, now) = (host.key(), (host.status, host.agent_connected));
+                if self.hosts.lock().insert(key.clone(), now) == Some(now) {
+                    return;
+                }
+                if host.cluster == FARGATE_HOSTS && host.takes_tasks() {
+                    let waiting = std::mem::take(&mut *self.waiting.lock());
+                    waiting.into_iter().for_each(|task| self.queue.nudge(task));
+                }
+                key
+            }
+            Seen::Gone(key) => {
+                self.hosts.lock().remove(&key);
+                key
+            }
+        };
+        self.placements.tasks_on(&key).into_iter().for_each(|task| self.queue.nudge(task));
+    }
+
+    async fn step(&self, key: &str) -> Result<Next, StoreError> {
+        let Some(observed) = self.observe(key).await? else { return Ok(Next::Settled) };
+        let step = plan(&observed, self.tables.environment().now());
+        if matches!(step, Step::WaitForHost(_)) {
+            self.waiting.lock().insert(key.to_owned());
+            // A host may have come between the look and the note.
+            if self.hosts_taking_tasks().await?.is_empty() {
+                return self.apply(&observed, step).await;
+            }
+            self.waiting.lock().remove(key);
+            return Err(StoreError::Conflict(key.to_owned()));
+        }
+        self.apply(&observed, step).await
+    }
+}
+
+impl Reconciler for TaskController {
+    type Key = String;
+    type Error = StoreError;
+
+    async fn reconcile(&self, key: &String) -> Result<Next, StoreError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.step(key).await {
+                Err(error) if error.is_conflict() && attempts < MOST_ATTEMPTS => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.tables.list_all::<Task>("").await?.iter().map(|task| task.key()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Reads a task and the hosts it may be on.
+
+use super::TaskController;
+use environment::Timestamp;
+use resources::Stored;
+use resources::ecs::{
+    Address, ContainerInstance, DesiredStatus, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus,
+};
+use store::{StoreError, Tables, Versioned};
+
+/// What a plan is made of.
+pub struct Observed {
+    /// The task.
+    pub task: Versioned<Task>,
+    /// The row of its address, if it has one.
+    pub address: Option<Versioned<Address>>,
+    /// Hosts that take tasks, the least loaded first. Read only for a task that needs one.
+    pub hosts: Vec<Versioned<ContainerInstance>>,
+    /// What became of the host it is on.
+    pub host: HostState,
+}
+
+/// The host of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// The task has none, or the host is there.
+    Present,
+    /// Registered, but its agent has no session. When this was first seen.
+    Silent(Timestamp),
+    /// Deregistered or unknown. When this was first seen.
+    Gone(Timestamp),
+}
+
+impl TaskController {
+    /// `None` when there is no such task.
+    pub(super) async fn observe(&self, key: &str) -> Result<Option<Observed>, StoreError> {
+        let Some(task) = self.tables.get::<Task>(key).await? else { return Ok(None) };
+        let address = match &task.network_interface {
+            Some(interface) => address_of(&self.tables, interface.address, key).await?,
+            None => None,
+        };
+        let needs_host =
+            task.last_status == TaskStatus::Provisioning && task.desired_status == DesiredStatus::Running;
+        let hosts = if needs_host { self.hosts_taking_tasks().await? } else { Vec::new() };
+        let host = self.host_state(&task).await?;
+        Ok(Some(Observed { task, address, hosts, host }))
+    }
+
+    /// Fargate hosts that take tasks, the least loaded first.
+    pub(super) async fn hosts_taking_tasks(&self) -> Result<Vec<Versioned<ContainerInstance>>, StoreError> {
+        let prefix = format!("{}/{FARGATE_HOSTS}/", self.account);
+        let mut hosts = self.tables.list_all::<ContainerInstance>(&prefix).await?;
+        hosts.retain(|host| host.takes_tasks());
+        hosts.sort_by_cached_key(|host| (self.placements.load(&host.key()), host.id.clone()));
+        Ok(hosts)
+    }
+
+    async fn host_state(&self, task: &Task) -> Result<HostState, StoreError> {
+        let Some(key) = &task.container_instance else { return Ok(HostState::Present) };
+        let host = self.tables.get::<ContainerInstance>(key).await?;
+        let now = self.tables.environment().now();
+        let mut lost = self.lost.lock();
+        Ok(match host {
+            Some(host) if host.takes_tasks() => {
+                lost.remove(key);
+                HostState::Present
+            }
+            Some(host) if host.status == InstanceStatus::Active => {
+                HostState::Silent(*lost.entry(key.clone()).or_insert(now))
+            }
+            Some(_) | None => HostState::Gone(*lost.entry(key.clone()).or_insert(now)),
+        })
+    }
+}
+
+/// The row of an address, if it belongs to this task.
+async fn address_of(
+    tables: &Tables,
+    address: std::net::Ipv4Addr,
+    task: &str,
+) -> Result<Option<Versioned<Address>>, StoreError> {
+    let row = tables.get::<Address>(&address.to_string()).await?;
+    Ok(row.filter(|row| row.task == task))
+}

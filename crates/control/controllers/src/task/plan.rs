@@ -1,0 +1,90 @@
+//! Decides the next step of a task. Pure.
+
+use super::observe::{HostState, Observed};
+use environment::Timestamp;
+use resources::ecs::{ContainerInstance, DesiredStatus, StopCode, TaskStatus};
+use std::time::Duration;
+use store::Versioned;
+
+/// How long a task waits for a host before it gives up.
+pub const WAIT_FOR_HOST: Duration = Duration::from_secs(300);
+/// How long tasks of a host that was deregistered are left alone: its agent may be reporting their end.
+pub const GRACE_GONE: Duration = Duration::from_secs(60);
+/// How long tasks of a host whose agent is silent are left alone. Containers outlive their agent, and a machine that
+/// is restarted comes back, so this is long.
+pub const GRACE_SILENT: Duration = Duration::from_secs(3600);
+/// How long AWS shows a stopped task.
+pub const KEEP_STOPPED: Duration = Duration::from_secs(3600);
+
+/// What Fargate says when it has no machine for a task.
+const NO_CAPACITY: &str =
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+
+/// The next step.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Nothing to do until the task changes.
+    Nothing,
+    /// Look again after this time.
+    Wait(Duration),
+    /// Look again when a host comes, or after this time.
+    WaitForHost(Duration),
+    /// Give it an address and send it to this host.
+    Place(Versioned<ContainerInstance>),
+    /// Take its address back; it is over.
+    Release,
+    /// End it without its agent, for this reason.
+    Abandon(StopCode, String),
+    /// Remove its row.
+    Reap,
+}
+
+/// What to do next.
+pub fn plan(observed: &Observed, now: Timestamp) -> Step {
+    let task = &observed.task;
+    match task.last_status {
+        TaskStatus::Provisioning if task.desired_status == DesiredStatus::Stopped => Step::Release,
+        TaskStatus::Provisioning => match observed.hosts.first() {
+            Some(host) => Step::Place(host.clone()),
+            None => until(task.created_at + WAIT_FOR_HOST, now).map_or_else(
+                || Step::Abandon(StopCode::TaskFailedToStart, NO_CAPACITY.to_owned()),
+                Step::WaitForHost,
+            ),
+        },
+        TaskStatus::Pending
+        | TaskStatus::Activating
+        | TaskStatus::Running
+        | TaskStatus::Deactivating
+        | TaskStatus::Stopping => on_host(observed, now),
+        TaskStatus::Deprovisioning => Step::Release,
+        TaskStatus::Stopped => {
+            // A stopped task without its time can only be an old one.
+            let stopped_at = task.stopped_at.unwrap_or_default();
+            until(stopped_at + KEEP_STOPPED, now).map_or(Step::Reap, Step::Wait)
+        }
+    }
+}
+
+/// A task that belongs to the agent of its host, as long as there is one.
+fn on_host(observed: &Observed, now: Timestamp) -> Step {
+    let task = &observed.task;
+    let (since, grace, what) = match observed.host {
+        HostState::Present => return Step::Nothing,
+        HostState::Silent(since) => (since, GRACE_SILENT, "has lost its agent"),
+        HostState::Gone(since) => (since, GRACE_GONE, "is not registered any more"),
+    };
+    if let Some(rest) = until(since + grace, now) {
+        return Step::Wait(rest);
+    }
+    let code = match task.started_at {
+        Some(_) => StopCode::EssentialContainerExited,
+        None => StopCode::TaskFailedToStart,
+    };
+    let host = task.container_instance.as_deref().and_then(|key| key.rsplit('/').next()).unwrap_or_default();
+    Step::Abandon(code, format!("The task's container instance {host} {what}."))
+}
+
+/// The time left, if there is any.
+fn until(deadline: Timestamp, now: Timestamp) -> Option<Duration> {
+    Some(deadline.since(now)).filter(|left| !left.is_zero())
+}
