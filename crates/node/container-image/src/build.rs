@@ -51,7 +51,7 @@ pub enum Content {
     },
 }
 
-/// A whole image in memory, ready for [`crate::push::push`].
+/// A whole image in memory, ready for [`crate::push()`].
 #[derive(Clone, Debug)]
 pub struct BuiltImage {
     /// The manifest document, and its digest.

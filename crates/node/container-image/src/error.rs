@@ -168,7 +168,7 @@ pub enum LayerError {
         actual: Digest,
     },
     /// More or fewer bytes than the manifest promises.
-    #[error("failed size validation: {actual} != {expected}: failed precondition")]
+    #[error("unexpected commit size {actual}, expected {expected}: failed precondition")]
     Size {
         /// What the manifest says.
         expected: u64,

@@ -9,9 +9,9 @@
 //! the disk past the limits; a crash at any point leaves only leftovers that the next [`Images::open`] removes;
 //! an image in use is never collected. It leaves mounting to `container-runtime`.
 //!
-//! [`build`] makes small images from files of this machine, and [`push`] uploads them: for the demo and for tests.
+//! [`build()`] makes small images from files of this machine, and [`push()`] uploads them: for the demo and for tests.
 
-pub mod build;
+mod build;
 mod config;
 mod digest;
 mod error;
@@ -19,11 +19,12 @@ mod images;
 mod manifest;
 mod options;
 mod platform;
-pub mod push;
+mod push;
 mod reference;
 mod registry;
 mod unpack;
 
+pub use build::{BuildError, BuiltImage, Content, build};
 pub use config::{HealthCheck, ImageConfig};
 pub use digest::{Digest, DigestError};
 pub use error::{ImagesError, LayerError, PullError, RegistryError};
@@ -31,4 +32,5 @@ pub use images::{Collected, Image, Images};
 pub use manifest::{Descriptor, Manifest};
 pub use options::{BasicAuth, Limits, LocalRegistry, PullEvent, PullOptions, PullPolicy, PullProgress};
 pub use platform::Platform;
+pub use push::{PushError, push};
 pub use reference::{Reference, ReferenceError};

@@ -3,9 +3,9 @@
 use crate::registry::{
     Auth, Fault, OCI_INDEX, PASSWORD, Registry, images, noise, options, tar, with_password,
 };
-use container_image::build::{Content, build};
-use container_image::push::push;
-use container_image::{ImageConfig, Limits, LocalRegistry, Platform, PullError, PullOptions, PullPolicy};
+use container_image::{
+    Content, ImageConfig, Limits, LocalRegistry, Platform, PullError, PullOptions, PullPolicy, build, push,
+};
 use environment::Environment;
 use serde_json::json;
 use std::time::Instant;
