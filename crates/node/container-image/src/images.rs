@@ -169,11 +169,15 @@ impl Images {
             self.0.layout.remove_image(manifest)?;
         }
         for layer in &layers {
-            let _flight = self.0.flight(&layer::removal(&layer.key)).await;
-            if !self.0.state.lock().layers.contains_key(&layer.key) {
-                let (inner, key) = (self.0.clone(), layer.key.clone());
-                blocking(move || inner.layout.remove_layer(&key)).await??;
-            }
+            let flight = self.0.flight(&layer::removal(&layer.key)).await;
+            let (inner, key) = (self.0.clone(), layer.key.clone());
+            blocking(move || {
+                let _flight = flight;
+                // A pull may have made it anew meanwhile.
+                let absent = !inner.state.lock().layers.contains_key(&key);
+                if absent { inner.layout.remove_layer(&key) } else { Ok(()) }
+            })
+            .await??;
         }
         let inner = self.0.clone();
         blocking(move || inner.flush(unflushed)).await??;

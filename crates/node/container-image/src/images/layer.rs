@@ -98,10 +98,15 @@ async fn commit(
     let (bytes, entries) = (unpacked.bytes, unpacked.entries);
     let owner = inner.clone();
     // Not while a collection removes the one of this name.
-    let _flight = inner.flight(&removal(&layer_key(&chain))).await;
-    let record = blocking(move || owner.layout.commit_layer(work, chain, bytes, entries)).await??;
-    inner.state.lock().layers.insert(record.key.clone(), record.clone());
-    Ok(record)
+    let flight = inner.flight(&removal(&layer_key(&chain))).await;
+    // All of it on the other thread, which goes on to the end even when the pull is given up meanwhile.
+    blocking(move || {
+        let _flight = flight;
+        let record = owner.layout.commit_layer(work, chain, bytes, entries)?;
+        owner.state.lock().layers.insert(record.key.clone(), record.clone());
+        Ok(record)
+    })
+    .await?
 }
 
 /// The name under which a layer's appearance and removal exclude each other.
