@@ -5,11 +5,12 @@ mod resolvers;
 
 use crate::error::NetworkError;
 use crate::network::Names;
+use crate::subnet::Subnet;
 use environment::Environment;
 use message::{answers, failure, local_answer, question};
 use resolvers::Resolvers;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +37,8 @@ pub(crate) struct NameServer {
 }
 
 struct Shared {
+    /// Who may ask: an open resolver would be lent to anyone who finds a route to it.
+    subnet: Subnet,
     names: Names,
     resolvers: Resolvers,
     environment: Environment,
@@ -45,15 +48,16 @@ struct Shared {
 impl NameServer {
     /// Starts serving on port 53 of `address`.
     pub(crate) async fn start(
-        address: Ipv4Addr,
+        subnet: Subnet,
         names: Names,
         resolvers: Vec<SocketAddr>,
     ) -> Result<Self, NetworkError> {
-        let address = SocketAddr::from((address, 53));
+        let address = SocketAddr::from((subnet.gateway(), 53));
         let failed = |source| NetworkError::Dns { address, source };
         let udp = UdpSocket::bind(address).await.map_err(failed)?;
         let tcp = TcpListener::bind(address).await.map_err(failed)?;
         let shared = Arc::new(Shared {
+            subnet,
             names,
             resolvers: Resolvers::new(resolvers, address.ip()),
             environment: Environment::real(),
@@ -93,6 +97,9 @@ async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
         };
         // Errors here are those of earlier answers, whose askers are gone.
         let Ok((length, asker)) = received else { continue };
+        if !shared.serves(asker) {
+            continue;
+        }
         let query = &buffer[..length];
         let Some(asked) = question(query) else { continue };
         let own = shared.names.get(&asked.name).map(|addresses| local_answer(query, &asked, &addresses));
@@ -122,11 +129,14 @@ async fn serve_connections(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, asker)) = stream else {
             // Out of descriptors, most likely; a moment later there are some again.
             shared.environment.sleep(Duration::from_millis(50)).await;
             continue;
         };
+        if !shared.serves(asker) {
+            continue;
+        }
         let shared = shared.clone();
         connections.spawn(async move {
             // A client that breaks off or sends nonsense has its connection closed, that is all.
@@ -161,6 +171,10 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()>
 }
 
 impl Shared {
+    fn serves(&self, asker: SocketAddr) -> bool {
+        matches!(asker.ip(), IpAddr::V4(address) if self.subnet.contains(address))
+    }
+
     /// The first answer that a resolver gives to a datagram.
     async fn forward(&self, query: &[u8]) -> Option<Vec<u8>> {
         for resolver in self.resolvers.current() {

@@ -1,4 +1,7 @@
-//! Address translation on the way out, and leave to forward.
+//! Address translation on the way out, and who may pass.
+//!
+//! Tasks reach everything; they are reached by each other and by this machine, not by neighbours who set a route
+//! through it, nor by tasks of another region here.
 //!
 //! The rules live in a table of their own, `longshore-BRIDGE`, replaced as a whole at each start. A machine whose
 //! own firewall drops what it forwards (docker's does) drops it whatever another table says; there, two rules
@@ -94,6 +97,7 @@ impl Firewall {
                  type filter hook forward priority 0; policy accept;\n\
                  iifname \"{bridge}\" accept\n\
                  oifname \"{bridge}\" ct state established,related accept\n\
+                 oifname \"{bridge}\" drop\n\
                }}\n\
              }}\n"
         )
@@ -102,7 +106,11 @@ impl Firewall {
     /// Rules for machines without nft.
     fn translation(&self) -> Vec<Rule> {
         let subnet = self.subnet.to_string();
-        vec![self.rule("nat", "POSTROUTING", &["-s", &subnet, "!", "-o", &self.bridge], "MASQUERADE")]
+        let new = ["-o", &self.bridge, "!", "-i", &self.bridge, "-m", "conntrack", "--ctstate", "NEW"];
+        vec![
+            self.rule("nat", "POSTROUTING", &["-s", &subnet, "!", "-o", &self.bridge], "MASQUERADE"),
+            self.rule("filter", "FORWARD", &new, "DROP"),
+        ]
     }
 
     /// Rules in front of a chain that drops what it forwards.
@@ -223,5 +231,38 @@ fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<Output
         Ok(output)
     } else {
         Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sched::{CloneFlags, unshare};
+
+    #[test]
+    fn iptables_does_where_nft_is_missing() {
+        let host = std::thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("needs root");
+            let subnet = "10.88.0.0/16".parse().expect("a subnet");
+            let firewall = Firewall { nft: None, ..Firewall::new("lsa", subnet) };
+            let iptables = firewall.iptables.clone().expect("iptables is installed");
+            run(&iptables, &["-P", "FORWARD", "DROP"], None).expect("sets");
+            let rules = || {
+                let listed = ["nat", "filter"].map(|table| {
+                    let output = run(&iptables, &["-t", table, "-S"], None).expect("lists");
+                    String::from_utf8_lossy(&output.stdout).matches("longshore-lsa").count()
+                });
+                (listed[0], listed[1])
+            };
+            firewall.apply().expect("applies");
+            assert_eq!(rules(), (1, 3));
+            firewall.apply().expect("applies again");
+            assert_eq!(rules(), (1, 3));
+            firewall.remove().expect("removes");
+            assert_eq!(rules(), (0, 0));
+            let neither = Firewall { iptables: None, ..firewall };
+            assert!(matches!(neither.apply(), Err(NetworkError::Firewall { .. })));
+        });
+        host.join().expect("the test holds");
     }
 }

@@ -113,8 +113,7 @@ impl Network {
         })
         .await?;
         let names = Names::default();
-        let name_server =
-            NameServer::start(config.subnet.gateway(), names.clone(), config.resolvers.clone()).await?;
+        let name_server = NameServer::start(config.subnet, names.clone(), config.resolvers.clone()).await?;
         Ok(Self(Arc::new(Inner {
             config,
             firewall,

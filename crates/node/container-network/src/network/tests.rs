@@ -172,6 +172,12 @@ fn two_networks_side_by_side_translate_addresses_past_a_dropping_firewall() {
         let outside = outer.attach(&task("outside", "198.18.1.2")).await.expect("attaches");
         assert_eq!(inner.list().await.expect("lists"), ["one"]);
         let (server, port) = echo_peer(&outside.path);
+        let refused = inside(&one.path, move || {
+            TcpStream::connect_timeout(&(outside.address, port).into(), Duration::from_millis(300)).is_err()
+        });
+        assert!(refused, "another region's task is out of reach");
+        // Without its protection it stands for the world outside.
+        output("nft", &["delete table ip longshore-lsb"]);
         let seen = inside(&one.path, move || peer_seen_at(outside.address, port));
         assert_eq!(seen, IpAddr::V4(outer.gateway()), "the outside sees the host");
         server.join().expect("served");
