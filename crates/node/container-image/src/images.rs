@@ -2,6 +2,7 @@
 
 mod layer;
 mod layout;
+mod pinned;
 mod pull;
 
 use crate::config::ImageConfig;
@@ -64,7 +65,7 @@ pub struct Image {
     pub resolved: Digest,
     /// How to run it.
     pub config: Arc<ImageConfig>,
-    /// The unpacked layers, lowest first. To be mounted read-only; never written to.
+    /// The unpacked layers, lowest first, each once. To be mounted read-only; never written to.
     pub layers: Arc<[PathBuf]>,
     /// Bytes of all layers as tar archives.
     pub unpacked_bytes: u64,
@@ -242,7 +243,7 @@ impl Inner {
 
 impl State {
     fn insert(&mut self, layout: &Layout, record: ImageRecord) {
-        let paths = record.layers.iter().map(|key| layout.layer(key)).collect();
+        let paths = stackable(&record.layers).into_iter().map(|key| layout.layer(key)).collect();
         let config = Arc::new(record.config.clone());
         if let Some(known) = self.images.get_mut(&record.manifest) {
             // Who has the image keeps it: the guard must stay the same.
@@ -252,6 +253,13 @@ impl State {
             self.images.insert(known.record.manifest.clone(), known);
         }
     }
+}
+
+/// The layers to mount, lowest first. One that comes twice (builders add empty layers freely) counts where it is
+/// uppermost: all that it adds and hides it does there again, and overlayfs refuses a directory named twice.
+fn stackable(layers: &[String]) -> Vec<&String> {
+    let repeated = |index: usize| layers[index + 1..].contains(&layers[index]);
+    layers.iter().enumerate().filter(|(index, _)| !repeated(*index)).map(|(_, key)| key).collect()
 }
 
 impl Known {

@@ -3,11 +3,12 @@
 //! All of this is blocking work, done on a thread of its own, fed by whoever fetches the layer.
 
 mod archive;
+mod attributes;
 mod root;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use root::adopt;
+pub(crate) use attributes::adopt;
 
 use crate::digest::{Digest, Hasher};
 use crate::error::LayerError;

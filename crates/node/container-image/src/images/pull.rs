@@ -1,7 +1,8 @@
 //! One pull: resolve, choose, verify, make the layers ready, remember.
 
 use super::layer::{self, Ready, backoff};
-use super::layout::{ImageRecord, LayerRecord, layer_key};
+use super::layout::{ImageRecord, LayerRecord};
+use super::pinned::Pinned;
 use super::{Image, Inner};
 use crate::config::ConfigFile;
 use crate::digest::Digest;
@@ -379,38 +380,4 @@ fn note_use(record: &mut ImageRecord, pull: &Pull<'_>, resolved: &Digest, now: T
         record.last_used = now;
     }
     stale || !known
-}
-
-/// Layers a pull counts on, kept from being collected until it is over.
-struct Pinned<'a> {
-    inner: &'a Inner,
-    keys: Vec<String>,
-}
-
-impl<'a> Pinned<'a> {
-    fn new(inner: &'a Inner, chain: &[Digest]) -> Self {
-        let alone = chain.iter().map(|digest| layer_key(std::slice::from_ref(digest)));
-        let stacked = (2..=chain.len()).map(|length| layer_key(&chain[..length]));
-        let keys: Vec<String> = alone.chain(stacked).collect();
-        let mut state = inner.state.lock();
-        for key in &keys {
-            *state.pinned.entry(key.clone()).or_default() += 1;
-        }
-        drop(state);
-        Self { inner, keys }
-    }
-}
-
-impl Drop for Pinned<'_> {
-    fn drop(&mut self) {
-        let mut state = self.inner.state.lock();
-        for key in &self.keys {
-            if let Some(count) = state.pinned.get_mut(key) {
-                *count -= 1;
-                if *count == 0 {
-                    state.pinned.remove(key);
-                }
-            }
-        }
-    }
 }

@@ -288,6 +288,38 @@ fn damage_is_seen() {
 }
 
 #[test]
+fn random_damage_neither_panics_nor_escapes() {
+    let whole = Layer::new()
+        .directory("a")
+        .file("a/f", &[1; 700])
+        .symlink("a/l", "../../outside")
+        .hard_link("a/h", "a/f")
+        .file("a/.wh.x", b"")
+        .entry(EntryType::XHeader, "x", "", 0o644, b"12 path=b/c\n")
+        .file("plain", b"x")
+        .bytes();
+    let mut state = 0x2545_f491_4f6c_dd1du64;
+    for _ in 0..400 {
+        let mut bytes = whole.clone();
+        for _ in 0..3 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let at = state as usize % bytes.len();
+            bytes[at] = (state >> 32) as u8;
+            // Headers with a right checksum are read on.
+            let start = at / 512 * 512;
+            let mut header = Header::new_old();
+            header.as_mut_bytes().copy_from_slice(&bytes[start..start + 512]);
+            header.set_cksum();
+            bytes[start..start + 512].copy_from_slice(header.as_bytes());
+        }
+        // The result does not matter; what the function checks on its way does.
+        let _ = unpack_bytes(&bytes, &Limits { unpacked_bytes: 1 << 20, ..Limits::default() });
+    }
+}
+
+#[test]
 fn sparse_files_keep_their_holes() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("sparse");

@@ -41,6 +41,14 @@ async fn a_registry_that_is_not_there() {
     );
     assert!(error.to_string().contains("Connection refused"), "{error}");
     assert!(error.is_retryable());
+    // Not a name of this machine: spoken to by https, with this machine's certificate authorities.
+    let error = images.pull("0.0.0.0:1/app:v1", &options()).await.expect_err("must fail");
+    assert!(
+        error.to_string().contains("Head \"https://0.0.0.0:1/")
+            || error.to_string().contains("Get \"https://0.0.0.0:1/"),
+        "{error}"
+    );
+    println!("{error}");
     let error = images.pull("no such/Reference", &options()).await.expect_err("must fail");
     assert!(matches!(error, PullError::Reference { .. }));
 }

@@ -66,6 +66,35 @@ async fn directories_that_a_layer_does_not_describe_come_from_below() {
     assert_eq!(modes, [0o1777, 0o755, 0o755, 0o1777], "one layer, each time as its image needs it");
 }
 
+#[tokio::test]
+async fn a_layer_that_comes_twice_is_mounted_once() {
+    let registry = Registry::start(Auth::None).await;
+    let empty = tar(&[]);
+    let first = tar(&[("d/", b""), ("d/x", b"1"), ("kept", b"1")]);
+    let hiding = tar(&[("d/", b""), ("d/.wh.x", b"")]);
+    let layers = [first, empty.clone(), hiding.clone(), tar(&[("d/", b""), ("d/x", b"2")]), empty, hiding];
+    registry.image("app:v1", &layers);
+    let (directory, images) = images(Limits::default()).await;
+    let image = images.pull(&registry.reference("app:v1"), &options()).await.expect("pulls");
+    assert_eq!(image.layers.len(), 4);
+    let lower: Vec<String> = image.layers.iter().rev().map(|path| path.display().to_string()).collect();
+    let root = directory.path().join("root");
+    std::fs::create_dir(&root).expect("made");
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "overlay", "-o", &format!("ro,lowerdir={}", lower.join(":")), "overlay"])
+        .arg(&root)
+        .status();
+    let names = |path: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(root.join(path)).expect("mounted");
+        entries.map(|entry| entry.expect("read").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let seen = (names(""), names("d"));
+    let unmounted = std::process::Command::new("umount").arg("-l").arg(&root).status();
+    assert!(mount.expect("mount runs").success() && unmounted.expect("umount runs").success());
+    assert_eq!(seen.0.len(), 2, "{seen:?}");
+    assert!(seen.1.is_empty(), "hidden by the last layer");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pull_that_is_given_up_leaves_nothing() {
     let registry = Registry::start(Auth::None).await;
