@@ -65,8 +65,6 @@ struct Inner {
     journal: AsyncRwLock<Journal>,
     /// Oldest first; the last belongs to the journal's open segment.
     memories: RwLock<Vec<Arc<Memory>>>,
-    /// Rows of the streams in memory, by number.
-    keys: RwLock<HashMap<u64, String>>,
     /// One writes blocks or deletes streams at a time.
     moving: Mutex<()>,
     segment_bytes: u64,
@@ -97,25 +95,25 @@ impl Events {
             let name = journal_name(number);
             let read = blobs.open_segment(&name, move |record, bytes| {
                 let bytes = bytes::Bytes::copy_from_slice(bytes);
-                reader.insert(Placed { offset: record.offset, bytes });
+                reader.insert(Placed { offset: record.offset, bytes }, "");
             });
             open = Some(Journal { segment: read.await?, memory: memory.clone() });
             memories.push(memory);
         }
         // There is at least one number.
         let Some(journal) = open else { return Err(BlobError::Cancelled.into()) };
-        let keys = if memories.iter().all(|memory| memory.streams().is_empty()) {
-            HashMap::new()
-        } else {
+        if memories.iter().any(|memory| !memory.streams().is_empty()) {
             let rows = tables.list_all::<LogStream>("").await?;
-            rows.iter().map(|row| (stream_number(row), row.key())).collect()
-        };
+            let keys = rows.iter().map(|row| (stream_number(row), row.key())).collect();
+            for memory in &memories {
+                memory.adopt(&keys);
+            }
+        }
         let events = Self(Arc::new(Inner {
             tables,
             blobs,
             journal: AsyncRwLock::new(journal),
             memories: RwLock::new(memories),
-            keys: RwLock::new(keys),
             moving: Mutex::new(()),
             segment_bytes,
         }));
@@ -132,32 +130,29 @@ impl Events {
     ) -> Result<(), EventsError> {
         let number = stream_number(stream);
         let bytes = batch::encode(number, ingestion.as_millis(), events);
-        if !self.0.keys.read().contains_key(&number) {
-            self.0.keys.write().insert(number, stream.key());
-        }
-        let full = {
+        let (appended, full, number) = {
             let journal = self.0.journal.read().await;
-            let record = journal.segment.append(&bytes).await?;
-            journal.memory.insert(Placed { offset: record.offset, bytes });
-            journal.segment.size() >= self.0.segment_bytes
+            let appended = journal.segment.append(&bytes).await.map(|record| {
+                journal.memory.insert(Placed { offset: record.offset, bytes }, &stream.key());
+            });
+            // A segment whose write failed, as on a full disk, takes no more; another may.
+            let full = appended.is_err() || journal.segment.size() >= self.0.segment_bytes;
+            (appended, full, journal.memory.number)
         };
         if full {
-            self.roll().await;
+            self.roll(number).await;
         }
-        Ok(())
+        Ok(appended?)
     }
 
     /// What of a stream is not in its row yet.
     pub fn recent(&self, stream: &LogStream) -> Option<Recent> {
         let number = stream_number(stream);
         let memories = self.0.memories.read().clone();
-        memories.iter().filter_map(|memory| memory.summary(number)).fold(None, |found, tail| {
-            let Tail { first, last, ingestion, .. } = tail;
-            Some(found.map_or(Recent { first, last, ingestion }, |found: Recent| Recent {
-                first: found.first.min(first),
-                last: found.last.max(last),
-                ingestion: found.ingestion.max(ingestion),
-            }))
+        memories.iter().filter_map(|memory| memory.recent(number)).reduce(|a, b| Recent {
+            first: a.first.min(b.first),
+            last: a.last.max(b.last),
+            ingestion: a.ingestion.max(b.ingestion),
         })
     }
 
@@ -203,7 +198,6 @@ impl Events {
         for memory in self.0.memories.read().iter() {
             memory.forget(number);
         }
-        self.0.keys.write().remove(&number);
         self.0.blobs.delete_segments(&stream_folder(&stream.id)).await?;
         Ok(())
     }
@@ -213,10 +207,10 @@ impl Events {
         self.move_or_log().await;
     }
 
-    /// Goes on in another segment if the open one is full, and moves full ones to blocks. A failure leaves things
+    /// Goes on in another segment if this one is still open, and moves full ones to blocks. A failure leaves things
     /// as they are; the next full segment tries again.
-    async fn roll(&self) {
-        if let Err(error) = self.start_segment().await {
+    async fn roll(&self, number: u64) {
+        if let Err(error) = self.start_segment_after(number).await {
             tracing::error!(%error, "cannot start another segment of the log journal");
             return;
         }
@@ -234,12 +228,12 @@ impl Events {
         }
     }
 
-    async fn start_segment(&self) -> Result<(), EventsError> {
+    async fn start_segment_after(&self, number: u64) -> Result<(), EventsError> {
         let mut journal = self.0.journal.write().await;
-        if journal.segment.size() < self.0.segment_bytes {
+        if journal.memory.number != number {
             return Ok(());
         }
-        let memory = Arc::new(Memory::new(journal.memory.number + 1));
+        let memory = Arc::new(Memory::new(number + 1));
         let segment = self.0.blobs.open_segment(&journal_name(memory.number), |_, _| {}).await?;
         self.0.memories.write().push(memory.clone());
         *journal = Journal { segment, memory };
@@ -277,10 +271,9 @@ impl Events {
         stream: u64,
         grown: &mut HashMap<String, i64>,
     ) -> Result<(), EventsError> {
-        let key = self.0.keys.read().get(&stream).cloned();
-        let (Some(key), Some(tail)) = (key, memory.tail(stream)) else { return Ok(()) };
+        let Some(tail) = memory.tail(stream) else { return Ok(()) };
         // Without its row, or with another of the same name, the stream was deleted.
-        let Some(row) = self.0.tables.get::<LogStream>(&key).await? else { return Ok(()) };
+        let Some(row) = self.0.tables.get::<LogStream>(&tail.key).await? else { return Ok(()) };
         if stream_number(&row) != stream {
             return Ok(());
         }
@@ -297,7 +290,8 @@ impl Events {
             block.append(&batch::encode_block(&tail.batches)).await?;
             *grown.entry(LogGroup::key_of(&row.account, &row.group_name)).or_default() += tail.bytes as i64;
         }
-        self.0.tables.update(&key, |row: &LogStream| Ok::<_, StoreError>(Some(advanced(row, &tail)))).await?;
+        let advance = |row: &LogStream| Ok::<_, StoreError>(Some(advanced(row, &tail)));
+        self.0.tables.update(&tail.key, advance).await?;
         Ok(())
     }
 }

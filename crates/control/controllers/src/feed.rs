@@ -42,7 +42,9 @@ async fn follow<T: Stored>(
     see: &mut (impl FnMut(Seen<T>) + Send),
 ) -> Result<(), StoreError> {
     let (rows, mut watch): (_, TableWatch<T>) = tables.list_and_watch("").await?;
-    rows.into_iter().for_each(|row| see(Seen::Row(row)));
+    for row in rows {
+        see(Seen::Row(row));
+    }
     loop {
         for change in watch.next().await? {
             see(match change {

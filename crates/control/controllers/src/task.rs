@@ -87,7 +87,9 @@ impl TaskController {
                 }
                 if host.cluster == FARGATE_HOSTS && host.takes_tasks() {
                     let waiting = std::mem::take(&mut *self.waiting.lock());
-                    waiting.into_iter().for_each(|task| self.queue.nudge(task));
+                    for task in waiting {
+                        self.queue.nudge(task);
+                    }
                 }
                 key
             }
@@ -96,7 +98,9 @@ impl TaskController {
                 key
             }
         };
-        self.placements.tasks_on(&key).into_iter().for_each(|task| self.queue.nudge(task));
+        for task in self.placements.tasks_on(&key) {
+            self.queue.nudge(task);
+        }
     }
 
     async fn step(&self, key: &str) -> Result<Next, StoreError> {

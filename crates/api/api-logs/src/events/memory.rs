@@ -1,5 +1,6 @@
 //! The events of one journal segment, by stream. They stay in memory until they are in blocks.
 
+use super::Recent;
 use super::batch::{self, Placed};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ pub struct Memory {
 /// What a segment has of one stream.
 #[derive(Clone, Debug)]
 pub struct Tail {
+    /// Key of the stream's row; empty until [`Memory::adopt`] when it was read from the journal.
+    pub key: String,
     /// Its batches.
     pub batches: Vec<Placed>,
     /// Time of the earliest event.
@@ -33,12 +36,14 @@ impl Memory {
         Self { number, streams: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a batch that is on disk. One without events, or that is no batch, leaves nothing.
-    pub fn insert(&self, placed: Placed) {
+    /// Takes a batch that is on disk, of the stream whose row has this key. One without events, or that is no batch,
+    /// leaves nothing.
+    pub fn insert(&self, placed: Placed, key: &str) {
         let Some(front) = batch::front(&mut placed.bytes.clone()) else { return };
         let Some((span, size)) = batch::span(&placed) else { return };
         let mut streams = self.streams.lock();
         let tail = streams.entry(front.stream).or_insert_with(|| Tail {
+            key: key.to_owned(),
             batches: Vec::new(),
             first: span.start,
             last: span.end,
@@ -58,9 +63,24 @@ impl Memory {
     }
 
     /// What a reader must know of a stream without its events.
-    pub fn summary(&self, stream: u64) -> Option<Tail> {
+    pub fn recent(&self, stream: u64) -> Option<Recent> {
         let streams = self.streams.lock();
-        streams.get(&stream).map(|tail| Tail { batches: Vec::new(), ..*tail })
+        streams.get(&stream).map(|tail| Recent {
+            first: tail.first,
+            last: tail.last,
+            ingestion: tail.ingestion,
+        })
+    }
+
+    /// Tells the streams that were read from the journal their rows; those without one were deleted and go.
+    pub fn adopt(&self, keys: &HashMap<u64, String>) {
+        self.streams.lock().retain(|stream, tail| {
+            let key = keys.get(stream);
+            if let Some(key) = key {
+                tail.key.clone_from(key);
+            }
+            key.is_some()
+        });
     }
 
     /// The streams, in order.

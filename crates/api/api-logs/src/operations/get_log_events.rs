@@ -8,6 +8,7 @@ use crate::events::stream_number;
 use crate::shapes::{GetLogEventsRequest, GetLogEventsResponse, OutputLogEvent};
 use crate::token::Step;
 use aws_wire::{RequestContext, ServiceError};
+use std::slice::from_ref;
 
 /// Events of an answer, at most.
 pub const MOST_EVENTS: usize = 10_000;
@@ -26,12 +27,12 @@ pub async fn run(
     let stream = service.require_stream(&group, &input.log_stream_name).await?;
     let limit = input.limit.map_or(MOST_EVENTS, |limit| (limit.max(1) as usize).min(MOST_EVENTS));
 
-    let direction = match step {
-        Some(Step::After(_)) => Direction::Forward,
-        Some(Step::Before(_)) => Direction::Backward,
-        None if input.start_from_head == Some(true) => Direction::Forward,
-        None => Direction::Backward,
+    let forward = match step {
+        Some(Step::After(_)) => true,
+        Some(Step::Before(_)) => false,
+        None => input.start_from_head == Some(true),
     };
+    let direction = if forward { Direction::Forward } else { Direction::Backward };
     let expired = group.expired_before(service.tables.environment().now());
     let window = Window {
         start: input.start_time.unwrap_or(0).max(expired.map_or(0, environment::Timestamp::as_millis)),
@@ -40,7 +41,7 @@ pub async fn run(
         before: step.and_then(|step| if let Step::Before(position) = step { Some(position) } else { None }),
     };
     let mut reader =
-        service.events.read(&[stream.value.clone()], window, direction).await.map_err(from_events)?;
+        service.events.read(from_ref(&stream.value), window, direction).await.map_err(from_events)?;
     let mut events = Vec::new();
     let mut size = 0;
     while events.len() < limit {

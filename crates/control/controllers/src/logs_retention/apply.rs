@@ -1,22 +1,22 @@
 //! Carries the steps out.
 
 use super::RetentionError;
-use super::plan::Step;
+use super::plan::Remove;
 use blob_store::BlobStore;
 use resources::logs::{LogGroup, LogStream};
 use std::collections::BTreeMap;
 use store::{StoreError, Tables};
 
 /// Carries out every step, and counts the bytes that went once per group.
-pub async fn apply(tables: &Tables, blobs: &BlobStore, steps: &[Step]) -> Result<(), RetentionError> {
+pub async fn apply(tables: &Tables, blobs: &BlobStore, steps: &[Remove]) -> Result<(), RetentionError> {
     let mut gone: BTreeMap<&str, i64> = BTreeMap::new();
     for step in steps {
         match step {
-            Step::RemoveStream { key } => {
+            Remove::Stream { key } => {
                 tables.batch().delete_any::<LogStream>(key).commit().await?;
             }
-            Step::RemoveFolder { name } => blobs.delete_segments(name).await?,
-            Step::RemoveBlock { name, group, bytes } => {
+            Remove::Folder { name } => blobs.delete_segments(name).await?,
+            Remove::Block { name, group, bytes } => {
                 blobs.delete_segments(name).await?;
                 *gone.entry(group).or_default() += i64::try_from(*bytes).unwrap_or(i64::MAX);
             }

@@ -6,21 +6,21 @@ use resources::Stored;
 use resources::logs::{BlockName, LogGroup};
 use std::collections::HashMap;
 
-/// A step; each may be repeated.
+/// Something to remove; each may be removed twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Remove a stream whose group is gone.
-    RemoveStream {
+pub enum Remove {
+    /// A stream whose group is gone.
+    Stream {
         /// Key of its row.
         key: String,
     },
-    /// Remove the events of a stream whose row is gone.
-    RemoveFolder {
+    /// The events of a stream whose row is gone.
+    Folder {
         /// Its full name.
         name: String,
     },
-    /// Remove a block whose last event has expired.
-    RemoveBlock {
+    /// A block whose last event has expired.
+    Block {
         /// Its full name.
         name: String,
         /// Key of the group's row, whose bytes become fewer.
@@ -31,7 +31,7 @@ pub enum Step {
 }
 
 /// The steps that bring what there is to what should be.
-pub fn plan(observed: &Observed, now: Timestamp) -> Vec<Step> {
+pub fn plan(observed: &Observed, now: Timestamp) -> Vec<Remove> {
     let groups: HashMap<&str, &LogGroup> =
         observed.groups.iter().map(|group| (group.id.as_str(), group.as_ref())).collect();
     let mut steps = Vec::new();
@@ -41,13 +41,13 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Vec<Step> {
             Some(group) => {
                 alive.insert(stream.id.as_str(), *group);
             }
-            None => steps.push(Step::RemoveStream { key: stream.key() }),
+            None => steps.push(Remove::Stream { key: stream.key() }),
         }
     }
     for folder in &observed.folders {
         let id = last_part(&folder.name);
         let Some(group) = alive.get(id) else {
-            steps.push(Step::RemoveFolder { name: folder.name.clone() });
+            steps.push(Remove::Folder { name: folder.name.clone() });
             continue;
         };
         let Some(expired) = group.expired_before(now) else { continue };
@@ -55,7 +55,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Vec<Step> {
             let Ok(name) = last_part(block).parse::<BlockName>() else { continue };
             if name.last < expired {
                 let (name, bytes) = (block.clone(), name.bytes);
-                steps.push(Step::RemoveBlock { name, group: group.key(), bytes });
+                steps.push(Remove::Block { name, group: group.key(), bytes });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A sweep over rows and files.
 
-use super::plan::{Step, plan};
+use super::plan::{Remove, plan};
 use super::*;
 use environment::{Environment, Timestamp};
 use resources::logs::{BlockName, LogGroup, LogStream, STREAMS_FOLDER};
@@ -80,5 +80,5 @@ async fn a_sweep_drops_what_expired_and_what_deletions_left_and_nothing_else() {
         assert!(tables.get::<LogStream>("1/gone/stream-c1").await.expect("reads").is_none());
     }
     let observed = observe::observe(&tables, &blobs).await.expect("observes");
-    assert_eq!(plan(&observed, environment.now()), Vec::<Step>::new());
+    assert_eq!(plan(&observed, environment.now()), Vec::<Remove>::new());
 }

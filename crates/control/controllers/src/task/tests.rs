@@ -190,7 +190,7 @@ async fn a_released_task_gives_its_address_back_and_is_reaped_an_hour_later() {
     let task = bench.task(&key).await;
     assert_eq!((task.last_status, task.stopped_at), (TaskStatus::Stopped, Some(now)));
     assert!(addresses(&bench.tables).await.is_empty());
-    bench.simulation.advance(KEEP_STOPPED - Duration::from_secs(1));
+    bench.simulation.advance(KEEP_STOPPED.saturating_sub(Duration::from_secs(1)));
     assert_eq!(bench.run(&key).await, Next::After(Duration::from_secs(1)));
     bench.simulation.advance(Duration::from_secs(1));
     assert_eq!(bench.run(&key).await, Next::Settled);
@@ -266,7 +266,7 @@ async fn tasks_of_a_lost_host_end_after_a_while() {
         let machine = bench.tables.replace(&machine, change(&machine, true)).await.expect("replaces");
         assert_eq!(bench.run(&key).await, Next::After(grace));
         // Back in time: nothing has happened, and the next loss counts from its own beginning.
-        bench.simulation.advance(grace - Duration::from_secs(1));
+        bench.simulation.advance(grace.saturating_sub(Duration::from_secs(1)));
         let machine = bench.tables.replace(&machine, change(&machine, false)).await.expect("replaces");
         assert_eq!(bench.run(&key).await, Next::Settled);
         bench.tables.replace(&machine, change(&machine, true)).await.expect("replaces");
