@@ -1,3 +1,74 @@
-//! The ecs API.
+//! The Amazon Elastic Container Service: clusters, task definitions, tasks, and the calls of its agents.
+//!
+//! Operations read and write the store and never wait for a container. RunTask writes a task that is
+//! `PROVISIONING`; the task controller places it, the agent runs it, and what the agent submits moves it on. What is
+//! not honoured is refused by name: every request is taken apart without a rest, so no parameter is dropped.
 
+mod arns;
+mod containers;
+mod definition;
+mod errors;
+mod operations;
+mod paging;
+mod refuse;
+mod render;
 pub mod shapes;
+#[cfg(test)]
+mod testing;
+
+use aws_wire::{RequestContext, ServiceError};
+use operations as op;
+#[expect(clippy::wildcard_imports, reason = "the macro below names an input and an output for every operation")]
+use shapes::*;
+use store::Tables;
+
+/// The service.
+pub struct EcsService {
+    tables: Tables,
+}
+
+impl EcsService {
+    /// The service over a region's tables.
+    pub fn new(tables: Tables) -> Self {
+        Self { tables }
+    }
+}
+
+/// One method per operation, all alike: hand over to the operation's own file.
+macro_rules! operations {
+    ($($name:ident: $module:ident, $input:ident => $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl Ecs for EcsService {
+            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
+                op::$module::run(&self.tables, context, input).await
+            })*
+        }
+    };
+}
+
+operations! {
+    create_cluster: create_cluster, CreateClusterRequest => CreateClusterResponse;
+    delete_cluster: delete_cluster, DeleteClusterRequest => DeleteClusterResponse;
+    delete_task_definitions: delete_task_definitions, DeleteTaskDefinitionsRequest => DeleteTaskDefinitionsResponse;
+    deregister_container_instance: deregister_container_instance, DeregisterContainerInstanceRequest => DeregisterContainerInstanceResponse;
+    deregister_task_definition: deregister_task_definition, DeregisterTaskDefinitionRequest => DeregisterTaskDefinitionResponse;
+    describe_clusters: describe_clusters, DescribeClustersRequest => DescribeClustersResponse;
+    describe_task_definition: describe_task_definition, DescribeTaskDefinitionRequest => DescribeTaskDefinitionResponse;
+    describe_tasks: describe_tasks, DescribeTasksRequest => DescribeTasksResponse;
+    discover_poll_endpoint: discover_poll_endpoint, DiscoverPollEndpointRequest => DiscoverPollEndpointResponse;
+    list_clusters: list_clusters, ListClustersRequest => ListClustersResponse;
+    list_tags_for_resource: tags_list, ListTagsForResourceRequest => ListTagsForResourceResponse;
+    list_task_definition_families: list_task_definition_families, ListTaskDefinitionFamiliesRequest => ListTaskDefinitionFamiliesResponse;
+    list_task_definitions: list_task_definitions, ListTaskDefinitionsRequest => ListTaskDefinitionsResponse;
+    list_tasks: list_tasks, ListTasksRequest => ListTasksResponse;
+    register_container_instance: register_container_instance, RegisterContainerInstanceRequest => RegisterContainerInstanceResponse;
+    register_task_definition: register_task_definition, RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
+    run_task: run_task, RunTaskRequest => RunTaskResponse;
+    stop_task: stop_task, StopTaskRequest => StopTaskResponse;
+    submit_attachment_state_changes: submit_attachment_state_changes, SubmitAttachmentStateChangesRequest => SubmitAttachmentStateChangesResponse;
+    submit_container_state_change: submit_container_state_change, SubmitContainerStateChangeRequest => SubmitContainerStateChangeResponse;
+    submit_task_state_change: submit_task_state_change, SubmitTaskStateChangeRequest => SubmitTaskStateChangeResponse;
+    tag_resource: tag_resource, TagResourceRequest => TagResourceResponse;
+    untag_resource: untag_resource, UntagResourceRequest => UntagResourceResponse;
+    update_cluster: update_cluster, UpdateClusterRequest => UpdateClusterResponse;
+}

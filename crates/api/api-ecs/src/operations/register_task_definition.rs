@@ -1,0 +1,121 @@
+//! RegisterTaskDefinition: a new revision of a family.
+
+use crate::definition;
+use crate::errors::Failure;
+use crate::render;
+use crate::shapes::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse};
+use aws_wire::{RequestContext, ServiceError};
+use resources::ecs::{TaskDefinition, TaskFamily};
+use store::Tables;
+
+pub(crate) async fn run(
+    tables: &Tables,
+    context: &RequestContext,
+    input: RegisterTaskDefinitionRequest,
+) -> Result<RegisterTaskDefinitionResponse, ServiceError> {
+    let wanted = definition::store(context, input)?;
+    let stored = number(tables, wanted).await?;
+    Ok(RegisterTaskDefinitionResponse {
+        tags: Some(render::tags(&stored.tags)),
+        task_definition: Some(render::definition(context, &stored)),
+    })
+}
+
+/// Gives the definition the next number of its family, in one transaction with the family.
+async fn number(tables: &Tables, wanted: TaskDefinition) -> Result<TaskDefinition, Failure> {
+    let key = format!("{}/{}", wanted.account, wanted.family);
+    loop {
+        let family = tables.get::<TaskFamily>(&key).await?;
+        let revision = family.as_ref().map_or(0, |family| family.last_revision) + 1;
+        let definition = TaskDefinition { revision, ..wanted.clone() };
+        let row = TaskFamily {
+            account: wanted.account.clone(),
+            family: wanted.family.clone(),
+            last_revision: revision,
+        };
+        let batch = tables.batch().create(&definition);
+        let batch = match &family {
+            Some(old) => batch.replace(old, &row),
+            None => batch.create(&row),
+        };
+        match batch.commit().await {
+            Ok(_) => return Ok(definition),
+            // Another registration took the number.
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shapes::*;
+    use crate::testing::{code, container, fixture, registration};
+
+    async fn refused(change: impl FnOnce(&mut RegisterTaskDefinitionRequest)) -> String {
+        let f = fixture();
+        let mut request = registration(vec![container("main")]);
+        change(&mut request);
+        let (name, message) = code(run(&f.tables, &f.context, request).await);
+        assert_eq!(name, "ClientException", "{message}");
+        message
+    }
+
+    #[tokio::test]
+    async fn revisions_count_up_under_contention() {
+        let f = fixture();
+        let runs = (0..10).map(|_| run(&f.tables, &f.context, registration(vec![container("main")])));
+        let mut numbers: Vec<i32> = futures::future::join_all(runs)
+            .await
+            .into_iter()
+            .filter_map(|made| made.expect("registers").task_definition?.revision)
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_honoured_is_refused_by_name() {
+        let secret = Secret { name: "A".into(), value_from: "b".into() };
+        let message = refused(|r| r.container_definitions[0].secrets = Some(vec![secret])).await;
+        assert!(message.contains("'secrets'"), "{message}");
+        let message = refused(|r| r.pid_mode = Some(PidMode::Task)).await;
+        assert!(message.contains("'pidMode'"), "{message}");
+        let message = refused(|r| r.container_definitions[0].privileged = Some(true)).await;
+        assert!(message.contains("'privileged'"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_refused() {
+        assert!(refused(|r| r.network_mode = None).await.contains("awsvpc"));
+        assert!(refused(|r| r.container_definitions.push(container("main"))).await.contains("Duplicate"));
+        assert!(refused(|r| r.container_definitions[0].essential = Some(false)).await.contains("essential"));
+        assert!(refused(|r| r.container_definitions[0].image = None).await.contains("image"));
+        let wait = |name: &str, condition| {
+            Some(vec![ContainerDependency { container_name: name.into(), condition }])
+        };
+        let unknown =
+            refused(|r| r.container_definitions[0].depends_on = wait("x", ContainerCondition::Start)).await;
+        assert!(unknown.contains("does not exist"), "{unknown}");
+        let cycle = refused(|r| {
+            r.container_definitions.push(container("b"));
+            r.container_definitions[0].depends_on = wait("b", ContainerCondition::Start);
+            r.container_definitions[1].depends_on = wait("main", ContainerCondition::Start);
+        })
+        .await;
+        assert!(cycle.contains("Circular"), "{cycle}");
+        let check = refused(|r| {
+            r.container_definitions.push(container("b"));
+            r.container_definitions[0].depends_on = wait("b", ContainerCondition::Healthy);
+        })
+        .await;
+        assert!(check.contains("health check"), "{check}");
+        let log = LogConfiguration { log_driver: LogDriver::Awslogs, ..LogConfiguration::default() };
+        assert!(
+            refused(|r| r.container_definitions[0].log_configuration = Some(log))
+                .await
+                .contains("awslogs-group")
+        );
+    }
+}

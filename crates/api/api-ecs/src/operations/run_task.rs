@@ -1,0 +1,370 @@
+//! RunTask: writes tasks that are `PROVISIONING`; the task controller does the rest.
+
+use crate::arns::{find_definition, require_cluster};
+use crate::containers::{memory_limit, not_negative, pairs};
+use crate::definition::{fargate_size, storage_size, store_tags};
+use crate::errors::{Failure, client, invalid};
+use crate::refuse::{filled, refuse};
+use crate::render;
+use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
+use aws_wire::{RequestContext, ServiceError};
+use resources::ecs::{
+    Cluster, ContainerOverride, DefinitionStatus, DesiredStatus, HealthStatus, RunToken, Tag, Task,
+    TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
+};
+use sha2::{Digest, Sha256};
+use store::{Tables, Versioned};
+
+/// Most tasks of a request.
+const MOST_TASKS: i32 = 10;
+/// GiB of scratch space without a setting.
+const DEFAULT_STORAGE: u32 = 20;
+/// Platform versions of Linux that name the one that exists.
+const PLATFORMS: &[&str] = &["LATEST", "1.4.0"];
+
+/// What the request asks for beside the task definition.
+struct Wanted {
+    overrides: TaskOverride,
+    subnets: Vec<String>,
+    security_groups: Vec<String>,
+    group: Option<String>,
+    started_by: Option<String>,
+    tags: Vec<Tag>,
+    propagate: bool,
+    count: i32,
+}
+
+pub(crate) async fn run(
+    tables: &Tables,
+    context: &RequestContext,
+    input: RunTaskRequest,
+) -> Result<RunTaskResponse, ServiceError> {
+    let parameters =
+        hex::encode(Sha256::digest(format!("{:?}", RunTaskRequest { client_token: None, ..input.clone() })));
+    let token = input.client_token.clone();
+    let cluster = require_cluster(tables, context, input.cluster.as_deref()).await?;
+    if let Some(token) = &token
+        && let Some(tasks) = repeated(tables, context, &cluster, token, &parameters).await?
+    {
+        return Ok(answer(context, &tasks));
+    }
+    let found = find_definition(tables, context, &input.task_definition).await?;
+    let definition = found.ok_or_else(|| client("TaskDefinition not found."))?;
+    if definition.status != DefinitionStatus::Active {
+        return Err(client("TaskDefinition is inactive"));
+    }
+    let wanted = read(input)?;
+    let tasks = (0..wanted.count)
+        .map(|_| new_task(tables, context, &cluster, &definition, &wanted))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut batch = tables.batch().require_unchanged(&cluster);
+    for task in &tasks {
+        batch = batch.create(task);
+    }
+    if let Some(token) = token {
+        batch = batch.create(&RunToken {
+            account: context.account.clone(),
+            cluster: cluster.name.clone(),
+            token,
+            parameters,
+            tasks: tasks.iter().map(|task| task.id.clone()).collect(),
+            created_at: context.time,
+        });
+    }
+    batch.commit().await.map_err(|error| match error {
+        error if error.is_conflict() => {
+            invalid("The cluster was changed at the same time. Please try again.")
+        }
+        error => crate::errors::store(error),
+    })?;
+    Ok(answer(context, &tasks))
+}
+
+fn answer(context: &RequestContext, tasks: &[Task]) -> RunTaskResponse {
+    let tasks = tasks.iter().map(|task| render::task(context, task, true)).collect();
+    RunTaskResponse { tasks: Some(tasks), failures: Some(vec![]) }
+}
+
+/// The tasks that the same request has started before.
+async fn repeated(
+    tables: &Tables,
+    context: &RequestContext,
+    cluster: &Cluster,
+    token: &str,
+    parameters: &str,
+) -> Result<Option<Vec<Task>>, ServiceError> {
+    if token.is_empty() || token.len() > 64 || !token.bytes().all(|b| (33..=126).contains(&b) && b != b'/') {
+        return Err(invalid("clientToken must have 1 to 64 ASCII characters."));
+    }
+    let key = format!("{}/{}/{token}", context.account, cluster.name);
+    let Some(used) = tables.get::<RunToken>(&key).await.map_err(Failure::from)? else { return Ok(None) };
+    if used.parameters != parameters {
+        return Err(ServiceError::new(
+            &errors::CONFLICT_EXCEPTION,
+            "The clientToken was used before with different parameters.",
+        ));
+    }
+    let mut tasks = Vec::new();
+    for id in &used.tasks {
+        let key = format!("{}/{}/{id}", context.account, cluster.name);
+        let found = tables.get::<Task>(&key).await.map_err(Failure::from)?;
+        tasks.extend(found.map(|task| (*task.value).clone()));
+    }
+    Ok(Some(tasks))
+}
+
+fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
+    let RunTaskRequest {
+        capacity_provider_strategy,
+        client_token: _,
+        cluster: _,
+        count,
+        enable_ecs_managed_tags,
+        enable_execute_command,
+        group,
+        launch_type,
+        network_configuration,
+        overrides,
+        placement_constraints,
+        placement_strategy,
+        platform_version,
+        propagate_tags,
+        reference_id,
+        started_by,
+        tags,
+        task_definition: _,
+        volume_configurations,
+    } = input;
+    refuse(enable_ecs_managed_tags == Some(true), "enableECSManagedTags")?;
+    refuse(enable_execute_command == Some(true), "enableExecuteCommand")?;
+    refuse(filled(placement_constraints.as_ref()), "placementConstraints")?;
+    refuse(filled(placement_strategy.as_ref()), "placementStrategy")?;
+    refuse(reference_id.is_some(), "referenceId")?;
+    refuse(filled(volume_configurations.as_ref()), "volumeConfigurations")?;
+    let strategy = capacity_provider_strategy.unwrap_or_default();
+    if !strategy.is_empty() && launch_type.is_some() {
+        return Err(invalid(
+            "Specifying both a launch type and a capacity provider strategy is not supported.",
+        ));
+    }
+    let fargate = launch_type == Some(wire::LaunchType::Fargate)
+        || (!strategy.is_empty() && strategy.iter().all(|item| item.capacity_provider == "FARGATE"));
+    if !fargate {
+        return Err(invalid(
+            "No Container Instances were found in your cluster. Use the launch type FARGATE.",
+        ));
+    }
+    let platform = platform_version.as_deref().unwrap_or("LATEST");
+    if !PLATFORMS.contains(&platform) {
+        return Err(ServiceError::new(
+            &errors::PLATFORM_UNKNOWN_EXCEPTION,
+            "The specified platform version does not exist.",
+        ));
+    }
+    let count = count.unwrap_or(1);
+    if !(1..=MOST_TASKS).contains(&count) {
+        return Err(invalid(format!("count must be between 1 and {MOST_TASKS}.")));
+    }
+    let vpc = network_configuration.and_then(|network| network.awsvpc_configuration).ok_or_else(|| {
+        invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+    })?;
+    if vpc.subnets.is_empty() || vpc.subnets.iter().any(|subnet| !subnet.starts_with("subnet-")) {
+        return Err(invalid("subnets must name at least one subnet, each as subnet-..."));
+    }
+    let security_groups = vpc.security_groups.unwrap_or_default();
+    if security_groups.iter().any(|group| !group.starts_with("sg-")) {
+        return Err(invalid("securityGroups must be named as sg-..."));
+    }
+    Ok(Wanted {
+        overrides: overrides.map_or_else(|| Ok(TaskOverride::default()), read_overrides)?,
+        subnets: vpc.subnets,
+        security_groups,
+        group,
+        started_by: checked_started_by(started_by)?,
+        tags: store_tags(tags)?,
+        propagate: propagate_tags == Some(wire::PropagateTags::TaskDefinition),
+        count,
+    })
+}
+
+fn checked_started_by(started_by: Option<String>) -> Result<Option<String>, ServiceError> {
+    if started_by.as_ref().is_some_and(|text| text.len() > 128) {
+        return Err(invalid("startedBy has at most 128 characters."));
+    }
+    Ok(started_by)
+}
+
+fn read_overrides(input: wire::TaskOverride) -> Result<TaskOverride, ServiceError> {
+    let wire::TaskOverride {
+        container_overrides,
+        cpu,
+        ephemeral_storage,
+        execution_role_arn,
+        inference_accelerator_overrides,
+        memory,
+        task_role_arn,
+    } = input;
+    refuse(filled(inference_accelerator_overrides.as_ref()), "overrides.inferenceAcceleratorOverrides")?;
+    let containers = container_overrides.unwrap_or_default().into_iter().map(read_container_override);
+    Ok(TaskOverride {
+        containers: containers.collect::<Result<_, _>>()?,
+        cpu,
+        memory,
+        task_role_arn,
+        execution_role_arn,
+        ephemeral_storage: ephemeral_storage.map(|storage| storage_size(&storage)).transpose()?,
+    })
+}
+
+fn read_container_override(input: wire::ContainerOverride) -> Result<ContainerOverride, ServiceError> {
+    let wire::ContainerOverride {
+        command,
+        cpu,
+        environment,
+        environment_files,
+        memory,
+        memory_reservation,
+        name,
+        resource_requirements,
+    } = input;
+    refuse(filled(environment_files.as_ref()), "overrides.containerOverrides.environmentFiles")?;
+    refuse(filled(resource_requirements.as_ref()), "overrides.containerOverrides.resourceRequirements")?;
+    Ok(ContainerOverride {
+        name: name.unwrap_or_default(),
+        command,
+        environment: pairs(environment)?,
+        cpu: cpu.map(|cpu| not_negative(cpu, "cpu")).transpose()?,
+        memory: memory_limit(memory, "memory")?,
+        memory_reservation: memory_limit(memory_reservation, "memoryReservation")?,
+    })
+}
+
+fn new_task(
+    tables: &Tables,
+    context: &RequestContext,
+    cluster: &Versioned<Cluster>,
+    definition: &TaskDefinition,
+    wanted: &Wanted,
+) -> Result<Task, ServiceError> {
+    let over = &wanted.overrides;
+    for container in &over.containers {
+        if !definition.containers.iter().any(|own| own.name == container.name) {
+            return Err(invalid(
+                "Override for container named ".to_owned()
+                    + &container.name
+                    + " is not a container in the TaskDefinition.",
+            ));
+        }
+    }
+    let (cpu, memory) = if over.cpu.is_some() || over.memory.is_some() {
+        let text = |given: &Option<String>, own: u32| given.clone().unwrap_or_else(|| own.to_string());
+        fargate_size(Some(&text(&over.cpu, definition.cpu)), Some(&text(&over.memory, definition.memory)))?
+    } else {
+        (definition.cpu, definition.memory)
+    };
+    let mut tags = wanted.tags.clone();
+    if wanted.propagate {
+        let missing = |tag: &&Tag| !wanted.tags.iter().any(|own| own.key == tag.key);
+        tags.extend(definition.tags.iter().filter(missing).cloned());
+    }
+    let random = tables.environment();
+    Ok(Task {
+        account: context.account.clone(),
+        cluster: cluster.name.clone(),
+        id: random.random_hex(32),
+        family: definition.family.clone(),
+        revision: definition.revision,
+        desired_status: DesiredStatus::Running,
+        last_status: TaskStatus::Provisioning,
+        containers: definition.containers.iter().map(|own| new_container(own, over, random.uuid())).collect(),
+        overrides: over.clone(),
+        cpu,
+        memory,
+        ephemeral_storage: over.ephemeral_storage.or(definition.ephemeral_storage).unwrap_or(DEFAULT_STORAGE),
+        subnets: wanted.subnets.clone(),
+        security_groups: wanted.security_groups.clone(),
+        network_interface: None,
+        container_instance: None,
+        group: wanted.group.clone().unwrap_or_else(|| format!("family:{}", definition.family)),
+        started_by: wanted.started_by.clone(),
+        tags,
+        version: 1,
+        created_at: context.time,
+        connectivity_at: None,
+        pull_started_at: None,
+        pull_stopped_at: None,
+        started_at: None,
+        stopping_at: None,
+        execution_stopped_at: None,
+        stopped_at: None,
+        stop_code: None,
+        stopped_reason: None,
+    })
+}
+
+fn new_container(
+    own: &resources::ecs::ContainerDefinition,
+    over: &TaskOverride,
+    id: String,
+) -> TaskContainer {
+    let over = over.containers.iter().find(|over| over.name == own.name);
+    TaskContainer {
+        name: own.name.clone(),
+        id,
+        image: own.image.clone(),
+        last_status: "PENDING".to_owned(),
+        image_digest: None,
+        runtime_id: None,
+        exit_code: None,
+        reason: None,
+        health: HealthStatus::Unknown,
+        essential: own.essential,
+        cpu: over.and_then(|over| over.cpu).unwrap_or(own.cpu),
+        memory: over.and_then(|over| over.memory).or(own.memory),
+        memory_reservation: over.and_then(|over| over.memory_reservation).or(own.memory_reservation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fixture, code, run_request};
+
+    #[tokio::test]
+    async fn tasks_are_written_and_repeated_requests_start_nothing() {
+        let f = Fixture::prepared().await;
+        let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
+        let first = run(&f.tables, &f.context, request.clone()).await.expect("runs");
+        assert_eq!(first.tasks.as_ref().map(Vec::len), Some(3));
+        assert_eq!(run(&f.tables, &f.context, request.clone()).await.expect("repeats"), first);
+        let other = RunTaskRequest { count: Some(2), ..request };
+        assert_eq!(code(run(&f.tables, &f.context, other).await).0, "ConflictException");
+        assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
+    }
+
+    #[tokio::test]
+    async fn documented_errors() {
+        let f = Fixture::prepared().await;
+        let refused = |request| async { code(run(&f.tables, &f.context, request).await) };
+        let cases = [
+            (RunTaskRequest { cluster: Some("no".into()), ..run_request() }, "ClusterNotFoundException"),
+            (RunTaskRequest { task_definition: "no".into(), ..run_request() }, "ClientException"),
+            (RunTaskRequest { task_definition: "web:0".into(), ..run_request() }, "ClientException"),
+            (
+                RunTaskRequest { launch_type: Some(wire::LaunchType::Ec2), ..run_request() },
+                "InvalidParameterException",
+            ),
+            (RunTaskRequest { count: Some(11), ..run_request() }, "InvalidParameterException"),
+            (RunTaskRequest { network_configuration: None, ..run_request() }, "InvalidParameterException"),
+            (
+                RunTaskRequest { platform_version: Some("9.9".into()), ..run_request() },
+                "PlatformUnknownException",
+            ),
+            (RunTaskRequest { enable_execute_command: Some(true), ..run_request() }, "ClientException"),
+        ];
+        for (request, expected) in cases {
+            let text = format!("{request:?}");
+            assert_eq!(refused(request).await.0, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the tests of this crate share: a service over an empty store.
+
+use crate::shapes::*;
+use crate::{EcsService, operations};
+use aws_wire::{RequestContext, ServiceError};
+use environment::Environment;
+use std::net::{IpAddr, Ipv4Addr};
+use store::{MemoryStore, Tables};
+
+pub(crate) struct Fixture {
+    pub(crate) tables: Tables,
+    pub(crate) service: EcsService,
+    pub(crate) context: RequestContext,
+}
+
+pub(crate) fn fixture() -> Fixture {
+    let environment = Environment::real();
+    let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
+    let context = RequestContext {
+        account: "123456789012".parse().expect("an account"),
+        region: "us-east-1".parse().expect("a region"),
+        principal_arn: "arn:aws:iam::123456789012:root".into(),
+        principal_id: "123456789012".into(),
+        request_id: "request".into(),
+        source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host: "127.0.0.1:4566".into(),
+        time: environment.now(),
+    };
+    Fixture { service: EcsService::new(tables.clone()), tables, context }
+}
+
+pub(crate) fn code<T>(result: Result<T, ServiceError>) -> (&'static str, String) {
+    let error = result.err().expect("an error");
+    (error.shape.name, error.message.into_owned())
+}
+
+pub(crate) fn container(name: &str) -> ContainerDefinition {
+    ContainerDefinition {
+        name: Some(name.into()),
+        image: Some("busybox".into()),
+        ..ContainerDefinition::default()
+    }
+}
+
+pub(crate) fn registration(containers: Vec<ContainerDefinition>) -> RegisterTaskDefinitionRequest {
+    RegisterTaskDefinitionRequest {
+        family: "web".into(),
+        network_mode: Some(NetworkMode::Awsvpc),
+        requires_compatibilities: Some(vec![Compatibility::Fargate]),
+        cpu: Some("256".into()),
+        memory: Some("512".into()),
+        container_definitions: containers,
+        ..RegisterTaskDefinitionRequest::default()
+    }
+}
+
+pub(crate) fn run_request() -> RunTaskRequest {
+    RunTaskRequest {
+        task_definition: "web".into(),
+        launch_type: Some(LaunchType::Fargate),
+        network_configuration: Some(NetworkConfiguration {
+            awsvpc_configuration: Some(AwsVpcConfiguration {
+                subnets: vec!["subnet-12345678".into()],
+                ..AwsVpcConfiguration::default()
+            }),
+        }),
+        ..RunTaskRequest::default()
+    }
+}
+
+impl Fixture {
+    /// A cluster `default` and a task definition `web:1`.
+    pub(crate) async fn prepared() -> Self {
+        let fixture = fixture();
+        fixture
+            .service
+            .create_cluster(&fixture.context, CreateClusterRequest::default())
+            .await
+            .expect("creates");
+        let request = registration(vec![container("main")]);
+        operations::register_task_definition::run(&fixture.tables, &fixture.context, request)
+            .await
+            .expect("registers");
+        fixture
+    }
+}
