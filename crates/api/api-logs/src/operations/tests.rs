@@ -92,6 +92,7 @@ fn told<T: std::fmt::Debug>(result: Result<T, ServiceError>) -> (&'static str, S
     (error.shape.name, error.message.into_owned())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "members of shapes are optional")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
