@@ -192,7 +192,13 @@ impl Client {
     async fn execute(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, RegistryError> {
         let method = method_name(request.method());
         let url = request.uri().to_string();
-        let failed = |reason: String| RegistryError::Request { method, url, reason };
+        let failed = |reason: String| {
+            // Trying again does not make a certificate better.
+            if reason.starts_with("invalid peer certificate") {
+                return protocol(&url, reason);
+            }
+            RegistryError::Request { method, url: url.clone(), reason }
+        };
         let limit = ANSWER + time_to_send(request.body());
         let sent = if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             match self.secure.get_or_init(|| secure_client(self.tcp.clone())) {
