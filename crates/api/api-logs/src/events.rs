@@ -17,6 +17,7 @@ pub mod reader;
 use batch::Placed;
 use blob_store::{BlobError, BlobStore, Segment};
 use environment::Timestamp;
+use futures::{StreamExt, TryStreamExt, stream};
 use memory::{Memory, Tail};
 use parking_lot::RwLock;
 use reader::{Direction, Place, Reader, Source, Window};
@@ -31,6 +32,8 @@ use tokio::sync::{Mutex, RwLock as AsyncRwLock};
 const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// Full segments that may wait to be written to blocks before puts wait for them.
 const MOST_WAITING: usize = 3;
+/// Streams that are written to blocks at the same time, so that they share syncs.
+const MOVED_AT_ONCE: usize = 16;
 
 /// A failure to keep or find events.
 #[derive(Debug, thiserror::Error)]
@@ -249,9 +252,14 @@ impl Events {
                 if memories.len() < 2 { None } else { memories.first().cloned() }
             };
             let Some(memory) = full else { return Ok(()) };
+            let moved: Vec<Option<(String, i64)>> = stream::iter(memory.streams())
+                .map(|stream| self.move_stream(&memory, stream))
+                .buffer_unordered(MOVED_AT_ONCE)
+                .try_collect()
+                .await?;
             let mut grown: HashMap<String, i64> = HashMap::new();
-            for stream in memory.streams() {
-                self.move_stream(&memory, stream, &mut grown).await?;
+            for (group, bytes) in moved.into_iter().flatten() {
+                *grown.entry(group).or_default() += bytes;
             }
             for (group, bytes) in grown {
                 let grow = |group: &LogGroup| {
@@ -265,18 +273,13 @@ impl Events {
         }
     }
 
-    async fn move_stream(
-        &self,
-        memory: &Memory,
-        stream: u64,
-        grown: &mut HashMap<String, i64>,
-    ) -> Result<(), EventsError> {
-        let Some(tail) = memory.tail(stream) else { return Ok(()) };
+    /// Writes what a full segment has of a stream to a block. The answer is the key of its group and the bytes that
+    /// were added to it.
+    async fn move_stream(&self, memory: &Memory, stream: u64) -> Result<Option<(String, i64)>, EventsError> {
+        let Some(tail) = memory.tail(stream) else { return Ok(None) };
         // Without its row, or with another of the same name, the stream was deleted.
-        let Some(row) = self.0.tables.get::<LogStream>(&tail.key).await? else { return Ok(()) };
-        if stream_number(&row) != stream {
-            return Ok(());
-        }
+        let row = self.0.tables.get::<LogStream>(&tail.key).await?;
+        let Some(row) = row.filter(|row| stream_number(row) == stream) else { return Ok(None) };
         let name = BlockName {
             segment: memory.number,
             first: Timestamp::from_millis(tail.first),
@@ -286,13 +289,14 @@ impl Events {
         let name = format!("{}/{name}", stream_folder(&row.id));
         // There already, when a crash came between the blocks and the removal of the segment.
         let block = self.0.blobs.open_segment(&name, |_, _| {}).await?;
+        let mut grown = 0;
         if block.size() == 0 {
             block.append(&batch::encode_block(&tail.batches)).await?;
-            *grown.entry(LogGroup::key_of(&row.account, &row.group_name)).or_default() += tail.bytes as i64;
+            grown = tail.bytes as i64;
         }
         let advance = |row: &LogStream| Ok::<_, StoreError>(Some(advanced(row, &tail)));
         self.0.tables.update(&tail.key, advance).await?;
-        Ok(())
+        Ok(Some((LogGroup::key_of(&row.account, &row.group_name), grown)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod feed;
 pub mod logs_retention;
+pub mod run_token;
 pub mod subnet;
 pub mod task;
 pub mod task_definition;
@@ -15,6 +16,7 @@ use feed::feed;
 use identifiers::AccountId;
 use logs_retention::LogsRetention;
 use reconcile::{Queue, Settings};
+use run_token::RunTokenController;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Tables;
@@ -23,8 +25,8 @@ use task::TaskController;
 use task_definition::TaskDefinitionController;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two sweeps of old log events.
-const LOGS_SWEEP: Duration = Duration::from_secs(3600);
+/// Time between two sweeps of what is old and in nobody's way.
+const SWEEP: Duration = Duration::from_secs(3600);
 
 /// What the controllers of a region need to know.
 #[derive(Clone)]
@@ -42,6 +44,7 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
     tokio::join!(
         run_tasks(tables.clone(), &config, shutdown.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
+        run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
     );
 }
@@ -72,6 +75,13 @@ async fn run_task_definitions(tables: Tables, shutdown: CancellationToken) {
 async fn run_logs_retention(tables: Tables, config: &Config, shutdown: CancellationToken) {
     let environment = tables.environment().clone();
     let controller = Arc::new(LogsRetention::new(tables, config.blobs.clone()));
-    let settings = Settings { concurrency: 1, resync: LOGS_SWEEP, ..Settings::named("logs_retention") };
+    let settings = Settings { concurrency: 1, resync: SWEEP, ..Settings::named("logs_retention") };
+    reconcile::run(controller, Queue::new(), settings, environment, shutdown).await;
+}
+
+async fn run_run_tokens(tables: Tables, shutdown: CancellationToken) {
+    let environment = tables.environment().clone();
+    let controller = Arc::new(RunTokenController::new(tables));
+    let settings = Settings { concurrency: 1, resync: SWEEP, ..Settings::named("run_token") };
     reconcile::run(controller, Queue::new(), settings, environment, shutdown).await;
 }

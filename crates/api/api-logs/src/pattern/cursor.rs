@@ -11,6 +11,9 @@ const REGEX_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Cursor<'a>(&'a str);
 
+/// Symbols and operators that AWS takes in regular expressions, beside letters, digits and spaces.
+const REGEX_SYMBOLS: &str = ":_#=@/;,-^$?[]{}|\\*+. ";
+
 impl<'a> Cursor<'a> {
     /// At the start of `text`.
     pub fn new(text: &'a str) -> Self {
@@ -89,8 +92,7 @@ impl<'a> Cursor<'a> {
         let (source, rest) =
             self.0.split_once('%').ok_or_else(|| PatternError::new("A regular expression does not end"))?;
         self.0 = rest;
-        // AWS offers no groups and no characters past ASCII here.
-        if source.contains(['(', ')']) || !source.is_ascii() {
+        if !source.chars().all(|c| c.is_ascii_alphanumeric() || REGEX_SYMBOLS.contains(c)) {
             return Err(PatternError::new(format!("Invalid character(s) in term '{source}'")));
         }
         RegexBuilder::new(source)
