@@ -72,7 +72,7 @@ mod tests {
         controller.reconcile(&key).await.expect("reconciles");
         assert!(controller.keys().await.expect("lists").is_empty());
         simulation.advance(KEEP);
-        assert_eq!(controller.keys().await.expect("lists"), [key.clone()]);
+        assert_eq!(controller.keys().await.expect("lists"), std::slice::from_ref(&key));
         controller.reconcile(&key).await.expect("reconciles");
         assert!(tables.get::<RunToken>(&key).await.expect("reads").is_none());
     }

@@ -74,6 +74,7 @@ impl TaskController {
                 }
             }
             Seen::Gone(key) => self.placements.forget(&key),
+            Seen::Anew => self.placements.clear(),
         }
     }
 
@@ -97,6 +98,7 @@ impl TaskController {
                 self.hosts.lock().remove(&key);
                 key
             }
+            Seen::Anew => return self.hosts.lock().clear(),
         };
         for task in self.placements.tasks_on(&key) {
             self.queue.nudge(task);

@@ -32,6 +32,11 @@ impl Placements {
         self.0.lock().remove(key);
     }
 
+    /// Forgets everything, before all tasks are shown anew.
+    pub fn clear(&self) {
+        *self.0.lock() = Inner::default();
+    }
+
     /// Number of tasks on a host.
     pub fn load(&self, host: &str) -> usize {
         self.0.lock().tasks_on.get(host).map_or(0, HashSet::len)
