@@ -34,6 +34,10 @@ where
     racing_writers_have_one_winner(make().await.0).await;
     leases_delete_their_keys(make().await).await;
     revoked_leases_are_gone(make().await.0).await;
+    a_lease_with_many_keys_ends_at_once(make().await.0).await;
+    revoking_and_writing_race(make().await.0).await;
+    a_transaction_that_fails_halfway_writes_nothing(make().await.0).await;
+    watches_may_begin_in_the_future(make().await.0).await;
     too_large_is_refused(make().await.0).await;
 }
 
@@ -312,6 +316,74 @@ async fn revoked_leases_are_gone(store: Arc<dyn Store>) {
     assert_eq!(get(&*store, "a").await, None);
     assert!(matches!(store.revoke_lease(lease).await, Err(StoreError::LeaseNotFound(_))));
     assert!(matches!(store.transact(put(LeaseId(9999))).await, Err(StoreError::LeaseNotFound(_))));
+}
+
+/// More keys than one transaction may have steps.
+async fn a_lease_with_many_keys_ends_at_once(store: Arc<dyn Store>) {
+    let lease = store.grant_lease(Duration::from_secs(10)).await.expect("grants");
+    for part in 0..4 {
+        let ops = (0..500).map(|number| Op::Put {
+            key: format!("many/{part}/{number}").into(),
+            value: "1".into(),
+            lease: Some(lease),
+        });
+        let transaction = Transaction { success: ops.collect(), ..Transaction::default() };
+        store.transact(transaction).await.expect("puts");
+    }
+    let before = store.status().await.expect("status").revision;
+    store.revoke_lease(lease).await.expect("revokes");
+    let after = store.status().await.expect("status");
+    assert_eq!((after.keys, after.revision), (0, before + 1));
+}
+
+/// Whatever the order, no key stays behind with a lease that is gone.
+async fn revoking_and_writing_race(store: Arc<dyn Store>) {
+    for round in 0..50 {
+        let lease = store.grant_lease(Duration::from_secs(10)).await.expect("grants");
+        let mut racers = Vec::new();
+        for number in 0..4 {
+            let store = store.clone();
+            let put =
+                Op::Put { key: format!("{round}/{number}").into(), value: "1".into(), lease: Some(lease) };
+            // The suite owns its tasks and awaits each below.
+            racers.push(tokio::spawn(async move {
+                if number == 2 {
+                    store.revoke_lease(lease).await.expect("revokes");
+                }
+                let transaction = Transaction { success: vec![put], ..Transaction::default() };
+                if let Err(error) = store.transact(transaction).await {
+                    assert!(matches!(error, StoreError::LeaseNotFound(_)), "{error}");
+                }
+            }));
+        }
+        for racer in racers {
+            racer.await.expect("joins");
+        }
+        assert_eq!(store.status().await.expect("status").keys, 0);
+    }
+}
+
+async fn a_transaction_that_fails_halfway_writes_nothing(store: Arc<dyn Store>) {
+    let first = put(&*store, "a", "1").await;
+    let future = RangeRequest { revision: Some(first + 1_000), ..RangeRequest::all(KeyRange::prefix("")) };
+    let transaction = Transaction {
+        success: vec![Op::put("a", "2"), Op::put("a", "3"), Op::put("b", "2"), Op::Range(future)],
+        ..Transaction::default()
+    };
+    let (failed, second) = tokio::join!(store.transact(transaction), put(&*store, "c", "1"));
+    assert!(matches!(failed, Err(StoreError::FutureRevision { .. })), "{failed:?}");
+    assert_eq!(second, first + 1);
+    assert_eq!(get(&*store, "a").await.as_deref(), Some("1"));
+    assert_eq!(get(&*store, "b").await, None);
+}
+
+async fn watches_may_begin_in_the_future(store: Arc<dyn Store>) {
+    let first = put(&*store, "a", "1").await;
+    let request = WatchRequest { range: KeyRange::prefix(""), from: Some(first + 2) };
+    let mut watch = store.watch(request).await.expect("watches");
+    put(&*store, "b", "2").await;
+    put(&*store, "c", "3").await;
+    assert_eq!(describe(&watch.next().await.expect("a batch").events), ["c=3"]);
 }
 
 async fn too_large_is_refused(store: Arc<dyn Store>) {

@@ -10,7 +10,7 @@ use crate::{
 };
 use environment::Timestamp;
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,8 @@ pub struct Stage<'a> {
     revision: Revision,
     /// Keys as the staged transactions leave them.
     overlay: BTreeMap<Arc<str>, Option<Arc<KeyValue>>>,
+    /// Leases that staged transactions end.
+    revoked: HashSet<LeaseId>,
 }
 
 impl Default for Machine {
@@ -136,14 +138,19 @@ impl Machine {
             .filter(|batch| batch.revision >= from)
             .map(|batch| (**batch).clone())
             .collect();
-        let (watcher, watch) = Watcher::new(request.range, history.into_iter());
+        let (watcher, watch) = Watcher::new(request.range, from, history.into_iter());
         state.watchers.push(watcher);
         Ok(watch)
     }
 
     /// Begins to stage transactions. Only one stage may be open at a time; the backend sees to that.
     pub fn stage(&self) -> Stage<'_> {
-        Stage { machine: self, revision: self.state.read().revision, overlay: BTreeMap::new() }
+        Stage {
+            machine: self,
+            revision: self.state.read().revision,
+            overlay: BTreeMap::new(),
+            revoked: HashSet::new(),
+        }
     }
 
     /// Applies staged outcomes, in their order, and tells the watchers.
@@ -180,13 +187,9 @@ impl Machine {
         Ok(())
     }
 
-    /// The keys that die with a lease.
-    pub fn lease_keys(&self, lease: LeaseId) -> Result<Vec<Arc<str>>, StoreError> {
-        let state = self.state.read();
-        let found = state.leases.get(&lease).ok_or(StoreError::LeaseNotFound(lease))?;
-        let mut keys: Vec<Arc<str>> = found.keys.iter().cloned().collect();
-        keys.sort_unstable();
-        Ok(keys)
+    /// Whether a lease's time is over.
+    pub fn is_due(&self, lease: LeaseId, now: Timestamp) -> bool {
+        self.state.read().leases.get(&lease).is_some_and(|found| found.expires <= now)
     }
 
     /// The lease that ends next.
@@ -353,22 +356,51 @@ impl Stage<'_> {
     /// Evaluates a transaction on top of those staged before. An error stages nothing.
     pub fn transact(&mut self, transaction: &Transaction) -> Result<Outcome, StoreError> {
         check_sizes(transaction)?;
-        let state = self.machine.state.read();
+        let machine = self.machine;
+        self.evaluate(&machine.state.read(), transaction)
+    }
+
+    /// Evaluates the end of a lease: its keys are deleted under one revision, however many they are.
+    pub fn revoke(&mut self, lease: LeaseId) -> Result<Outcome, StoreError> {
+        let machine = self.machine;
+        let state = machine.state.read();
+        let found = state.leases.get(&lease).filter(|_| !self.revoked.contains(&lease));
+        let found = found.ok_or(StoreError::LeaseNotFound(lease))?;
+        // A staged write may have moved a key to or from the lease.
+        let mut keys: BTreeSet<Arc<str>> =
+            found.keys.iter().filter(|key| !self.overlay.contains_key(*key)).cloned().collect();
+        let staged = self.overlay.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        keys.extend(staged.filter(|(_, value)| value.lease == Some(lease)).map(|(key, _)| key.clone()));
+        let success = keys.into_iter().map(|key| Op::Delete(KeyRange::Key(key))).collect();
+        let transaction = Transaction { success, ..Transaction::default() };
+        let mut outcome = self.evaluate(&state, &transaction)?;
+        outcome.changes.push(Change::Revoke(lease));
+        self.revoked.insert(lease);
+        Ok(outcome)
+    }
+
+    fn evaluate(&mut self, state: &State, transaction: &Transaction) -> Result<Outcome, StoreError> {
         let succeeded = transaction.compares.iter().all(|compare| {
-            let found = self.current(&state, &compare.key);
+            let found = self.current(state, &compare.key);
             holds(&compare.test, found.as_deref())
         });
         let ops = if succeeded { &transaction.success } else { &transaction.failure };
         for op in ops {
             if let Op::Put { lease: Some(lease), .. } = op
-                && !state.leases.contains_key(lease)
+                && (!state.leases.contains_key(lease) || self.revoked.contains(lease))
             {
                 return Err(StoreError::LeaseNotFound(*lease));
             }
         }
         let revision = self.revision + 1;
-        let mut work = Work { stage: self, state: &state, revision, changes: Vec::new(), events: Vec::new() };
-        let results = ops.iter().map(|op| work.step(op)).collect::<Result<Vec<_>, _>>()?;
+        let mut work = Work { stage: self, state, revision, changes: Vec::new(), events: Vec::new() };
+        let results = match ops.iter().map(|op| work.step(op)).collect::<Result<Vec<_>, _>>() {
+            Ok(results) => results,
+            Err(error) => {
+                work.undo();
+                return Err(error);
+            }
+        };
         let (changes, events) = (work.changes, work.events);
         let batch = (!events.is_empty()).then_some(WatchBatch { revision, events });
         if batch.is_some() {
@@ -376,16 +408,6 @@ impl Stage<'_> {
         }
         let response = TransactionResponse { succeeded, revision: self.revision, results };
         Ok(Outcome { response, changes, batch })
-    }
-
-    /// Evaluates the end of a lease: its keys are deleted under one revision.
-    pub fn revoke(&mut self, lease: LeaseId) -> Result<Outcome, StoreError> {
-        let keys = self.machine.lease_keys(lease)?;
-        let success = keys.into_iter().map(|key| Op::Delete(KeyRange::Key(key))).collect();
-        let transaction = Transaction { success, ..Transaction::default() };
-        let mut outcome = self.transact(&transaction)?;
-        outcome.changes.push(Change::Revoke(lease));
-        Ok(outcome)
     }
 
     /// The newest staged revision.
@@ -434,6 +456,13 @@ impl Work<'_, '_, '_> {
                 Ok(OpResult::Deleted(doomed.len()))
             }
             Op::Range(request) => Ok(OpResult::Range(self.state.range(request, &self.stage.overlay)?)),
+        }
+    }
+
+    /// Takes the steps back, so that a transaction that fails halfway stages nothing.
+    fn undo(self) {
+        for event in self.events.into_iter().rev() {
+            self.stage.overlay.insert(event.key, event.before);
         }
     }
 

@@ -29,9 +29,11 @@ impl MemoryStore {
         let now = self.environment.now();
         while let Some(expiry) = self.machine.next_expiry().filter(|expiry| expiry.at <= now) {
             let _writing = self.writing.lock();
-            let outcome = self.machine.stage().revoke(expiry.lease);
-            // Somebody else may have ended it between the two lines.
-            let Ok(outcome) = outcome else { continue };
+            // Somebody else may have ended or renewed it between the two lines.
+            if !self.machine.is_due(expiry.lease, now) {
+                continue;
+            }
+            let Ok(outcome) = self.machine.stage().revoke(expiry.lease) else { return };
             self.machine.apply(&mut [outcome], now);
         }
     }

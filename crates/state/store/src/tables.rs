@@ -223,14 +223,41 @@ impl Tables {
         Ok(TableWatch::new(watch, self.clone()))
     }
 
-    /// All rows below `prefix`, and a watch that misses nothing that comes after them.
+    /// All rows below `prefix` as they were at one revision, and a watch of everything that came after it.
     pub async fn list_and_watch<T: Stored>(
         &self,
         prefix: &str,
     ) -> Result<(Vec<Versioned<T>>, TableWatch<T>), StoreError> {
-        // Watching first and listing after may show a change twice, which level-triggered readers do not mind.
-        let watch = self.watch(prefix, None).await?;
-        Ok((self.list_all(prefix).await?, watch))
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.snapshot_and_watch(prefix).await {
+                // So much was written during the listing that its revision is forgotten already.
+                Err(StoreError::Compacted { .. }) if attempts < MOST_ATTEMPTS => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn snapshot_and_watch<T: Stored>(
+        &self,
+        prefix: &str,
+    ) -> Result<(Vec<Versioned<T>>, TableWatch<T>), StoreError> {
+        let range = KeyRange::Prefix(full_key::<T>(prefix));
+        let mut request = RangeRequest { range, after: None, limit: PAGE, revision: None };
+        let mut rows = Vec::new();
+        loop {
+            let found = self.store.range(request.clone()).await?;
+            // The first page says at which revision the others are read.
+            let revision = *request.revision.get_or_insert(found.revision);
+            for item in &found.items {
+                rows.push(self.decode(item)?);
+            }
+            request.after = found.items.last().map(|last| last.key.clone());
+            if !found.more {
+                return Ok((rows, self.watch(prefix, Some(revision + 1)).await?));
+            }
+        }
     }
 
     async fn write<T: Stored>(

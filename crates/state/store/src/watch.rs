@@ -35,6 +35,8 @@ pub struct Watch(mpsc::Receiver<WatchBatch>);
 #[derive(Debug)]
 pub(crate) struct Watcher {
     range: KeyRange,
+    /// Changes before this revision were not asked for.
+    from: Revision,
     sender: mpsc::Sender<WatchBatch>,
 }
 
@@ -51,11 +53,15 @@ impl Watch {
 }
 
 impl Watcher {
-    /// A watch over `range` that begins with the history given.
-    pub(crate) fn new(range: KeyRange, history: impl Iterator<Item = WatchBatch>) -> (Self, Watch) {
+    /// A watch over `range` that begins at `from`, with the history given.
+    pub(crate) fn new(
+        range: KeyRange,
+        from: Revision,
+        history: impl Iterator<Item = WatchBatch>,
+    ) -> (Self, Watch) {
         let history: Vec<WatchBatch> = history.collect();
         let (sender, receiver) = mpsc::channel(QUEUE + history.len());
-        let watcher = Self { range, sender };
+        let watcher = Self { range, from, sender };
         for batch in &history {
             watcher.deliver(batch);
         }
@@ -66,7 +72,8 @@ impl Watcher {
     pub(crate) fn deliver(&self, batch: &WatchBatch) -> bool {
         let events: Vec<Event> =
             batch.events.iter().filter(|event| self.range.contains(&event.key)).cloned().collect();
-        if events.is_empty() {
+        let asked = batch.revision >= self.from;
+        if events.is_empty() || !asked {
             return !self.sender.is_closed();
         }
         self.sender.try_send(WatchBatch { revision: batch.revision, events }).is_ok()

@@ -89,17 +89,17 @@ impl Committer {
                     }
                     Err(error) => tell(answer, Err(error)),
                 },
-                Command::Expire(lease, answer) => {
-                    let now = self.environment.now();
-                    let due = machine.next_expiry().is_some_and(|next| next.lease == lease && next.at <= now);
+                // Staged only if due: it may have been renewed since it was asked for.
+                Command::Expire(lease, answer) if machine.is_due(lease, self.environment.now()) => {
                     match stage.revoke(lease) {
-                        Ok(outcome) if due => {
+                        Ok(outcome) => {
                             outcomes.push(outcome);
                             pending.push(Pending::Done(answer));
                         }
-                        _ => tell(answer, Ok(())),
+                        Err(error) => tell(answer, Err(error)),
                     }
                 }
+                Command::Expire(_, answer) => tell(answer, Ok(())),
             }
         }
         let revision = stage.revision();
