@@ -5,7 +5,10 @@ use crate::errors::{from_events, invalid};
 use crate::events::batch::EVENT_OVERHEAD;
 use crate::events::position::Position;
 use crate::events::stream_number;
-use crate::shapes::{InputLogEvent, PutLogEventsRequest, PutLogEventsResponse, RejectedLogEventsInfo};
+use crate::shapes::{
+    EntityRejectionErrorType, InputLogEvent, PutLogEventsRequest, PutLogEventsResponse, RejectedEntityInfo,
+    RejectedLogEventsInfo,
+};
 use aws_wire::{RequestContext, ServiceError};
 use environment::Timestamp;
 use resources::logs::{LogGroup, LogStream};
@@ -38,7 +41,11 @@ pub async fn run(
         // Tokens have not been needed since 2023; old clients still want to see one.
         next_sequence_token: Some(sequence_token(&stream)),
         rejected_log_events_info: rejected,
-        rejected_entity_info: None,
+        // The events are taken; that nothing is done with their entity is said as AWS says it.
+        rejected_entity_info: input
+            .entity
+            .is_some()
+            .then_some(RejectedEntityInfo { error_type: EntityRejectionErrorType::UnsupportedLogGroupType }),
     })
 }
 
