@@ -183,7 +183,11 @@ impl BlobStore {
         // A blob's path always has the shard folder above it.
         let folder = target.parent().unwrap_or(&self.0.root).to_owned();
         let place = || -> io::Result<()> {
-            fs::create_dir_all(&folder)?;
+            if !folder.is_dir() {
+                fs::create_dir_all(&folder)?;
+                // The new folder's own entry must be on disk as well.
+                folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())?;
+            }
             fs::rename(file, &target)?;
             File::open(&folder)?.sync_all()
         };

@@ -215,8 +215,9 @@ impl Inner {
                 std::mem::take(&mut queue.waiting)
             };
             let written = self.write_batch(&batch);
+            let mut batch = batch;
             if written.is_err() {
-                self.queue.lock().broken = true;
+                batch.extend(self.take_back(&batch));
             }
             for waiting in batch {
                 let answer = match &written {
@@ -229,6 +230,17 @@ impl Inner {
                 let _ = waiting.answer.send(answer);
             }
         }
+    }
+
+    /// After a failed write, as on a full disk: cuts the file where it was sound, so that appending can go on once
+    /// there is space. Records that wait were placed behind the failed ones, so they fail with them.
+    fn take_back(&self, batch: &[Waiting]) -> Vec<Waiting> {
+        let mut queue = self.queue.lock();
+        if let Some(first) = batch.first() {
+            queue.end = first.record.offset - HEADER;
+        }
+        queue.broken = self.file.set_len(queue.end).and_then(|()| self.file.sync_all()).is_err();
+        std::mem::take(&mut queue.waiting)
     }
 
     fn write_batch(&self, batch: &[Waiting]) -> io::Result<()> {

@@ -54,11 +54,14 @@ impl FromStr for UploadId {
 pub(crate) struct OpenUploads(Mutex<HashMap<UploadId, Arc<tokio::sync::Mutex<Option<Upload>>>>>);
 
 /// An upload in progress. `None` behind its lock once it is finished or cancelled.
+///
+/// Its file is open only while bytes arrive, so that clients that went away hold no descriptors.
 pub(crate) struct Upload {
-    file: File,
     path: PathBuf,
     length: u64,
     synced: u64,
+    /// Why a write back in the middle failed. The kernel tells each failure once, so it must be kept.
+    damage: Arc<Mutex<Option<io::ErrorKind>>>,
     hasher: Sha256,
 }
 
@@ -104,8 +107,9 @@ impl BlobStore {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(QUEUE);
         let writer = tokio::task::spawn_blocking(move || -> Result<u64, BlobError> {
             let Some(upload) = held.as_mut() else { return Err(BlobError::Cancelled) };
+            let mut file = upload.open()?;
             while let Some(chunk) = receiver.blocking_recv() {
-                upload.write(&chunk)?;
+                upload.write(&mut file, &chunk)?;
             }
             Ok(upload.length)
         });
@@ -126,8 +130,12 @@ impl BlobStore {
         }
         drop(sender);
         let length = writer.await.unwrap_or(Err(BlobError::Cancelled));
-        if matches!(length, Err(BlobError::StorageFull { .. })) {
-            self.cancel_upload(id).await?;
+        if let Err(error) = length {
+            // The file may hold a part of a chunk that the hash does not know, so nothing can follow it.
+            if let Err(left) = self.cancel_upload(id).await {
+                tracing::warn!(upload = %id, error = %left, "cannot remove a failed upload");
+            }
+            return Err(error);
         }
         interrupted.map_or(length, Err)
     }
@@ -217,42 +225,40 @@ impl BlobStore {
 
 impl Upload {
     fn create(path: PathBuf) -> Result<Self, BlobError> {
-        let file = File::create_new(&path).map_err(|error| BlobError::io("creating", &path, error))?;
-        Ok(Self { file, path, length: 0, synced: 0, hasher: Sha256::new() })
+        File::create_new(&path).map_err(|error| BlobError::io("creating", &path, error))?;
+        Ok(Self { path, length: 0, synced: 0, damage: Arc::default(), hasher: Sha256::new() })
     }
 
     fn reopen(path: PathBuf) -> Result<Option<Self>, BlobError> {
-        let file = match OpenOptions::new().append(true).open(&path) {
-            Ok(file) => file,
+        match fs::metadata(&path) {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(BlobError::io("opening", path, error)),
-        };
+            Err(error) => return Err(BlobError::io("looking at", path, error)),
+        }
         let mut hasher = Sha256::new();
         let length = each_chunk(&path, |chunk| hasher.update(chunk))?;
-        Ok(Some(Self { file, path, length, synced: length, hasher }))
+        Ok(Some(Self { path, length, synced: length, damage: Arc::default(), hasher }))
     }
 
-    fn write(&mut self, chunk: &[u8]) -> Result<(), BlobError> {
-        self.file.write_all(chunk).map_err(|error| BlobError::io("writing", &self.path, error))?;
+    fn open(&self) -> Result<File, BlobError> {
+        let opened = OpenOptions::new().append(true).open(&self.path);
+        opened.map_err(|error| BlobError::io("opening", &self.path, error))
+    }
+
+    fn write(&mut self, file: &mut File, chunk: &[u8]) -> Result<(), BlobError> {
+        file.write_all(chunk).map_err(|error| BlobError::io("writing", &self.path, error))?;
         self.hasher.update(chunk);
         self.length += chunk.len() as u64;
         if self.length - self.synced >= SYNC_EVERY {
             self.synced = self.length;
-            self.sync_behind();
+            sync_behind(file, self.damage.clone());
         }
         Ok(())
     }
 
-    /// Starts writing back what has arrived while more arrives. Its failure shows again in the last sync.
-    fn sync_behind(&self) {
-        if let Ok(file) = self.file.try_clone() {
-            tokio::task::spawn_blocking(move || file.sync_data());
-        }
-    }
-
     fn finish(self, expected: &Digest) -> Result<u64, BlobError> {
         let found = match expected.algorithm() {
-            Algorithm::Sha256 => Digest::from_sha256(self.hasher),
+            Algorithm::Sha256 => Digest::from_sha256(self.hasher.clone()),
             Algorithm::Sha512 => {
                 let mut hasher = Sha512::new();
                 each_chunk(&self.path, |chunk| hasher.update(chunk))?;
@@ -262,8 +268,23 @@ impl Upload {
         if found != *expected {
             return Err(BlobError::DigestMismatch { expected: expected.clone(), found });
         }
-        self.file.sync_all().map_err(|error| BlobError::io("syncing", &self.path, error))?;
+        let synced = self.open()?.sync_all();
+        let damaged = self.damage.lock().map_or(Ok(()), |kind| Err(io::Error::from(kind)));
+        synced.and(damaged).map_err(|error| BlobError::io("syncing", &self.path, error))?;
         Ok(self.length)
+    }
+}
+
+/// Starts writing back what has arrived while more arrives.
+fn sync_behind(file: &File, damage: Arc<Mutex<Option<io::ErrorKind>>>) {
+    if let Ok(file) = file.try_clone() {
+        tokio::task::spawn_blocking(move || {
+            // Held during the sync, so that the end of the upload waits for what is found here.
+            let mut damage = damage.lock();
+            if let Err(error) = file.sync_data() {
+                damage.get_or_insert(error.kind());
+            }
+        });
     }
 }
 
@@ -311,11 +332,9 @@ mod tests {
             Err(BlobError::OutOfOrder { length: 4, at: 5 })
         ));
         store.append(&id, Some(4), pieces(&[b"ef"])).await.expect("appends");
-        for algorithm in [Algorithm::Sha256] {
-            let digest = Digest::by(algorithm, b"abcdef");
-            assert_eq!(store.finish_upload(&id, &digest).await.expect("finishes"), 6);
-            assert_eq!(store.stat(&digest).await.expect("stats"), Some(6));
-        }
+        let digest = Digest::of(b"abcdef");
+        assert_eq!(store.finish_upload(&id, &digest).await.expect("finishes"), 6);
+        assert_eq!(store.stat(&digest).await.expect("stats"), Some(6));
         assert!(matches!(store.upload_length(&id).await, Err(BlobError::UploadNotFound(_))));
     }
 
