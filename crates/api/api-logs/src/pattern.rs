@@ -16,6 +16,9 @@ use cursor::Cursor;
 use json::JsonCondition;
 use terms::Terms;
 
+/// Regular expressions that AWS takes in a pattern for JSON or columns.
+const MOST_REGEXES: usize = 2;
+
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -50,6 +53,9 @@ impl Pattern {
         cursor.skip_space();
         if cursor.peek().is_some() {
             return Err(PatternError::new(format!("Unexpected text '{}'", cursor.rest())));
+        }
+        if !matches!(kind, Kind::Terms(_)) && cursor.regexes() > MOST_REGEXES {
+            return Err(PatternError::new(format!("More than {MOST_REGEXES} regular expressions")));
         }
         Ok(Self(kind))
     }

@@ -86,7 +86,7 @@ impl Column {
             return Ok(Self { name, condition: None });
         }
         // Not a name alone: read it again as a condition.
-        *cursor = Cursor::new(before);
+        cursor.return_to(before);
         let condition = Condition::parse(cursor, &|cursor: &mut Cursor<'a>| {
             cursor.skip_space();
             let name = column_name(cursor).to_owned();

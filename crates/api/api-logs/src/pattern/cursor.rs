@@ -9,7 +9,7 @@ const REGEX_BYTES: usize = 256 * 1024;
 
 /// Walks through a text.
 #[derive(Debug)]
-pub struct Cursor<'a>(&'a str);
+pub struct Cursor<'a>(&'a str, usize);
 
 /// Symbols and operators that AWS takes in regular expressions, beside letters, digits and spaces.
 const REGEX_SYMBOLS: &str = ":_#=@/;,-^$?[]{}|\\*+. ";
@@ -17,7 +17,17 @@ const REGEX_SYMBOLS: &str = ":_#=@/;,-^$?[]{}|\\*+. ";
 impl<'a> Cursor<'a> {
     /// At the start of `text`.
     pub fn new(text: &'a str) -> Self {
-        Self(text)
+        Self(text, 0)
+    }
+
+    /// Goes back to where this was left.
+    pub fn return_to(&mut self, rest: &'a str) {
+        self.0 = rest;
+    }
+
+    /// Regular expressions read so far.
+    pub fn regexes(&self) -> usize {
+        self.1
     }
 
     /// What is left.
@@ -95,6 +105,7 @@ impl<'a> Cursor<'a> {
         if !source.chars().all(|c| c.is_ascii_alphanumeric() || REGEX_SYMBOLS.contains(c)) {
             return Err(PatternError::new(format!("Invalid character(s) in term '{source}'")));
         }
+        self.1 += 1;
         RegexBuilder::new(source)
             .size_limit(REGEX_BYTES)
             .build()
