@@ -1,0 +1,67 @@
+//! The shim process: one thread, one poll loop, one sandbox.
+//!
+//! It is started with a listening socket as standard input, daemonizes, takes its lock, makes a mount namespace of its
+//! own and the sandbox's control group, and then serves questions and collects exits until it is told to remove
+//! everything or is killed.
+
+mod container;
+mod exec;
+mod serve;
+
+use crate::cgroup;
+use crate::spec::SandboxSpec;
+use nix::fcntl::{Flock, FlockArg};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{ForkResult, setsid};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::exit;
+
+/// Runs this process as a shim and never returns. `arguments` are those after [`crate::SHIM_COMMAND`]: the sandbox's
+/// directory and its control group. Must be called before the process has a second thread.
+pub fn shim_main(arguments: Vec<OsString>) -> ! {
+    let [folder, group] = arguments.as_slice() else {
+        eprintln!("a shim is started by the agent, with a directory and a control group");
+        exit(2)
+    };
+    let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    assert!(threads == 1, "a shim has one thread, this process has {threads}");
+    match start(PathBuf::from(folder), group.to_string_lossy().into_owned()) {
+        Ok(()) => exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            exit(1)
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "fork, and owning a descriptor by its number, have no safe form")]
+fn start(folder: PathBuf, group: String) -> Result<(), String> {
+    let failed = |action: &'static str| move |error: std::io::Error| format!("{action}: {error}");
+    // SAFETY: the agent passes the listening socket as descriptor 0, and nothing else uses that descriptor.
+    let listener = UnixListener::from(unsafe { OwnedFd::from_raw_fd(0) });
+    // SAFETY: this process has one thread (asserted above), so the child may use everything.
+    match unsafe { nix::unistd::fork() }.map_err(|error| format!("fork: {error}"))? {
+        // The agent waits for this process only; the shim itself belongs to the machine's init from now on.
+        ForkResult::Parent { .. } => exit(0),
+        ForkResult::Child => {}
+    }
+    setsid().map_err(|error| format!("setsid: {error}"))?;
+    let text = fs::read(folder.join("sandbox.json")).map_err(failed("read the sandbox"))?;
+    let spec: SandboxSpec =
+        serde_json::from_slice(&text).map_err(|error| format!("read the sandbox: {error}"))?;
+    let lock = File::create(folder.join("lock")).map_err(failed("create the lock"))?;
+    // Held until this process is gone, however it goes.
+    let _lock =
+        Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| format!("lock: {error}"))?;
+    nix::sys::prctl::set_child_subreaper(true).map_err(|error| format!("become a subreaper: {error}"))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(|error| format!("make a mount namespace: {error}"))?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(|error| format!("detach the mount namespace: {error}"))?;
+    cgroup::create(&group, &spec).map_err(failed("create the control group"))?;
+    serve::Shim::new(folder, group, spec, listener)?.serve()
+}

@@ -1,0 +1,95 @@
+//! Commands run in a container, such as health checks.
+
+use super::container::{Container, chain, null, output_pipe};
+use crate::protocol::ExecResult;
+use crate::spec::ExecSpec;
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Bytes of output that are kept, as much as Docker keeps of a health check.
+const MOST_OUTPUT: usize = 4096;
+
+/// A command that runs.
+pub(super) struct Running {
+    pid: i32,
+    code: Option<i32>,
+    output: Option<File>,
+    kept: Vec<u8>,
+    deadline: Instant,
+    timed_out: bool,
+}
+
+impl Running {
+    pub(super) fn start(folder: &Path, container: &Container, exec: &ExecSpec) -> Result<Self, String> {
+        let program = exec.argv.first().ok_or("no command specified")?;
+        if let Some(text) = container.missing_program(program) {
+            return Err(text);
+        }
+        let path = folder.join(format!("process-{}.json", container.name()));
+        fs::write(&path, container.process(&exec.argv).to_string())
+            .map_err(|error| format!("write the process: {error}"))?;
+        let (read, write) = output_pipe()?;
+        let second = write.try_clone().map_err(|error| format!("copy a pipe: {error}"))?;
+        let pid = ContainerBuilder::new(container.name().to_owned(), SyscallType::default())
+            .with_executor(container.executor()?)
+            .with_root_path(folder.join("oci"))
+            .map_err(|error| chain(&error))?
+            .with_stdin(OwnedFd::from(null()?))
+            .with_stdout(write)
+            .with_stderr(second)
+            .as_tenant()
+            .with_process(Some(&path))
+            .with_detach(true)
+            .build()
+            .map_err(|error| chain(&error))?;
+        Ok(Self {
+            pid: pid.as_raw(),
+            code: None,
+            output: Some(read),
+            kept: Vec::new(),
+            deadline: Instant::now() + Duration::from_millis(exec.timeout_ms),
+            timed_out: false,
+        })
+    }
+
+    pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(super) fn ended(&mut self, pid: i32, code: i32) {
+        if pid == self.pid {
+            self.code = Some(code);
+        }
+    }
+
+    /// Reads output, minds the time, and returns the result once the command has ended.
+    pub(super) fn step(&mut self) -> Option<ExecResult> {
+        let mut buffer = [0; 4096];
+        while let Some(output) = &mut self.output {
+            match output.read(&mut buffer) {
+                Ok(0) => self.output = None,
+                Ok(count) => {
+                    let room = MOST_OUTPUT.saturating_sub(self.kept.len()).min(count);
+                    self.kept.extend_from_slice(&buffer[..room]);
+                }
+                // Nothing there now, or never again; the end of the process tells.
+                Err(_) => break,
+            }
+        }
+        if self.code.is_none() && !self.timed_out && Instant::now() >= self.deadline {
+            self.timed_out = true;
+            // Not collected yet, so the number is still its own.
+            let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+        }
+        let code = self.code?;
+        let output = String::from_utf8_lossy(&self.kept).into_owned();
+        Some(ExecResult { code: (!self.timed_out).then_some(code), output })
+    }
+}

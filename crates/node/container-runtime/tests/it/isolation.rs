@@ -1,0 +1,67 @@
+//! What containers cannot do, and what they get.
+
+use crate::machine::{code, machine};
+use container_runtime::{Phase, Ulimit};
+
+#[tokio::test]
+async fn the_filter_and_capabilities_bite() {
+    let Some(machine) = machine() else { return };
+    let script = "unshare -m true 2>/dev/null && echo bad-unshare; mount -t tmpfs x /tmp 2>/dev/null && echo bad-mount; \
+                  cat /proc/self/status | while read k v; do case $k in Seccomp:|NoNewPrivs:|CapEff:|CapBnd:) echo $k $v;; esac; done";
+    let (_, lines) = machine.run(machine.container("root", script)).await;
+    assert_eq!(
+        lines,
+        ["CapBnd: 00000000a80425fb", "CapEff: 00000000a80425fb", "NoNewPrivs: 0", "Seccomp: 2"]
+            .map(String::from)
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>(),
+        "as Docker's defaults"
+    );
+    let mut user = machine.container("user", script);
+    user.user = Some("app".to_owned());
+    let (_, lines) = machine.run(user).await;
+    assert!(lines.contains(&"CapEff: 0000000000000000".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"Seccomp: 2".to_owned()) && !lines.iter().any(|line| line.starts_with("bad")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn memory_is_limited_and_cannot_be_unlimited() {
+    let Some(machine) = machine() else { return };
+    let mut spec = machine.container("oom", "dd if=/dev/zero of=/dev/null bs=200M count=1");
+    spec.memory = Some(32 << 20);
+    let (phase, _) = machine.run(spec).await;
+    assert!(matches!(phase, Phase::Exited { code: Some(137), out_of_memory: true, .. }), "{phase:?}");
+    let raise = "for f in /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; do \
+                 [ -e $f ] && echo 1073741824 > $f && echo raised; done; mount -o remount,rw /sys/fs/cgroup/memory && echo remounted; true";
+    let mut spec = machine.container("raise", raise);
+    spec.memory = Some(64 << 20);
+    let (_, lines) = machine.run(spec).await;
+    assert!(!lines.iter().any(|line| line == "raised" || line == "remounted"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_fork_bomb_ends_at_the_limit() {
+    let Some(machine) = machine() else { return };
+    let (phase, _) = machine.run(machine.container("bomb", "f() { sleep 1 & f; }; f")).await;
+    assert!(code(phase).is_some());
+}
+
+#[tokio::test]
+async fn read_only_root_limits_directory_and_kernel_settings() {
+    let Some(machine) = machine() else { return };
+    let script = "touch /x 2>/dev/null && echo written; ulimit -n; pwd; cat /etc/hosts; \
+                  echo 1 > /proc/sys/kernel/sysrq && echo sysrq; true";
+    let mut spec = machine.container("ro", script);
+    spec.readonly_root = true;
+    spec.cwd = "/a/b".to_owned();
+    spec.ulimits = vec![Ulimit { name: "nofile".into(), soft: 123, hard: 456 }];
+    let (_, lines) = machine.run(spec).await;
+    let said: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.contains("sysrq:")).collect();
+    assert_eq!(&said[..3], ["123", "/a/b", "127.0.0.1 localhost"], "{lines:?}");
+    assert!(!lines.iter().any(|line| line == "sysrq" || line == "written"));
+}

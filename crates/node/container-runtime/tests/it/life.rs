@@ -1,0 +1,127 @@
+//! Starting, ending, output, commands, adoption.
+
+use crate::machine::{Machine, code, ended, lines, machine, open};
+use container_runtime::{ExecSpec, LogChunk, Phase, RuntimeError};
+
+#[tokio::test]
+async fn exit_codes_and_output() {
+    let Some(machine) = machine() else { return };
+    let (phase, said) =
+        machine.run(machine.container("a", "echo one; echo two >&2; printf three; exit 3")).await;
+    assert_eq!(code(phase), Some(3));
+    let mut said = said;
+    said.sort();
+    assert_eq!(said, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn signals_and_init() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    let mut with_init =
+        machine.container("init", "trap 'exit 7' TERM; echo up; while :; do sleep 0.05; done");
+    with_init.init = true;
+    sandbox.start(&with_init).await.expect("starts");
+    sandbox.start(&machine.container("plain", "exec sleep 600")).await.expect("starts");
+    let mut log = sandbox.logs("init", None);
+    assert!(matches!(log.read(1).await.expect("reads"), LogChunk::Records(_)));
+    sandbox.signal("init", 15).await.expect("signals");
+    assert_eq!(code(ended(&sandbox, "init").await), Some(7));
+    sandbox.signal("plain", 9).await.expect("signals");
+    assert_eq!(code(ended(&sandbox, "plain").await), Some(137));
+    sandbox.signal("plain", 9).await.expect("a second signal does no harm");
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn programs_that_are_not_there() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    for (program, text) in [
+        ("/no/such", "stat /no/such: no such file or directory"),
+        ("nothing", "executable file not found in $PATH"),
+        ("/etc/passwd", "permission denied"),
+    ] {
+        let mut spec = machine.container("x", "");
+        spec.argv = vec![program.to_owned()];
+        let error = sandbox.start(&spec).await.expect_err("refused").to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn commands_in_a_container() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    let mut spec = machine.container("a", "echo here > /tmp/f; exec sleep 600");
+    spec.user = Some("app".to_owned());
+    std::fs::create_dir_all(machine.dir.path().join("layer/tmp")).expect("makes");
+    spec.tmpfs = vec![container_runtime::Tmpfs { target: "/tmp".into(), options: vec!["mode=1777".into()] }];
+    sandbox.start(&spec).await.expect("starts");
+    let exec = |script: &str, timeout_ms| ExecSpec {
+        argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        timeout_ms,
+    };
+    let result = sandbox.exec("a", &exec("id -u; cat /tmp/f; exit 4", 10_000)).await.expect("executes");
+    assert_eq!((result.code, result.output.as_str()), (Some(4), "1000\nhere\n"));
+    let slow = sandbox.exec("a", &exec("sleep 60", 200)).await.expect("executes");
+    assert_eq!(slow.code, None);
+    let usage = sandbox.usage("a").await.expect("measures");
+    assert!(usage.memory_bytes > 0);
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn containers_outlive_the_agent() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    sandbox.start(&machine.container("long", "exec sleep 600")).await.expect("starts");
+    sandbox.start(&machine.container("short", "echo said; exit 5")).await.expect("starts");
+    drop(sandbox);
+    let again = open(&machine.dir, &machine.group);
+    let sandbox = again.adopt("s").expect("is there");
+    assert_eq!(code(ended(&sandbox, "short").await), Some(5));
+    assert_eq!(lines(&sandbox, "short").await, ["said"]);
+    assert!(matches!(sandbox.last_state()["long"].phase, Phase::Running { .. }));
+    again.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn a_killed_shim_leaves_nothing_after_removal() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    sandbox.start(&machine.container("a", "exec sleep 600")).await.expect("starts");
+    let mut watch = sandbox.watch().await.expect("watches");
+    watch.next().await.expect("the first state");
+    let folder = machine.dir.path().join("s/s");
+    let shim = std::fs::read_dir("/proc").expect("lists").flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+        let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        (command.contains(&*folder.to_string_lossy()) && command.contains("shim")).then_some(pid)
+    });
+    let shim = shim.expect("the shim's process");
+    assert!(
+        std::process::Command::new("kill").args(["-9", &shim.to_string()]).status().expect("kills").success()
+    );
+    assert!(matches!(watch.next().await, Err(RuntimeError::ShimGone(_))));
+    assert!(machine.runtime.adopt("s").is_none());
+    let remains = machine.runtime.remains("s").expect("is there");
+    assert!(matches!(remains.last_state()["a"].phase, Phase::Running { .. }));
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn a_sandbox_is_made_once() {
+    let Some(machine) = machine() else { return };
+    let _sandbox = machine.create("s").await;
+    assert!(machine.runtime.create(&Machine::sandbox("s")).await.is_err());
+    machine.runtime.remove("s").await.expect("removes");
+    machine.runtime.remove("s").await.expect("removes what is gone");
+    machine.assert_clean();
+}

@@ -1,0 +1,5 @@
+//! Real containers made of busybox. Needs root; says so and passes otherwise.
+
+mod isolation;
+mod life;
+mod machine;
