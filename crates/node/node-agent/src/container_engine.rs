@@ -1,0 +1,270 @@
+//! The engine of this machine: images, networks and sandboxes of the node crates.
+
+mod events;
+mod signal;
+
+use crate::engine::{
+    ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
+    ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+};
+use container_image::{BasicAuth, Image, Images, LocalRegistry, PullOptions};
+use container_network::{Network, SandboxNetworkSpec, TaskFiles};
+use container_runtime::{
+    ContainerSpec, ExecSpec, LogChunk, LogReader, Mount, Phase, Runtime, Sandbox, SandboxSpec, Tmpfs, Ulimit,
+};
+use environment::{Environment, Timestamp};
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// Most processes of a task.
+const MOST_PROCESSES: u32 = 4096;
+
+/// Runs containers on this machine.
+pub struct ContainerEngine {
+    runtime: Runtime,
+    images: Images,
+    network: Network,
+    registries: Vec<LocalRegistry>,
+    environment: Environment,
+    /// Images in use, by who keeps them.
+    held: Mutex<HashMap<String, Image>>,
+    /// Who follows which sandbox.
+    watches: Mutex<HashMap<String, AbortHandle>>,
+}
+
+impl ContainerEngine {
+    /// Over what was opened already. `registries` are hosts of images that are reached at known addresses.
+    pub fn new(
+        runtime: Runtime,
+        images: Images,
+        network: Network,
+        registries: Vec<LocalRegistry>,
+        environment: Environment,
+    ) -> Self {
+        Self {
+            runtime,
+            images,
+            network,
+            registries,
+            environment,
+            held: Mutex::default(),
+            watches: Mutex::default(),
+        }
+    }
+
+    fn sandbox(&self, id: &str) -> Result<Sandbox, EngineError> {
+        self.runtime.remains(id).ok_or_else(|| EngineError(format!("there is no sandbox {id}")))
+    }
+
+    fn follow(&self, sandbox: Sandbox, events: mpsc::Sender<SandboxEvent>) {
+        let id = sandbox.id().to_owned();
+        let watch = tokio::spawn(events::follow(sandbox, events, self.environment.clone()));
+        if let Some(old) = self.watches.lock().insert(id, watch.abort_handle()) {
+            old.abort();
+        }
+    }
+
+    fn image(&self, holder: &str) -> Result<Image, EngineError> {
+        let held = self.held.lock().get(holder).cloned();
+        held.or_else(|| self.images.held_by(holder))
+            .ok_or_else(|| EngineError("the image is not here any more".to_owned()))
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> EngineError {
+    EngineError(error.to_string())
+}
+
+#[async_trait::async_trait]
+impl Engine for ContainerEngine {
+    async fn pull(
+        &self,
+        image: &str,
+        auth: Option<BasicAuth>,
+        holder: &str,
+    ) -> Result<PulledImage, EngineError> {
+        let options =
+            PullOptions { auth, local_registries: self.registries.clone(), ..PullOptions::default() };
+        let image = self.images.pull(image, &options).await.map_err(failed)?;
+        self.images.hold(&image, holder).await.map_err(failed)?;
+        let pulled = PulledImage { digest: image.resolved.to_string(), config: (*image.config).clone() };
+        self.held.lock().insert(holder.to_owned(), image);
+        Ok(pulled)
+    }
+
+    async fn release(&self, holder: &str) {
+        self.held.lock().remove(holder);
+        if let Err(error) = self.images.release(holder).await {
+            tracing::warn!(holder, %error, "an image stays held");
+        }
+    }
+
+    async fn create_sandbox(
+        &self,
+        plan: &SandboxPlan,
+        events: mpsc::Sender<SandboxEvent>,
+    ) -> Result<(), EngineError> {
+        if self.runtime.remains(&plan.id).is_some() {
+            // Half made by an agent that died.
+            self.remove_sandbox(&plan.id).await?;
+        }
+        let gateway = self.network.gateway();
+        let files = TaskFiles::new(&plan.hostname, plan.address, gateway, &plan.search, &[]);
+        let spec = SandboxSpec {
+            id: plan.id.clone(),
+            hostname: plan.hostname.clone(),
+            network_namespace: self.network.namespace_path(&plan.id).map_err(failed)?,
+            hosts: files.hosts,
+            resolv_conf: files.resolv_conf,
+            cpu: plan.cpu,
+            memory: plan.memory.map(|mib| u64::from(mib) << 20),
+            pids: MOST_PROCESSES,
+        };
+        let network =
+            SandboxNetworkSpec { id: plan.id.clone(), address: plan.address, mac: plan.mac.clone() };
+        // The shim needs the namespace only when it starts a container.
+        let (attached, created) = tokio::join!(self.network.attach(&network), self.runtime.create(&spec));
+        attached.map_err(failed)?;
+        self.follow(created.map_err(failed)?, events);
+        Ok(())
+    }
+
+    async fn adopt(&self, sandbox: &str, events: mpsc::Sender<SandboxEvent>) -> Result<bool, EngineError> {
+        if let Some(living) = self.runtime.adopt(sandbox) {
+            self.follow(living, events);
+            return Ok(true);
+        }
+        // Without its shim, what it wrote down last is still worth reading.
+        Ok(self.runtime.remains(sandbox).is_some_and(|remains| !remains.last_state().is_empty()))
+    }
+
+    async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {
+        let remains = self.sandbox(sandbox)?;
+        let lives = self.runtime.adopt(sandbox).is_some();
+        let state = remains.last_state();
+        Ok(match state.get(container).map(|state| state.phase) {
+            None => Found::Nothing,
+            Some(Phase::Running { .. }) if lives => Found::Running,
+            Some(Phase::Running { .. }) => {
+                Found::Ended(Exit { code: None, out_of_memory: false, at: self.environment.now() })
+            }
+            Some(Phase::Exited { code, out_of_memory, at_ms }) => {
+                Found::Ended(Exit { code, out_of_memory, at: Timestamp::from_millis(at_ms) })
+            }
+        })
+    }
+
+    async fn start(&self, sandbox: &str, plan: &ContainerPlan, holder: &str) -> Result<String, EngineError> {
+        let image = self.image(holder)?;
+        let spec = container_spec(plan, &image);
+        self.sandbox(sandbox)?.start(&spec).await.map_err(failed)
+    }
+
+    async fn signal(&self, sandbox: &str, container: &str, signal: &str) -> Result<(), EngineError> {
+        let number = signal::number(signal).ok_or_else(|| EngineError(format!("{signal:?} is no signal")))?;
+        self.sandbox(sandbox)?.signal(container, number).await.map_err(failed)
+    }
+
+    async fn probe(&self, sandbox: &str, container: &str, probe: &Probe) -> Result<ProbeEnd, EngineError> {
+        let timeout_ms = u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX);
+        let exec = ExecSpec { argv: probe.argv.clone(), timeout_ms };
+        let result = self.sandbox(sandbox)?.exec(container, &exec).await.map_err(failed)?;
+        Ok(ProbeEnd { code: result.code, output: result.output })
+    }
+
+    async fn usage(&self, sandbox: &str, container: &str) -> Result<Usage, EngineError> {
+        let usage = self.sandbox(sandbox)?.usage(container).await.map_err(failed)?;
+        Ok(Usage { cpu_nanos: usage.cpu_nanos, memory_bytes: usage.memory_bytes })
+    }
+
+    async fn logs(
+        &self,
+        sandbox: &str,
+        container: &str,
+        from: Option<LogPosition>,
+    ) -> Result<Box<dyn LogSource>, EngineError> {
+        let from = from.map(|position| serde_json::from_value(position.0)).transpose().map_err(failed)?;
+        Ok(Box::new(Output(self.sandbox(sandbox)?.logs(container, from))))
+    }
+
+    async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError> {
+        if let Some(watch) = self.watches.lock().remove(sandbox) {
+            watch.abort();
+        }
+        self.runtime.remove(sandbox).await.map_err(failed)?;
+        self.network.detach(sandbox).await.map_err(failed)
+    }
+
+    async fn list(&self) -> Result<Vec<String>, EngineError> {
+        let mut all: BTreeSet<String> = self.runtime.list().map_err(failed)?.into_iter().collect();
+        all.extend(self.network.list().await.map_err(failed)?);
+        Ok(all.into_iter().collect())
+    }
+
+    fn holders(&self) -> Vec<String> {
+        self.images.holders()
+    }
+}
+
+fn container_spec(plan: &ContainerPlan, image: &Image) -> ContainerSpec {
+    let mounts = plan.mounts.iter();
+    let mount = |m: &crate::MountPlan| Mount {
+        source: m.source.clone(),
+        target: m.target.clone(),
+        read_only: m.read_only,
+    };
+    let tmpfs = |t: &crate::TmpfsPlan| Tmpfs { target: t.target.clone(), options: t.options.clone() };
+    let ulimit = |u: &crate::UlimitPlan| Ulimit { name: u.name.clone(), soft: u.soft, hard: u.hard };
+    ContainerSpec {
+        name: plan.name.clone(),
+        layers: image.layers.to_vec(),
+        argv: plan.argv.clone(),
+        env: plan.env.clone(),
+        cwd: plan.cwd.clone(),
+        user: plan.user.clone(),
+        readonly_root: plan.readonly_root,
+        init: plan.init,
+        cap_add: plan.cap_add.clone(),
+        cap_drop: plan.cap_drop.clone(),
+        mounts: mounts.map(mount).collect(),
+        tmpfs: plan.tmpfs.iter().map(tmpfs).collect(),
+        shm_size: plan.shm_size,
+        ulimits: plan.ulimits.iter().map(ulimit).collect(),
+        memory: plan.memory,
+        memory_reservation: plan.memory_reservation,
+        cpu_shares: plan.cpu_shares,
+        sysctls: plan.sysctls.clone(),
+        keep_output: plan.keep_output,
+    }
+}
+
+/// A container's output in files.
+struct Output(LogReader);
+
+#[async_trait::async_trait]
+impl LogSource for Output {
+    async fn read(&mut self, most: usize) -> Result<LogRead, EngineError> {
+        match self.0.read(most).await.map_err(failed)? {
+            LogChunk::End => Ok(LogRead::End),
+            LogChunk::Records(records) => {
+                let record = |record: container_runtime::LogRecord| {
+                    Ok(LogRecord {
+                        at: Timestamp::from_millis(record.at_ms),
+                        bytes: record.bytes,
+                        partial: record.partial,
+                        next: LogPosition(serde_json::to_value(record.next).map_err(failed)?),
+                    })
+                };
+                Ok(LogRead::Records(records.into_iter().map(record).collect::<Result<_, EngineError>>()?))
+            }
+        }
+    }
+
+    fn release(&mut self, before: &LogPosition) {
+        if let Ok(position) = serde_json::from_value(before.0.clone()) {
+            self.0.release(position);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! An engine that runs nothing: it remembers what it was asked for and does what tests tell it.
+
+use super::{
+    ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
+    ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+};
+use container_image::BasicAuth;
+use environment::Environment;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// What goes wrong on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SimulatedFault {
+    /// Pulling this image fails.
+    Pull(String),
+    /// Starting containers of this name fails.
+    Start(String),
+    /// Containers of this name do not react to SIGTERM.
+    IgnoresTerm(String),
+    /// Health checks of containers of this name fail.
+    Unhealthy(String),
+    /// Making sandboxes fails.
+    Sandbox,
+}
+
+/// A simulated machine; cheap to clone. It outlives the agents that use it, as a real machine does.
+#[derive(Clone)]
+pub struct SimulatedEngine {
+    environment: Environment,
+    state: Arc<Mutex<State>>,
+    /// Counts changes, for those who wait for one.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    faults: HashSet<SimulatedFault>,
+    sandboxes: BTreeMap<String, SimulatedSandbox>,
+    holders: BTreeSet<String>,
+    /// Every sandbox that was ever made, to show that none was made twice.
+    made: Vec<String>,
+}
+
+struct SimulatedSandbox {
+    events: mpsc::Sender<SandboxEvent>,
+    containers: BTreeMap<String, SimulatedContainer>,
+}
+
+struct SimulatedContainer {
+    output: Vec<LogRecord>,
+    exit: Option<Exit>,
+}
+
+impl SimulatedEngine {
+    /// An empty machine.
+    pub fn new(environment: Environment) -> Self {
+        Self { environment, state: Arc::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// Makes something go wrong from now on.
+    pub fn fail(&self, fault: SimulatedFault) {
+        self.state.lock().faults.insert(fault);
+    }
+
+    /// Makes it go right again.
+    pub fn mend(&self, fault: &SimulatedFault) {
+        self.state.lock().faults.remove(fault);
+    }
+
+    /// Lets a container print a line.
+    pub fn print(&self, sandbox: &str, container: &str, line: &str) {
+        let at = self.environment.now();
+        self.change(|state| {
+            let Some(found) = find(state, sandbox, container) else { return };
+            let next = LogPosition((found.output.len() as u64 + 1).into());
+            found.output.push(LogRecord { at, bytes: line.as_bytes().to_vec(), partial: false, next });
+        });
+    }
+
+    /// Lets a container end.
+    pub fn exit(&self, sandbox: &str, container: &str, code: i32) {
+        let exit = Exit { code: Some(code), out_of_memory: false, at: self.environment.now() };
+        self.change(|state| {
+            let Some(found) = find(state, sandbox, container).filter(|found| found.exit.is_none()) else {
+                return;
+            };
+            found.exit = Some(exit.clone());
+            let events = state.sandboxes[sandbox].events.clone();
+            // Nobody listens while the agent is down; it asks when it is back.
+            let _ = events.try_send(SandboxEvent::Exited { container: container.to_owned(), exit });
+        });
+    }
+
+    /// Ids of the sandboxes that are there.
+    pub fn sandboxes(&self) -> Vec<String> {
+        self.state.lock().sandboxes.keys().cloned().collect()
+    }
+
+    /// Ids of all sandboxes that were ever made.
+    pub fn made(&self) -> Vec<String> {
+        self.state.lock().made.clone()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state.lock());
+        self.changed.send_modify(|count| *count += 1);
+        result
+    }
+
+    fn fails(&self, fault: &SimulatedFault) -> bool {
+        self.state.lock().faults.contains(fault)
+    }
+}
+
+fn find<'a>(state: &'a mut State, sandbox: &str, container: &str) -> Option<&'a mut SimulatedContainer> {
+    state.sandboxes.get_mut(sandbox)?.containers.get_mut(container)
+}
+
+#[async_trait::async_trait]
+impl Engine for SimulatedEngine {
+    async fn pull(
+        &self,
+        image: &str,
+        _auth: Option<BasicAuth>,
+        holder: &str,
+    ) -> Result<PulledImage, EngineError> {
+        if self.fails(&SimulatedFault::Pull(image.to_owned())) {
+            return Err(EngineError(format!("{image}: not found")));
+        }
+        self.state.lock().holders.insert(holder.to_owned());
+        let config = container_image::ImageConfig { cmd: vec!["/run".to_owned()], ..Default::default() };
+        Ok(PulledImage { digest: format!("sha256:{}", "0".repeat(64)), config })
+    }
+
+    async fn release(&self, holder: &str) {
+        self.state.lock().holders.remove(holder);
+    }
+
+    async fn create_sandbox(
+        &self,
+        plan: &SandboxPlan,
+        events: mpsc::Sender<SandboxEvent>,
+    ) -> Result<(), EngineError> {
+        if self.fails(&SimulatedFault::Sandbox) {
+            return Err(EngineError("no sandbox today".to_owned()));
+        }
+        self.change(|state| {
+            state.made.push(plan.id.clone());
+            let sandbox = SimulatedSandbox { events, containers: BTreeMap::new() };
+            state.sandboxes.insert(plan.id.clone(), sandbox);
+        });
+        Ok(())
+    }
+
+    async fn adopt(&self, sandbox: &str, events: mpsc::Sender<SandboxEvent>) -> Result<bool, EngineError> {
+        let mut state = self.state.lock();
+        let Some(found) = state.sandboxes.get_mut(sandbox) else { return Ok(false) };
+        found.events = events;
+        Ok(true)
+    }
+
+    async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {
+        let mut state = self.state.lock();
+        Ok(match find(&mut state, sandbox, container) {
+            None => Found::Nothing,
+            Some(SimulatedContainer { exit: None, .. }) => Found::Running,
+            Some(SimulatedContainer { exit: Some(exit), .. }) => Found::Ended(exit.clone()),
+        })
+    }
+
+    async fn start(&self, sandbox: &str, plan: &ContainerPlan, _holder: &str) -> Result<String, EngineError> {
+        if self.fails(&SimulatedFault::Start(plan.name.clone())) {
+            return Err(EngineError(format!("exec {:?}: no such file or directory", plan.argv[0])));
+        }
+        self.change(|state| {
+            let sandbox =
+                state.sandboxes.get_mut(sandbox).ok_or_else(|| EngineError("no sandbox".to_owned()))?;
+            let container = SimulatedContainer { output: Vec::new(), exit: None };
+            sandbox.containers.insert(plan.name.clone(), container);
+            Ok(format!("runtime-{}", plan.name))
+        })
+    }
+
+    async fn signal(&self, sandbox: &str, container: &str, signal: &str) -> Result<(), EngineError> {
+        match signal {
+            "SIGKILL" => self.exit(sandbox, container, 137),
+            _ if self.fails(&SimulatedFault::IgnoresTerm(container.to_owned())) => {}
+            _ => self.exit(sandbox, container, 143),
+        }
+        Ok(())
+    }
+
+    async fn probe(&self, _sandbox: &str, container: &str, _probe: &Probe) -> Result<ProbeEnd, EngineError> {
+        let sick = self.fails(&SimulatedFault::Unhealthy(container.to_owned()));
+        Ok(ProbeEnd { code: Some(i32::from(sick)), output: String::new() })
+    }
+
+    async fn usage(&self, _sandbox: &str, _container: &str) -> Result<Usage, EngineError> {
+        Ok(Usage { cpu_nanos: 1_000_000, memory_bytes: 1 << 20 })
+    }
+
+    async fn logs(
+        &self,
+        sandbox: &str,
+        container: &str,
+        from: Option<LogPosition>,
+    ) -> Result<Box<dyn LogSource>, EngineError> {
+        Ok(Box::new(Output {
+            engine: self.clone(),
+            sandbox: sandbox.to_owned(),
+            container: container.to_owned(),
+            at: from.and_then(|position| position.0.as_u64()).unwrap_or(0) as usize,
+        }))
+    }
+
+    async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError> {
+        self.change(|state| state.sandboxes.remove(sandbox));
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<String>, EngineError> {
+        Ok(self.sandboxes())
+    }
+
+    fn holders(&self) -> Vec<String> {
+        self.state.lock().holders.iter().cloned().collect()
+    }
+}
+
+struct Output {
+    engine: SimulatedEngine,
+    sandbox: String,
+    container: String,
+    at: usize,
+}
+
+#[async_trait::async_trait]
+impl LogSource for Output {
+    async fn read(&mut self, most: usize) -> Result<LogRead, EngineError> {
+        let mut changes = self.engine.changed.subscribe();
+        loop {
+            let found = {
+                let mut state = self.engine.state.lock();
+                match find(&mut state, &self.sandbox, &self.container) {
+                    None => Some(LogRead::End),
+                    Some(container) => {
+                        let new: Vec<LogRecord> =
+                            container.output.iter().skip(self.at).take(most).cloned().collect();
+                        match (new.is_empty(), &container.exit) {
+                            (false, _) => Some(LogRead::Records(new)),
+                            (true, Some(_)) => Some(LogRead::End),
+                            (true, None) => None,
+                        }
+                    }
+                }
+            };
+            if let Some(read) = found {
+                if let LogRead::Records(records) = &read {
+                    self.at += records.len();
+                }
+                return Ok(read);
+            }
+            if changes.changed().await.is_err() {
+                return Ok(LogRead::End);
+            }
+        }
+    }
+
+    fn release(&mut self, _before: &LogPosition) {}
+}

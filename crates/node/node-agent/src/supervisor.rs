@@ -1,0 +1,175 @@
+//! All tasks of this agent.
+
+use crate::disk::{self, DiskError};
+use crate::task::definition::{TaskDefinition, holder, task_id};
+use crate::task::record::{Report, Status};
+use crate::task::{Host, Runner, TaskHandle, keep_payload, kept_payload};
+use agent_wire::acs;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Most tasks on one machine; bounds what a server can make the agent do.
+const MOST_TASKS: usize = 10_000;
+
+/// Knows every task and owns its runner; cheap to share.
+pub(crate) struct Supervisor {
+    host: Arc<Host>,
+    dir: PathBuf,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    tasks: HashMap<String, TaskHandle>,
+    runners: JoinSet<()>,
+}
+
+impl Supervisor {
+    /// Tasks below `dir`.
+    pub(crate) fn new(host: Arc<Host>, dir: PathBuf) -> Self {
+        Self { host, dir, state: Arc::default() }
+    }
+
+    /// Takes over the tasks of an earlier run, and removes what belongs to none.
+    pub(crate) async fn recover(&self) -> Result<(), DiskError> {
+        disk::make_dir(&self.dir).await?;
+        for id in disk::dirs(&self.dir).await? {
+            let dir = self.dir.join(&id);
+            let payload = kept_payload(&dir).await?;
+            let definition = payload.as_ref().map(TaskDefinition::read);
+            match definition {
+                Some(Ok(task)) if task.id == id => {
+                    let (runner, handle) = Runner::open(self.host.clone(), task, dir).await;
+                    self.launch(runner, handle, true);
+                }
+                _ => {
+                    tracing::warn!(task = id, "removing the unreadable files of a task");
+                    disk::remove_dir(&dir).await?;
+                }
+            }
+        }
+        self.remove_orphans().await;
+        Ok(())
+    }
+
+    async fn remove_orphans(&self) {
+        let engine = &self.host.engine;
+        let sandboxes = engine.list().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot list sandboxes");
+            Vec::new()
+        });
+        for id in sandboxes.iter().filter(|id| !self.knows(id)) {
+            tracing::warn!(sandbox = id, "removing a sandbox that belongs to no task");
+            if let Err(error) = engine.remove_sandbox(id).await {
+                tracing::error!(sandbox = id, %error, "cannot remove it");
+            }
+        }
+        let kept: Vec<String> = {
+            let state = self.state.lock();
+            let tasks = state.tasks.values().map(|handle| &handle.definition);
+            tasks.flat_map(|task| (0..task.containers.len()).map(|index| holder(&task.id, index))).collect()
+        };
+        for gone in engine.holders().iter().filter(|holder| !kept.contains(holder)) {
+            engine.release(gone).await;
+        }
+    }
+
+    /// Takes on a task of a payload; a known one can only be stopped. It is on disk when this returns. False when it
+    /// cannot be read; that is reported to the server.
+    pub(crate) async fn accept(&self, task: &acs::Task) -> Result<bool, DiskError> {
+        let stop = task.desired_status == "STOPPED";
+        if let Ok(id) = task_id(&task.arn)
+            && let Some(known) = self.get(id)
+        {
+            if stop {
+                known.stop();
+            }
+            return Ok(true);
+        }
+        let report = if stop {
+            // Nothing of it is here, so it has stopped.
+            Report::stopped(None)
+        } else {
+            let readable = if self.len() < MOST_TASKS {
+                TaskDefinition::read(task).map_err(|error| error.to_string())
+            } else {
+                Err(format!("this machine has {MOST_TASKS} tasks already"))
+            };
+            match readable {
+                Ok(definition) => {
+                    let dir = self.dir.join(&definition.id);
+                    keep_payload(&dir, task).await?;
+                    tracing::info!(task = definition.id, family = definition.family, "task arrived");
+                    let (runner, handle) = Runner::open(self.host.clone(), definition, dir).await;
+                    self.launch(runner, handle, false);
+                    return Ok(true);
+                }
+                Err(reason) => {
+                    tracing::warn!(task = task.arn, reason, "a task cannot be run");
+                    Report::stopped(Some(format!("UnrecognizedTaskError: {reason}")))
+                }
+            }
+        };
+        let (host, cluster, arn) = (self.host.clone(), task.task_cluster_arn.clone(), task.arn.clone());
+        self.state.lock().runners.spawn(async move {
+            host.api.submit_by_arn(&cluster, &arn, &report).await;
+        });
+        Ok(stop)
+    }
+
+    fn launch(&self, runner: Runner, handle: TaskHandle, resumed: bool) {
+        let id = handle.definition.id.clone();
+        let shared = Arc::downgrade(&self.state);
+        let mut state = self.state.lock();
+        state.tasks.insert(id.clone(), handle);
+        state.runners.spawn(async move {
+            runner.run(resumed).await;
+            if let Some(state) = shared.upgrade() {
+                state.lock().tasks.remove(&id);
+            }
+        });
+        // Those that have ended are forgotten here, so that the set does not grow.
+        while state.runners.try_join_next().is_some() {}
+    }
+
+    /// A task by its id.
+    pub(crate) fn get(&self, id: &str) -> Option<TaskHandle> {
+        self.state.lock().tasks.get(id).cloned()
+    }
+
+    /// Every task.
+    pub(crate) fn tasks(&self) -> Vec<TaskHandle> {
+        self.state.lock().tasks.values().cloned().collect()
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.state.lock().tasks.contains_key(id)
+    }
+
+    fn len(&self) -> usize {
+        self.state.lock().tasks.len()
+    }
+
+    /// Ends all runners and leaves the tasks running, to be taken over by the next start.
+    pub(crate) async fn detach(&self) {
+        let mut runners = std::mem::take(&mut self.state.lock().runners);
+        runners.shutdown().await;
+    }
+}
+
+impl Report {
+    /// Of a task that is not here.
+    fn stopped(reason: Option<String>) -> Self {
+        Self {
+            status: Status::Stopped,
+            reason,
+            containers: Vec::new(),
+            pull_started_at: None,
+            pull_stopped_at: None,
+            execution_stopped_at: None,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! One task: a runner that owns its record and carries out what `advance` says.
+
+pub(crate) mod advance;
+pub(crate) mod definition;
+pub(crate) mod health;
+pub(crate) mod record;
+#[cfg(test)]
+pub(crate) mod testing;
+mod work;
+
+use crate::api::Api;
+use crate::disk;
+use crate::engine::{Engine, Found, SandboxEvent};
+use advance::{Action, Event, advance, forget_work};
+use container_image::ImageConfig;
+use definition::TaskDefinition;
+use environment::{Environment, Timestamp};
+use record::{Life, SandboxLife, TaskRecord};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+
+/// Sandbox events that wait for the runner; a sandbox has few.
+const EVENT_QUEUE: usize = 64;
+/// Files of a task in its directory.
+const PAYLOAD_FILE: &str = "task.json";
+const STATE_FILE: &str = "state.json";
+
+/// What all runners share.
+pub(crate) struct Host {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) api: Arc<Api>,
+    pub(crate) environment: Environment,
+    /// Told whenever a container's health changes.
+    pub(crate) health_changed: Notify,
+}
+
+/// What others see of a task.
+#[derive(Clone)]
+pub(crate) struct TaskHandle {
+    pub(crate) definition: Arc<TaskDefinition>,
+    pub(crate) record: watch::Receiver<Arc<TaskRecord>>,
+    stop: Arc<Notify>,
+}
+
+impl TaskHandle {
+    /// Wants the task stopped.
+    pub(crate) fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+/// Owns a task until nothing is left to do for it.
+pub(crate) struct Runner {
+    host: Arc<Host>,
+    task: Arc<TaskDefinition>,
+    dir: PathBuf,
+    record: TaskRecord,
+    shown: watch::Sender<Arc<TaskRecord>>,
+    stop: Arc<Notify>,
+    sandbox_events: (mpsc::Sender<SandboxEvent>, mpsc::Receiver<SandboxEvent>),
+    /// Configurations of the images that are here.
+    images: HashMap<usize, ImageConfig>,
+    /// Actions and the report under way, each ending in an event.
+    work: JoinSet<Done>,
+    /// Pulls and sandbox making can be given up when the task is stopped early.
+    pulls: Vec<AbortHandle>,
+    shippers: HashMap<usize, Shipping>,
+    reporting: bool,
+}
+
+/// A container's output on its way.
+struct Shipping {
+    task: JoinHandle<()>,
+    ended: Arc<Notify>,
+}
+
+/// The end of some work.
+pub(crate) enum Done {
+    Event(Event),
+    Pulled(usize, Result<crate::engine::PulledImage, String>),
+    Nothing,
+}
+
+impl Runner {
+    /// A runner for a task whose payload is in `dir` already; goes on with the record there, if any.
+    pub(crate) async fn open(host: Arc<Host>, task: TaskDefinition, dir: PathBuf) -> (Self, TaskHandle) {
+        let stored: Option<TaskRecord> = disk::read(&dir.join(STATE_FILE)).await.unwrap_or_else(|error| {
+            tracing::warn!(task = task.id, %error, "the state of a task is lost");
+            None
+        });
+        let fits = |record: &TaskRecord| {
+            let names = record.containers.iter().map(|state| &state.name);
+            names.eq(task.containers.iter().map(|container| &container.name))
+        };
+        let record = stored.filter(fits).unwrap_or_else(|| {
+            TaskRecord::new(task.containers.iter().map(|c| (c.name.as_str(), c.health_check.is_some())))
+        });
+        let (shown, watched) = watch::channel(Arc::new(record.clone()));
+        let task = Arc::new(task);
+        let stop = Arc::new(Notify::new());
+        let handle = TaskHandle { definition: task.clone(), record: watched, stop: stop.clone() };
+        let runner = Self {
+            host,
+            task,
+            dir,
+            record,
+            shown,
+            stop,
+            sandbox_events: mpsc::channel(EVENT_QUEUE),
+            images: HashMap::new(),
+            work: JoinSet::new(),
+            pulls: Vec::new(),
+            shippers: HashMap::new(),
+            reporting: false,
+        };
+        (runner, handle)
+    }
+
+    /// Runs until the task is over and its directory removed. Dropping it leaves the task as it is, to be opened again.
+    pub(crate) async fn run(mut self, resumed: bool) {
+        if resumed {
+            self.resume().await;
+        }
+        let mut wake_at = self.step(Event::Tick).await;
+        while !self.record.is_over() {
+            let environment = self.host.environment.clone();
+            let event = tokio::select! {
+                Some(event) = self.sandbox_events.1.recv() => self.translate(event),
+                Some(done) = self.work.join_next(), if !self.work.is_empty() => self.finished(done),
+                () = self.stop.notified() => Some(Event::StopWanted),
+                () = sleep_until(&environment, wake_at) => Some(Event::Tick),
+            };
+            if let Some(event) = event {
+                wake_at = self.step(event).await;
+            }
+        }
+        if let Err(error) = disk::remove_dir(&self.dir).await {
+            tracing::warn!(task = self.task.id, %error, "the files of a task that is over stay");
+        }
+        tracing::info!(task = self.task.id, "task is over");
+    }
+
+    /// Learns what became of the sandbox while no agent ran.
+    async fn resume(&mut self) {
+        let was_removing = self.record.sandbox == SandboxLife::Removing;
+        forget_work(&mut self.record);
+        if self.record.sandbox != SandboxLife::Ready {
+            // There is nothing to take over; what is half made is made anew.
+            return;
+        }
+        let engine = self.host.engine.clone();
+        let id = self.task.id.clone();
+        let adopted = engine.adopt(&id, self.sandbox_events.0.clone()).await.unwrap_or_else(|error| {
+            tracing::error!(task = id, %error, "cannot adopt a sandbox");
+            false
+        });
+        if !adopted {
+            // Nothing can be lost of a sandbox that was being removed.
+            if !was_removing {
+                self.step(Event::SandboxLost).await;
+            }
+            return;
+        }
+        tracing::info!(task = id, "adopted the sandbox of an earlier run");
+        for container in 0..self.task.containers.len() {
+            let name = &self.task.containers[container].name;
+            match engine.find(&id, name).await {
+                Ok(found) => {
+                    if found != Found::Nothing || self.record.containers[container].started_at.is_some() {
+                        self.ship(container);
+                    }
+                    self.step(Event::Found { container, found }).await;
+                }
+                Err(error) => tracing::error!(task = id, name, %error, "cannot learn of a container"),
+            }
+        }
+    }
+
+    fn translate(&self, event: SandboxEvent) -> Option<Event> {
+        let SandboxEvent::Exited { container, exit } = event;
+        let container = self.task.containers.iter().position(|known| known.name == container)?;
+        if let Some(shipping) = self.shippers.get(&container) {
+            shipping.ended.notify_one();
+        }
+        Some(Event::Exited { container, exit })
+    }
+
+    fn finished(&mut self, done: Result<Done, tokio::task::JoinError>) -> Option<Event> {
+        match done {
+            Ok(Done::Event(event)) => {
+                if event == Event::Reported {
+                    self.reporting = false;
+                }
+                Some(event)
+            }
+            Ok(Done::Pulled(container, result)) => {
+                let result = result.map(|image| {
+                    let facts = (image.digest, image.config.stop_signal.clone());
+                    self.images.insert(container, image.config);
+                    facts
+                });
+                Some(Event::Pulled { container, result })
+            }
+            Ok(Done::Nothing) => None,
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(task = self.task.id, %error, "work of a task panicked");
+                }
+                None
+            }
+        }
+    }
+
+    /// Feeds an event and starts what follows from it; answers when to look again.
+    async fn step(&mut self, event: Event) -> Option<Timestamp> {
+        let before = self.record.clone();
+        let outcome = advance(&self.task, &mut self.record, event, self.host.environment.now());
+        for action in outcome.actions {
+            self.carry_out(action);
+        }
+        self.report();
+        if self.record != before {
+            let health = |record: &TaskRecord| -> Vec<_> {
+                record
+                    .containers
+                    .iter()
+                    .map(|state| state.health.as_ref().map(|health| health.health))
+                    .collect()
+            };
+            let newly_healthy = health(&before) != health(&self.record);
+            self.shown.send_replace(Arc::new(self.record.clone()));
+            if newly_healthy {
+                self.host.health_changed.notify_waiters();
+            }
+            if let Err(error) = disk::write(&self.dir.join(STATE_FILE), &self.record).await {
+                tracing::error!(task = self.task.id, %error, "cannot keep the state of a task");
+            }
+        }
+        outcome.wake_at
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        tracing::debug!(task = self.task.id, ?action, "acting");
+        match action {
+            Action::Pull(container) => {
+                let pull = work::pull(self.host.clone(), self.task.clone(), container);
+                self.pulls.push(self.work.spawn(pull));
+            }
+            Action::MakeSandbox => {
+                let events = self.sandbox_events.0.clone();
+                self.work.spawn(work::make_sandbox(
+                    self.host.clone(),
+                    self.task.clone(),
+                    self.dir.join("volumes"),
+                    events,
+                ));
+            }
+            Action::Start(container) => {
+                let image = self.images.get(&container).cloned().unwrap_or_default();
+                let plan = self.task.container_plan(
+                    &self.task.containers[container],
+                    &image,
+                    &self.dir.join("volumes"),
+                );
+                self.work.spawn(work::start(self.host.clone(), self.task.clone(), container, plan));
+            }
+            Action::Signal(container, signal) => {
+                self.work.spawn(work::signal(self.host.clone(), self.task.clone(), container, signal));
+            }
+            Action::Check(container) => {
+                self.work.spawn(work::check(self.host.clone(), self.task.clone(), container));
+            }
+            Action::Remove => {
+                for pull in self.pulls.drain(..) {
+                    pull.abort();
+                }
+                let shippers = self.shippers.drain().map(|(_, shipping)| shipping.task).collect();
+                self.work.spawn(work::remove(self.host.clone(), self.task.clone(), shippers));
+            }
+        }
+        self.ship_what_started();
+    }
+
+    /// Output is read as soon as there can be some.
+    fn ship_what_started(&mut self) {
+        let starting = self.record.containers.iter().enumerate();
+        let new: Vec<usize> = starting
+            .filter(|(_, state)| matches!(state.life, Life::Running) && state.started_at.is_some())
+            .map(|(index, _)| index)
+            .filter(|index| !self.shippers.contains_key(index))
+            .collect();
+        if self.record.sandbox == SandboxLife::Ready {
+            for container in new {
+                self.ship(container);
+            }
+        }
+    }
+
+    fn ship(&mut self, container: usize) {
+        let definition = &self.task.containers[container];
+        let Some(logs) = definition.logs.clone() else { return };
+        let shipper = crate::logs::Shipper {
+            api: self.host.api.clone(),
+            engine: self.host.engine.clone(),
+            environment: self.host.environment.clone(),
+            sandbox: self.task.id.clone(),
+            container: definition.name.clone(),
+            logs,
+            position: self.dir.join(format!("output-{container}.json")),
+            ended: Arc::new(Notify::new()),
+        };
+        let ended = shipper.ended.clone();
+        self.shippers.insert(container, Shipping { task: tokio::spawn(shipper.run()), ended });
+    }
+
+    /// Sends the oldest report that the server does not know yet; one at a time, so that they arrive in order.
+    fn report(&mut self) {
+        let Some(report) = self.record.unreported.first().cloned().filter(|_| !self.reporting) else {
+            return;
+        };
+        self.reporting = true;
+        let (host, task) = (self.host.clone(), self.task.clone());
+        self.work.spawn(async move {
+            host.api.submit(&task, &report).await;
+            Done::Event(Event::Reported)
+        });
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // A runner that ends before its task leaves the output to the next one.
+        for shipping in self.shippers.values() {
+            shipping.task.abort();
+        }
+    }
+}
+
+async fn sleep_until(environment: &Environment, at: Option<Timestamp>) {
+    match at {
+        Some(at) => environment.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Keeps a payload for the next start of the agent.
+pub(crate) async fn keep_payload(
+    dir: &std::path::Path,
+    task: &agent_wire::acs::Task,
+) -> Result<(), disk::DiskError> {
+    disk::make_dir(dir).await?;
+    disk::write(&dir.join(PAYLOAD_FILE), task).await
+}
+
+/// A payload that was kept.
+pub(crate) async fn kept_payload(
+    dir: &std::path::Path,
+) -> Result<Option<agent_wire::acs::Task>, disk::DiskError> {
+    disk::read(&dir.join(PAYLOAD_FILE)).await
+}

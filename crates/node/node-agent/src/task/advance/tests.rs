@@ -1,0 +1,281 @@
+//! Lives of tasks, event by event.
+
+use super::*;
+use crate::task::testing::{container, depends, payload};
+use agent_wire::acs;
+use std::time::Duration;
+
+struct Course {
+    task: TaskDefinition,
+    record: TaskRecord,
+    now: Timestamp,
+}
+
+impl Course {
+    fn of(containers: Vec<acs::Container>) -> Self {
+        let task = TaskDefinition::read(&payload(containers)).expect("reads");
+        let parts = task.containers.iter().map(|c| (c.name.as_str(), c.health_check.is_some()));
+        let record = TaskRecord::new(parts);
+        Self { record, task, now: Timestamp::from_seconds(1_000) }
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        advance(&self.task, &mut self.record, event, self.now).actions
+    }
+
+    fn pass(&mut self, seconds: u64) -> Vec<Action> {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.on(Event::Tick)
+    }
+
+    fn ready(&mut self) -> Vec<Action> {
+        self.on(Event::Tick);
+        let mut actions = Vec::new();
+        for container in 0..self.task.containers.len() {
+            actions.extend(self.on(Event::Pulled { container, result: Ok(("sha256:x".to_owned(), None)) }));
+        }
+        actions.extend(self.on(Event::SandboxMade(Ok(()))));
+        actions
+    }
+
+    fn start(&mut self, container: usize) -> Vec<Action> {
+        self.on(Event::Started { container, result: Ok(format!("id-{container}")) })
+    }
+
+    fn exit(&mut self, container: usize, code: i32) -> Vec<Action> {
+        let exit = Exit { code: Some(code), out_of_memory: false, at: self.now };
+        self.on(Event::Exited { container, exit })
+    }
+
+    fn statuses(&self) -> Vec<(Status, Vec<Status>)> {
+        let of = |report: &Report| (report.status, report.containers.iter().map(|c| c.status).collect());
+        self.record.unreported.iter().map(of).collect()
+    }
+}
+
+fn checked(name: &str) -> acs::Container {
+    acs::Container {
+        health_check_type: Some(acs::HealthCheckType::Docker),
+        docker_config: Some(acs::DockerConfig {
+            config: r#"{"Healthcheck":{"Test":["CMD","ok"],"Interval":5000000000,"Retries":1}}"#.to_owned(),
+            ..acs::DockerConfig::default()
+        }),
+        ..container(name)
+    }
+}
+
+fn term(container: usize) -> Action {
+    Action::Signal(container, "SIGTERM".to_owned())
+}
+
+#[test]
+fn everything_that_can_happen_at_once_does() {
+    let mut life = Course::of(vec![container("a"), container("b")]);
+    assert_eq!(life.on(Event::Tick), [Action::MakeSandbox, Action::Pull(0), Action::Pull(1)]);
+    assert_eq!(life.on(Event::SandboxMade(Ok(()))), []);
+    let pulled = |container| Event::Pulled { container, result: Ok(("sha256:x".to_owned(), None)) };
+    assert_eq!(life.on(pulled(1)), [Action::Start(1)]);
+    assert_eq!(life.on(pulled(0)), [Action::Start(0)]);
+    assert_eq!(life.on(Event::Tick), [], "work is handed out once");
+    life.start(1);
+    assert_eq!(life.statuses(), [(Status::Pending, vec![Status::Running])]);
+    life.start(0);
+    assert_eq!(life.statuses().last(), Some(&(Status::Running, vec![Status::Running; 2])));
+}
+
+#[test]
+fn a_task_ends_with_an_essential_container() {
+    let mut life = Course::of(vec![container("a"), container("b")]);
+    life.ready();
+    life.start(0);
+    life.start(1);
+    assert_eq!(life.exit(0, 3), [term(1)]);
+    assert_eq!(life.record.reason.as_deref(), Some("Essential container in task exited"));
+    assert_eq!(life.exit(1, 143), [Action::Remove]);
+    life.on(Event::Removed);
+    let report = life.record.unreported.last().expect("is reported");
+    assert_eq!(report.status, Status::Stopped);
+    assert_eq!(report.containers.iter().map(|c| c.exit_code).collect::<Vec<_>>(), [Some(3), Some(143)]);
+    assert!(!life.record.is_over());
+    for _ in 0..life.record.unreported.len() {
+        life.on(Event::Reported);
+    }
+    assert!(life.record.is_over());
+}
+
+#[test]
+fn running_is_reported_even_of_a_container_that_exits_at_once() {
+    let mut life = Course::of(vec![container("a")]);
+    assert_eq!(life.ready(), [Action::Start(0)]);
+    life.start(0);
+    life.exit(0, 0);
+    life.on(Event::Removed);
+    let seen: Vec<Status> = life.statuses().into_iter().map(|(status, _)| status).collect();
+    assert_eq!((seen.first(), seen.last()), (Some(&Status::Running), Some(&Status::Stopped)));
+
+    let mut life = Course::of(vec![container("a")]);
+    life.ready();
+    life.exit(0, 7);
+    life.start(0);
+    assert_eq!(life.record.containers[0].life, Life::Ended, "the end may be told before the start");
+}
+
+#[test]
+fn a_container_that_ignores_the_signal_is_killed() {
+    let mut one = container("a");
+    one.stop_timeout = 10;
+    let mut life = Course::of(vec![one]);
+    life.ready();
+    life.start(0);
+    assert_eq!(life.on(Event::StopWanted), [term(0)]);
+    assert_eq!(life.pass(9), []);
+    assert_eq!(life.pass(1), [Action::Signal(0, "SIGKILL".to_owned())]);
+    assert_eq!(life.pass(10), [], "once is enough");
+    assert_eq!(life.exit(0, 137), [Action::Remove]);
+}
+
+#[test]
+fn stopping_goes_backwards_through_dependencies() {
+    let mut web = container("web");
+    web.depends_on = depends("db", acs::ContainerCondition::Start);
+    let mut life = Course::of(vec![container("db"), web]);
+    assert_eq!(life.ready(), [Action::Start(0)]);
+    assert_eq!(life.start(0), [Action::Start(1)]);
+    life.start(1);
+    assert_eq!(life.on(Event::StopWanted), [term(1)]);
+    assert_eq!(life.exit(1, 0), [term(0)]);
+    assert_eq!(life.exit(0, 0), [Action::Remove]);
+}
+
+#[test]
+fn all_four_conditions() {
+    let conditions = [
+        acs::ContainerCondition::Start,
+        acs::ContainerCondition::Complete,
+        acs::ContainerCondition::Success,
+        acs::ContainerCondition::Healthy,
+    ];
+    for condition in conditions {
+        let mut first = checked("first");
+        first.essential = false;
+        let mut second = container("second");
+        second.depends_on = depends("first", condition);
+        let mut life = Course::of(vec![first, second]);
+        assert_eq!(life.ready(), [Action::Start(0)], "{condition:?}");
+        let next = life.start(0);
+        let next = match condition {
+            acs::ContainerCondition::Start => next,
+            acs::ContainerCondition::Healthy => {
+                assert_eq!(next, [Action::Check(0)]);
+                life.on(Event::Checked { container: 0, passed: true, output: String::new() })
+            }
+            _ => {
+                assert_eq!(next, [Action::Check(0)]);
+                life.exit(0, 0)
+            }
+        };
+        assert!(next.contains(&Action::Start(1)), "{condition:?}: {next:?}");
+    }
+}
+
+#[test]
+fn conditions_that_cannot_be_met_end_the_task() {
+    let cases: [(acs::ContainerCondition, fn(&mut Course) -> Vec<Action>, &str); 4] = [
+        (acs::ContainerCondition::Success, |life| life.exit(0, 1), "exited with code 1"),
+        (acs::ContainerCondition::Healthy, |life| life.exit(0, 0), "but it exited"),
+        (
+            acs::ContainerCondition::Healthy,
+            |life| {
+                life.pass(6);
+                life.on(Event::Checked { container: 0, passed: false, output: String::new() })
+            },
+            "is unhealthy",
+        ),
+        (acs::ContainerCondition::Complete, |life| life.pass(20), "startTimeout of 20"),
+    ];
+    for (condition, happen, reason) in cases {
+        let mut first = checked("first");
+        first.essential = false;
+        first.start_timeout = 20;
+        let mut second = container("second");
+        second.depends_on = depends("first", condition);
+        let mut life = Course::of(vec![first, second]);
+        life.ready();
+        life.start(0);
+        happen(&mut life);
+        assert!(life.record.stopping, "{condition:?}");
+        let text = life.record.reason.clone().expect("has a reason");
+        assert!(text.contains(reason), "{text} should contain {reason}");
+        assert!(life.record.containers[1].started_at.is_none());
+    }
+}
+
+#[test]
+fn failures_to_start_have_reasons_and_clean_up() {
+    let mut life = Course::of(vec![container("a"), container("b")]);
+    life.on(Event::Tick);
+    let failed = Event::Pulled { container: 0, result: Err("not found".to_owned()) };
+    assert_eq!(life.on(failed), [], "the sandbox is still being made");
+    assert_eq!(life.on(Event::SandboxMade(Ok(()))), [Action::Remove]);
+    assert_eq!(life.record.reason.as_deref(), Some("CannotPullContainerError: not found"));
+    assert_eq!(life.record.containers[0].reason, life.record.reason);
+
+    let mut life = Course::of(vec![container("a")]);
+    life.ready();
+    let failed = Event::Started { container: 0, result: Err("no such file".to_owned()) };
+    assert_eq!(life.on(failed), [Action::Remove]);
+    assert_eq!(life.record.reason.as_deref(), Some("CannotStartContainerError: no such file"));
+
+    let mut life = Course::of(vec![container("a")]);
+    life.on(Event::Tick);
+    let failed = Event::SandboxMade(Err("ResourceInitializationError: no address".to_owned()));
+    assert_eq!(life.on(failed), [Action::Remove]);
+
+    let mut life = Course::of(vec![container("a")]);
+    life.ready();
+    life.start(0);
+    let exit = Exit { code: Some(137), out_of_memory: true, at: life.now };
+    life.on(Event::Exited { container: 0, exit });
+    let reason = life.record.containers[0].reason.as_deref();
+    assert_eq!(reason, Some("OutOfMemoryError: Container killed due to memory usage"));
+}
+
+#[test]
+fn stopping_before_anything_was_made_leaves_nothing() {
+    let mut life = Course::of(vec![container("a")]);
+    assert_eq!(life.on(Event::StopWanted), [Action::Remove]);
+    life.on(Event::Removed);
+    assert_eq!(life.statuses(), [(Status::Stopped, vec![Status::Stopped])]);
+
+    // While the sandbox is being made, its removal waits for that.
+    let mut life = Course::of(vec![container("a")]);
+    life.on(Event::Tick);
+    assert_eq!(life.on(Event::StopWanted), []);
+    assert_eq!(life.on(Event::SandboxMade(Ok(()))), [Action::Remove]);
+}
+
+#[test]
+fn a_restart_of_the_agent_goes_on_where_it_was() {
+    let mut life = Course::of(vec![container("a"), container("b")]);
+    life.ready();
+    life.start(0);
+    forget_work(&mut life.record);
+    let actions = life.on(Event::Found { container: 0, found: Found::Running });
+    assert_eq!(actions, [Action::Pull(1)]);
+    assert_eq!(life.on(Event::Found { container: 1, found: Found::Nothing }), []);
+    let again = life.on(Event::Pulled { container: 1, result: Ok(("sha256:x".to_owned(), None)) });
+    assert_eq!(again, [Action::Start(1)]);
+    life.start(1);
+
+    // Killed again; one container ended meanwhile.
+    forget_work(&mut life.record);
+    let exit = Exit { code: Some(9), out_of_memory: false, at: life.now };
+    life.on(Event::Found { container: 0, found: Found::Ended(exit) });
+    assert_eq!(life.record.containers[0].exit.as_ref().and_then(|exit| exit.code), Some(9));
+    assert!(life.record.stopping);
+
+    // And once more, with the sandbox gone, as after a reboot.
+    forget_work(&mut life.record);
+    assert_eq!(life.on(Event::SandboxLost), [Action::Remove]);
+    assert!(life.record.containers[1].reason.as_deref().expect("has one").contains("lost"));
+}
