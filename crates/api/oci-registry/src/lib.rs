@@ -1,1 +1,137 @@
-//! The OCI distribution protocol over the blob store
+//! The OCI distribution protocol: what docker, skopeo and podman push to and pull from.
+//!
+//! Names and tags are rows of the store, blobs lie in the blob store; a blob is visible only in repositories it was
+//! pushed to or mounted into. Content is hashed while it streams, so memory stays flat. As on ECR a repository exists
+//! before it is pushed to, unless the region is told otherwise.
+
+mod auth;
+mod blobs;
+mod error;
+mod manifests;
+mod respond;
+mod route;
+mod sweep;
+mod tags;
+mod uploads;
+
+pub use respond::{Body, Response};
+pub use sweep::Swept;
+
+use access::Access;
+use blob_store::BlobStore;
+use bytes::Bytes;
+use error::RegistryError;
+use identifiers::AccountId;
+use resources::ecr::Repository;
+use route::{Resource, Route};
+use std::sync::Arc;
+use store::{StoreError, Tables};
+use tokio::sync::RwLock;
+
+/// What a registry is told.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// The account meant where the host name does not begin with one.
+    pub account: AccountId,
+    /// Make a repository at the first push to it, which ECR does not.
+    pub create_on_push: bool,
+}
+
+/// The registry; cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) tables: Tables,
+    pub(crate) blobs: BlobStore,
+    pub(crate) access: Access,
+    pub(crate) config: RegistryConfig,
+    /// Pushes of manifests share it; the sweep of unused blobs has it alone, so no blob goes between the check that
+    /// it is there and the manifest that needs it.
+    pub(crate) pushing: RwLock<()>,
+}
+
+/// A request's repository.
+pub(crate) struct Place {
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+}
+
+impl Registry {
+    /// A registry over a region's tables and blobs.
+    pub fn new(tables: Tables, blobs: BlobStore, access: Access, config: RegistryConfig) -> Self {
+        Self(Arc::new(Inner { tables, blobs, access, config, pushing: RwLock::new(()) }))
+    }
+
+    /// Answers a request for a path that begins with `/v2`.
+    pub async fn handle<B>(&self, request: http::Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display + Send,
+    {
+        let (parts, body) = request.into_parts();
+        let answered = self.answer(&parts, body).await;
+        let mut response = answered.unwrap_or_else(|error| {
+            if let RegistryError::Internal(source) = &error {
+                tracing::error!(error = %source, path = parts.uri.path(), "the registry failed");
+            }
+            error.to_response()
+        });
+        let version = http::HeaderValue::from_static("registry/2.0");
+        response.headers_mut().insert("docker-distribution-api-version", version);
+        response
+    }
+
+    async fn answer<B>(&self, parts: &http::request::Parts, body: B) -> Result<Response, RegistryError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display + Send,
+    {
+        let account = auth::account_of(parts, &self.0.config.account);
+        let caller = auth::caller(&self.0.access, parts)?;
+        if caller.account != account {
+            return Err(RegistryError::Denied);
+        }
+        let Route { name, resource } = route::route(parts.uri.path())?;
+        let Some(name) = name else { return Ok(respond::empty(http::StatusCode::OK)) };
+        let place = Place { account, name };
+        let pushes = !matches!(parts.method, http::Method::GET | http::Method::HEAD);
+        let repository = self.require(&place, pushes).await?;
+        let query = route::query(parts);
+        match resource {
+            Resource::Tags => tags::list(&self.0, &place, &query, &parts.method).await,
+            Resource::Referrers(digest) => manifests::referrers(&self.0, &place, &digest, &query).await,
+            Resource::Manifest(reference) => {
+                manifests::handle(&self.0, &place, &repository, &reference, parts, body).await
+            }
+            Resource::Blob(digest) => blobs::handle(&self.0, &place, &digest, parts).await,
+            Resource::Uploads => uploads::start(&self.0, &place, &query, parts, body).await,
+            Resource::Upload(id) => uploads::handle(&self.0, &place, &id, &query, parts, body).await,
+        }
+    }
+
+    /// The repository of a request, made now if it may be.
+    async fn require(&self, place: &Place, pushes: bool) -> Result<Repository, RegistryError> {
+        let key = format!("{}/{}", place.account, place.name);
+        if let Some(found) = self.0.tables.get::<Repository>(&key).await? {
+            return Ok((*found.value).clone());
+        }
+        if !(pushes && self.0.config.create_on_push && route::is_repository_name(&place.name)) {
+            return Err(RegistryError::NameUnknown(place.name.clone()));
+        }
+        let repository = Repository {
+            account: place.account.clone(),
+            name: place.name.clone(),
+            immutable_tags: false,
+            tags: vec![],
+            created_at: self.0.tables.environment().now(),
+        };
+        match self.0.tables.create(repository.clone()).await {
+            Ok(_) | Err(StoreError::AlreadyExists(_)) => Ok(repository),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Errors as the distribution specification writes them.
+
+use crate::respond::{Response, json};
+use blob_store::BlobError;
+use http::{HeaderValue, StatusCode};
+use store::StoreError;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegistryError {
+    #[error("log in with user AWS and the password of GetAuthorizationToken")]
+    Unauthorized,
+    #[error("this account has no access to the registry of that account")]
+    Denied,
+    #[error("The repository with name '{0}' does not exist in the registry")]
+    NameUnknown(String),
+    #[error("not a repository name: {0}")]
+    NameInvalid(String),
+    #[error("there is no such resource")]
+    NoResource,
+    #[error("this method is not supported here")]
+    Unsupported,
+    #[error("manifest unknown: {0}")]
+    ManifestUnknown(String),
+    #[error("{0}")]
+    ManifestInvalid(String),
+    #[error("the manifest needs {0}, which is not in this repository")]
+    ManifestBlobUnknown(String),
+    #[error("the manifest is larger than {0} bytes")]
+    ManifestTooLarge(usize),
+    #[error(
+        "the image tag '{0}' already exists in the repository and cannot be overwritten because the repository is immutable"
+    )]
+    TagImmutable(String),
+    #[error("not a tag: {0}")]
+    TagInvalid(String),
+    #[error("blob unknown: {0}")]
+    BlobUnknown(String),
+    #[error("{0}")]
+    DigestInvalid(String),
+    #[error("upload unknown")]
+    UploadUnknown,
+    #[error("{0}")]
+    UploadInvalid(String),
+    #[error("the chunk does not begin where the upload ends, at {0}")]
+    OutOfOrder(u64),
+    #[error("the range lies outside the blob")]
+    Range(u64),
+    #[error("too many uploads are open; finish or cancel some")]
+    TooMany,
+    #[error("no space is left on the device")]
+    StorageFull,
+    #[error("the registry failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl RegistryError {
+    fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Denied => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+            Self::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
+            Self::NoResource => (StatusCode::NOT_FOUND, "UNSUPPORTED"),
+            Self::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+            Self::ManifestUnknown(_) => (StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
+            Self::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
+            Self::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
+            Self::ManifestTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID"),
+            Self::TagImmutable(_) | Self::TagInvalid(_) => (StatusCode::BAD_REQUEST, "TAG_INVALID"),
+            Self::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
+            Self::DigestInvalid(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
+            Self::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
+            Self::UploadInvalid(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
+            Self::OutOfOrder(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
+            Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
+        }
+    }
+
+    pub(crate) fn to_response(&self) -> Response {
+        let (status, code) = self.code();
+        let document = serde_json::json!({"errors": [{"code": code, "message": self.to_string()}]});
+        let mut response = json(status, &document);
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthorized => {
+                let challenge =
+                    HeaderValue::from_static("Basic realm=\"longshore\",service=\"ecr.amazonaws.com\"");
+                headers.insert(http::header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::Range(size) => {
+                if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                    headers.insert(http::header::CONTENT_RANGE, range);
+                }
+            }
+            Self::OutOfOrder(length) => {
+                if let Ok(range) = HeaderValue::from_str(&format!("0-{}", length.saturating_sub(1))) {
+                    headers.insert(http::header::RANGE, range);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<BlobError> for RegistryError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::NotFound(digest) => Self::BlobUnknown(digest.to_string()),
+            BlobError::UploadNotFound(_) => Self::UploadUnknown,
+            BlobError::OutOfOrder { length, .. } => Self::OutOfOrder(length),
+            BlobError::DigestMismatch { .. } => Self::DigestInvalid(error.to_string()),
+            BlobError::RangeNotSatisfiable { size, .. } => Self::Range(size),
+            BlobError::TooManyUploads(_) => Self::TooMany,
+            BlobError::StorageFull { .. } => Self::StorageFull,
+            BlobError::Interrupted(text) => Self::UploadInvalid(text),
+            other => Self::Internal(other.into()),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The protocol against a registry in memory and a temporary directory.
+
+use super::*;
+use base64::Engine;
+use blob_store::Digest;
+use environment::Environment;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use store::MemoryStore;
+
+struct Fixture {
+    registry: Registry,
+    token: String,
+    tables: Tables,
+    _dir: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let environment = Environment::real();
+    let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
+    let access = Access::open(tables.clone()).await.expect("opens");
+    let dir = tempfile::tempdir().expect("a directory");
+    let blobs = BlobStore::local(dir.path(), environment.clone()).expect("opens");
+    let account: AccountId = "123456789012".parse().expect("an account");
+    let password = access.registry_token(&Access::root(&account)).password;
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{password}"));
+    for name in ["app", "other", "fixed"] {
+        let repository = Repository {
+            account: account.clone(),
+            name: name.to_owned(),
+            immutable_tags: name == "fixed",
+            tags: vec![],
+            created_at: environment.now(),
+        };
+        tables.create(repository).await.expect("creates");
+    }
+    let config = RegistryConfig { account, create_on_push: false };
+    Fixture { registry: Registry::new(tables.clone(), blobs, access, config), token, tables, _dir: dir }
+}
+
+impl Fixture {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, http::HeaderMap, Bytes) {
+        let mut request =
+            http::Request::builder().method(method).uri(path).header(header::HOST, "localhost:4566");
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            request = request.header("authorization", format!("Basic {}", self.token));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a request");
+        let (parts, body) = self.registry.handle(request).await.into_parts();
+        (parts.status, parts.headers, body.collect().await.expect("a body").to_bytes())
+    }
+
+    async fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
+        let digest = Digest::of(content);
+        let path = format!("/v2/{repository}/blobs/uploads/?digest={digest}");
+        assert_eq!(self.call(Method::POST, &path, content, &[]).await.0, StatusCode::CREATED);
+        digest
+    }
+
+    async fn push_image(&self, repository: &str, tag: &str, content: &[u8]) -> String {
+        let blob = self.push_blob(repository, content).await;
+        let manifest = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": blob.to_string(), "size": content.len()},
+            "layers": [],
+        })
+        .to_string();
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        let (status, headers, body) = self.call(Method::PUT, &path, manifest.as_bytes(), &[]).await;
+        assert_eq!(status, StatusCode::CREATED, "{body:?}");
+        headers["docker-content-digest"].to_str().expect("text").to_owned()
+    }
+}
+
+#[tokio::test]
+async fn images_are_pushed_pulled_tagged_and_deleted() {
+    let f = fixture().await;
+    let digest = f.push_image("app", "v1", b"{}").await;
+    for reference in ["v1", digest.as_str()] {
+        let (status, headers, body) =
+            f.call(Method::GET, &format!("/v2/app/manifests/{reference}"), b"", &[]).await;
+        assert_eq!((status, Digest::of(&body).to_string()), (StatusCode::OK, digest.clone()));
+        assert_eq!(headers[header::CONTENT_TYPE], "application/vnd.oci.image.manifest.v1+json");
+    }
+    f.push_image("app", "v2", b"{ }").await;
+    let (_, headers, body) = f.call(Method::GET, "/v2/app/tags/list?n=1", b"", &[]).await;
+    assert_eq!(&body[..], br#"{"name":"app","tags":["v1"]}"#);
+    assert!(headers[header::LINK].to_str().expect("text").contains("last=v1"));
+    assert_eq!(f.call(Method::DELETE, "/v2/app/manifests/v2", b"", &[]).await.0, StatusCode::ACCEPTED);
+    assert_eq!(
+        f.call(Method::DELETE, &format!("/v2/app/manifests/{digest}"), b"", &[]).await.0,
+        StatusCode::ACCEPTED
+    );
+    assert_eq!(f.call(Method::GET, "/v2/app/manifests/v1", b"", &[]).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_may_not_and_what_is_not_there() {
+    let f = fixture().await;
+    let bare = [("authorization", "")];
+    let (status, headers, _) = f.call(Method::GET, "/v2/", b"", &bare).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(headers[header::WWW_AUTHENTICATE].to_str().expect("text").starts_with("Basic"));
+    assert_eq!(f.call(Method::GET, "/v2/", b"", &[]).await.0, StatusCode::OK);
+    assert_eq!(f.call(Method::GET, "/v2/none/tags/list", b"", &[]).await.0, StatusCode::NOT_FOUND);
+    for path in ["/v2/App/tags/list", "/v2/a/../b/tags/list", "/v2/app/blobs/sha256:zz"] {
+        assert_eq!(f.call(Method::GET, path, b"", &[]).await.0, StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(f.call(Method::PUT, "/v2/app/manifests/v1", b"{", &[]).await.0, StatusCode::BAD_REQUEST);
+    let huge = vec![b' '; 5 << 20];
+    assert_eq!(
+        f.call(Method::PUT, "/v2/app/manifests/v1", &huge, &[]).await.0,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+}
+
+#[tokio::test]
+async fn blobs_are_seen_only_where_they_were_pushed() {
+    let f = fixture().await;
+    let digest = f.push_blob("app", b"secret").await;
+    assert_eq!(
+        f.call(Method::GET, &format!("/v2/other/blobs/{digest}"), b"", &[]).await.0,
+        StatusCode::NOT_FOUND
+    );
+    let mount = format!("/v2/other/blobs/uploads/?mount={digest}&from=app");
+    assert_eq!(f.call(Method::POST, &mount, b"", &[]).await.0, StatusCode::CREATED);
+    assert_eq!(&f.call(Method::GET, &format!("/v2/other/blobs/{digest}"), b"", &[]).await.2[..], b"secret");
+    let range = [("range", "bytes=1-3")];
+    let (status, headers, body) = f.call(Method::GET, &format!("/v2/app/blobs/{digest}"), b"", &range).await;
+    assert_eq!((status, &body[..]), (StatusCode::PARTIAL_CONTENT, &b"ecr"[..]));
+    assert_eq!(headers[header::CONTENT_RANGE], "bytes 1-3/6");
+}
+
+#[tokio::test]
+async fn uploads_in_chunks() {
+    let f = fixture().await;
+    let (_, headers, _) = f.call(Method::POST, "/v2/app/blobs/uploads/", b"", &[]).await;
+    let location = headers[header::LOCATION].to_str().expect("text").to_owned();
+    let first = f.call(Method::PATCH, &location, b"hello ", &[("content-range", "0-5")]).await;
+    assert_eq!((first.0, first.1[header::RANGE].to_str().expect("text")), (StatusCode::ACCEPTED, "0-5"));
+    let early = f.call(Method::PATCH, &location, b"x", &[("content-range", "9-9")]).await;
+    assert_eq!(early.0, StatusCode::RANGE_NOT_SATISFIABLE);
+    let lie = format!("{location}?digest={}", Digest::of(b"other"));
+    let digest = Digest::of(b"hello world");
+    let end = format!("{location}?digest={digest}");
+    assert_eq!(f.call(Method::PUT, &end, b"world", &[]).await.0, StatusCode::CREATED);
+    assert_eq!(f.call(Method::PUT, &lie, b"", &[]).await.0, StatusCode::NOT_FOUND);
+    let (status, headers, body) = f.call(Method::HEAD, &format!("/v2/app/blobs/{digest}"), b"", &[]).await;
+    assert_eq!(
+        (status, headers[header::CONTENT_LENGTH].as_bytes(), body.len()),
+        (StatusCode::OK, &b"11"[..], 0)
+    );
+}
+
+#[tokio::test]
+async fn immutable_tags_stay() {
+    let f = fixture().await;
+    f.push_image("fixed", "v1", b"{}").await;
+    f.push_image("fixed", "v1", b"{}").await;
+    let blob = f.push_blob("fixed", b"{ }").await;
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"x","digest":"{blob}","size":3}},"layers":[]}}"#
+    );
+    let (status, _, body) = f.call(Method::PUT, "/v2/fixed/manifests/v1", manifest.as_bytes(), &[]).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(String::from_utf8_lossy(&body).contains("TAG_INVALID"));
+}
+
+#[tokio::test]
+async fn referrers_are_found_by_subject_and_type() {
+    let f = fixture().await;
+    let subject = f.push_image("app", "v1", b"{}").await;
+    let blob = f.push_blob("app", b"{}").await;
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"a/b","config":{{"mediaType":"x","digest":"{blob}","size":2}},"layers":[],"subject":{{"mediaType":"x","digest":"{subject}","size":1}}}}"#
+    );
+    let digest = Digest::of(manifest.as_bytes());
+    let (_, headers, _) =
+        f.call(Method::PUT, &format!("/v2/app/manifests/{digest}"), manifest.as_bytes(), &[]).await;
+    assert_eq!(headers["oci-subject"], subject);
+    for (query, count) in [("", 1), ("?artifactType=a/b", 1), ("?artifactType=c", 0)] {
+        let (_, _, body) =
+            f.call(Method::GET, &format!("/v2/app/referrers/{subject}{query}"), b"", &[]).await;
+        let index: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(index["manifests"].as_array().map(Vec::len), Some(count), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_keeps_what_is_used_or_young() {
+    let f = fixture().await;
+    f.push_image("app", "v1", b"{}").await;
+    f.push_blob("app", b"unused").await;
+    assert_eq!(f.registry.sweep().await.expect("sweeps"), Swept::default(), "everything is young");
+    let later = f.tables.environment().now() + std::time::Duration::from_secs(2 * 24 * 3600);
+    let (environment, _clock) = Environment::simulated(later, 1);
+    let tables = Tables::new(f.tables.store().clone(), environment.clone());
+    let blobs = BlobStore::local(f._dir.path(), environment).expect("opens");
+    let access = f.registry.0.access.clone();
+    let later = Registry::new(tables, blobs, access, f.registry.0.config.clone());
+    let swept = later.sweep().await.expect("sweeps");
+    assert_eq!((swept.blobs, swept.bytes), (1, 6));
+    assert_eq!(
+        f.call(Method::GET, &format!("/v2/app/blobs/{}", Digest::of(b"{}")), b"", &[]).await.0,
+        StatusCode::OK
+    );
+}
