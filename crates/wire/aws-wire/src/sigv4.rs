@@ -21,6 +21,7 @@ use sha2::Sha256;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 /// The only algorithm answered; SigV4a is used for multi-region endpoints, which a region is not.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -81,7 +82,16 @@ impl AuthError {
 
 /// Verifies signatures; remembers derived keys.
 pub struct Verifier {
-    keys: Cache<(String, String), Arc<[u8; 32]>>,
+    /// By credential scope with its access key id, as the client sends it.
+    keys: Cache<Box<str>, Arc<DerivedKey>>,
+}
+
+/// The signing key of an access key for a day, region and service.
+struct DerivedKey {
+    /// What it was derived from: an access key that is deleted and made anew must not find the old one.
+    secret: Zeroizing<String>,
+    /// Keyed already, which saves a third of the work of each signature.
+    mac: Hmac<Sha256>,
 }
 
 impl Default for Verifier {
@@ -121,11 +131,13 @@ impl Verifier {
         body: &[u8],
         secret: &str,
     ) -> Result<(), AuthError> {
+        check_target_is_signed(authorization, parts)?;
         let hash = canonical::claimed_payload_hash(authorization, parts, body)?;
         let request = canonical_request(authorization, parts, &hash)?;
         let text = string_to_sign(authorization, &request);
-        let key = self.key(authorization, secret);
-        let signature = hex::encode(hmac(&*key, text.as_bytes()));
+        let mut mac = self.key(authorization, secret).mac.clone();
+        mac.update(text.as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
         if bool::from(signature.as_bytes().ct_eq(authorization.signature.as_bytes())) {
             Ok(())
         } else {
@@ -133,45 +145,60 @@ impl Verifier {
         }
     }
 
-    fn key(&self, authorization: &Authorization<'_>, secret: &str) -> Arc<[u8; 32]> {
-        // The secret belongs to the key of the cache: a deleted and remade access key must not find the old one.
-        let name = (authorization.scope(), format!("{}{secret}", authorization.access_key_id));
-        if let Some(key) = self.keys.get(&name) {
+    fn key(&self, authorization: &Authorization<'_>, secret: &str) -> Arc<DerivedKey> {
+        let found = self.keys.get(authorization.credential);
+        if let Some(key) = found.filter(|key| bool::from(key.secret.as_bytes().ct_eq(secret.as_bytes()))) {
             return key;
         }
-        let key =
-            Arc::new(signing_key(secret, authorization.date, authorization.region, authorization.service));
-        self.keys.insert(name, key.clone());
+        let Authorization { date, region, service, .. } = authorization;
+        let mac = keyed(&signing_key(secret, date, region, service));
+        let key = Arc::new(DerivedKey { secret: Zeroizing::new(secret.to_owned()), mac });
+        self.keys.insert(authorization.credential.into(), key.clone());
         key
     }
 }
 
+/// The operation of a JSON call is in a header: one that is not signed could be exchanged for another on the way.
+fn check_target_is_signed(authorization: &Authorization<'_>, parts: &Parts) -> Result<(), AuthError> {
+    const TARGET: &str = "x-amz-target";
+    if parts.headers.contains_key(TARGET) && !authorization.signed_headers.contains(&TARGET) {
+        let text = "'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.";
+        return Err(AuthError::Incomplete(text.to_owned()));
+    }
+    Ok(())
+}
+
 fn check_time(authorization: &Authorization<'_>, now: Timestamp) -> Result<(), AuthError> {
-    let signed = authorization.timestamp;
-    let signed_text = signed.to_basic();
-    if !signed_text.starts_with(authorization.date) {
+    let (signed, stamp) = (authorization.timestamp, &authorization.stamp);
+    if !stamp.starts_with(authorization.date) || authorization.date.len() != 8 {
         return Err(AuthError::Invalid(format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{}', \
-             from '{signed_text}'.",
-            authorization.date,
-            &signed_text[..8],
+             from '{stamp}'.",
+            shorten(authorization.date),
+            stamp.get(..8).unwrap_or_default(),
         )));
     }
-    let now_text = now.to_basic();
     if signed > now + MAX_SKEW {
         return Err(AuthError::Invalid(format!(
-            "Signature not yet current: {signed_text} is still later than {} ({now_text} + 15 min.)",
+            "Signature not yet current: {stamp} is still later than {} ({} + 15 min.)",
             (now + MAX_SKEW).to_basic(),
+            now.to_basic(),
         )));
     }
     match authorization.expires_in {
         Some(lifetime) if signed + lifetime < now => Err(AuthError::Expired),
         None if signed + MAX_SKEW < now => Err(AuthError::Invalid(format!(
-            "Signature expired: {signed_text} is now earlier than {} ({now_text} - 15 min.)",
+            "Signature expired: {stamp} is now earlier than {} ({} - 15 min.)",
             (now - MAX_SKEW).to_basic(),
+            now.to_basic(),
         ))),
         _ => Ok(()),
     }
+}
+
+/// As much of a client's text as an error may repeat.
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 /// The key of a day, region and service, derived from a secret.
@@ -181,10 +208,14 @@ fn signing_key(secret: &str, date: &str, region: &str, service: &str) -> [u8; 32
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of any length.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    let mut mac = keyed(key);
     mac.update(data);
     mac.finalize().into_bytes().into()
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // HMAC takes keys of any length.
+    Hmac::new_from_slice(key).expect("a key of any length")
 }
 
 #[cfg(test)]

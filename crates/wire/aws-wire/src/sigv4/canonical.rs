@@ -30,12 +30,20 @@ pub(super) fn claimed_payload_hash<'a>(
     let claimed = parts.headers.get(HASH_HEADER).and_then(|value| value.to_str().ok());
     match claimed {
         Some(UNSIGNED) if s3 => Ok(UNSIGNED.into()),
+        Some(UNSIGNED) => {
+            Err(AuthError::Invalid(format!("The body must be signed: {UNSIGNED} is for Amazon S3 only.")))
+        }
         Some(streaming) if streaming.starts_with("STREAMING-") => Err(AuthError::Invalid(format!(
             "{} is not supported by this service.",
             &streaming[..streaming.len().min(48)]
         ))),
-        Some(claimed) if claimed != payload_hash(body) => Err(AuthError::Mismatch),
-        _ => Ok(payload_hash(body).into()),
+        claimed => {
+            let hash = payload_hash(body);
+            match claimed {
+                Some(claimed) if claimed != hash => Err(AuthError::Mismatch),
+                _ => Ok(hash.into()),
+            }
+        }
     }
 }
 
@@ -51,9 +59,11 @@ pub(super) fn canonical_request(
     text.push('\n');
     text.push_str(&canonical_query(parts.uri.query().unwrap_or_default()));
     text.push('\n');
-    let mut names = authorization.signed_headers.clone();
-    names.sort_unstable();
-    for name in &names {
+    let mut names = Cow::Borrowed(authorization.signed_headers.as_slice());
+    if !names.is_sorted() {
+        names.to_mut().sort_unstable();
+    }
+    for name in names.iter() {
         text.push_str(name);
         text.push(':');
         header(&mut text, parts, name)?;
@@ -69,7 +79,7 @@ pub(super) fn canonical_request(
 pub(super) fn string_to_sign(authorization: &Authorization<'_>, canonical_request: &str) -> String {
     format!(
         "{ALGORITHM}\n{}\n{}\n{}",
-        authorization.timestamp.to_basic(),
+        authorization.stamp,
         authorization.scope(),
         payload_hash(canonical_request.as_bytes())
     )
@@ -100,10 +110,12 @@ fn header(text: &mut String, parts: &Parts, name: &str) -> Result<(), AuthError>
     Ok(())
 }
 
-fn canonical_path(path: &str, s3: bool) -> String {
-    let path = if path.is_empty() { "/" } else { path };
+fn canonical_path(path: &str, s3: bool) -> Cow<'_, str> {
+    if path.is_empty() || path == "/" {
+        return "/".into();
+    }
     if s3 {
-        return path.to_owned();
+        return path.into();
     }
     let mut kept: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -123,10 +135,13 @@ fn canonical_path(path: &str, s3: bool) -> String {
     if kept.is_empty() || path.ends_with('/') {
         text.push('/');
     }
-    text
+    text.into()
 }
 
 fn canonical_query(query: &str) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
     let mut pairs: Vec<(String, String)> = decoded_query(query)
         .into_iter()
         .filter(|(name, _)| name != "X-Amz-Signature")

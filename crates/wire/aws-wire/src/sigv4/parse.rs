@@ -1,6 +1,6 @@
 //! The `Authorization` header, or the query parameters of a presigned request.
 
-use super::{ALGORITHM, AuthError};
+use super::{ALGORITHM, AuthError, shorten};
 use environment::Timestamp;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
@@ -13,6 +13,8 @@ const MOST_SECONDS: u64 = 604_800;
 /// What a request says of its signature.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Authorization<'a> {
+    /// Access key and credential scope as sent: `id/date/region/service/aws4_request`.
+    pub credential: &'a str,
     /// The access key.
     pub access_key_id: &'a str,
     /// Day of the credential scope, `YYYYMMDD`.
@@ -27,6 +29,8 @@ pub struct Authorization<'a> {
     pub signature: &'a str,
     /// When it was signed.
     pub timestamp: Timestamp,
+    /// The same as text, `YYYYMMDDTHHMMSSZ`.
+    pub stamp: Cow<'a, str>,
     /// Life of a presigned request; `None` for a signed header.
     pub expires_in: Option<Duration>,
     /// Session token, when the credentials are temporary.
@@ -35,8 +39,9 @@ pub struct Authorization<'a> {
 
 impl Authorization<'_> {
     /// `date/region/service/aws4_request`.
-    pub fn scope(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
+    pub fn scope(&self) -> &str {
+        // The credential begins with the id and a slash.
+        self.credential.get(self.access_key_id.len() + 1..).unwrap_or_default()
     }
 
     /// Whether it came in the query string.
@@ -79,7 +84,7 @@ impl<'a> Authorization<'a> {
         credential: &'a str,
         signed_headers: &'a str,
         signature: &'a str,
-        timestamp: Timestamp,
+        (timestamp, stamp): (Timestamp, Cow<'a, str>),
     ) -> Result<Self, AuthError> {
         let incomplete = |text: &str| AuthError::Incomplete(text.to_owned());
         let mut scope = credential.rsplitn(5, '/');
@@ -98,6 +103,7 @@ impl<'a> Authorization<'a> {
             return Err(incomplete("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
         Ok(Self {
+            credential,
             access_key_id,
             date,
             region,
@@ -105,6 +111,7 @@ impl<'a> Authorization<'a> {
             signed_headers,
             signature,
             timestamp,
+            stamp,
             expires_in: None,
             session_token: None,
         })
@@ -136,17 +143,19 @@ fn from_header<'a>(parts: &'a Parts, header: &'a str) -> Result<Authorization<'a
     Ok(authorization)
 }
 
-fn header_time(parts: &Parts) -> Result<Timestamp, AuthError> {
+fn header_time(parts: &Parts) -> Result<(Timestamp, Cow<'_, str>), AuthError> {
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let basic = text("x-amz-date").map(Timestamp::parse_basic);
-    let date = || text("date").map(|date| httpdate::parse_http_date(date).ok().map(Timestamp::from_system));
-    match basic.or_else(date) {
-        Some(Some(time)) => Ok(time),
-        Some(None) => Err(AuthError::Incomplete("Date must be in ISO-8601 'basic format'.".to_owned())),
-        None => Err(AuthError::Incomplete(
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".to_owned(),
-        )),
+    let unreadable = || AuthError::Incomplete("Date must be in ISO-8601 'basic format'.".to_owned());
+    if let Some(basic) = text("x-amz-date") {
+        return Ok((Timestamp::parse_basic(basic).ok_or_else(unreadable)?, basic.into()));
     }
+    let date = text("date").ok_or_else(|| {
+        AuthError::Incomplete(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".to_owned(),
+        )
+    })?;
+    let time = httpdate::parse_http_date(date).map(Timestamp::from_system).map_err(|_| unreadable())?;
+    Ok((time, time.to_basic().into()))
 }
 
 fn from_query(query: &[(String, String)]) -> Result<Authorization<'_>, AuthError> {
@@ -160,19 +169,17 @@ fn from_query(query: &[(String, String)]) -> Result<Authorization<'_>, AuthError
     if algorithm != ALGORITHM {
         return Err(AuthError::Incomplete(format!("Unsupported AWS 'algorithm': '{}'.", shorten(algorithm))));
     }
-    let time = Timestamp::parse_basic(require("X-Amz-Date")?)
+    let stamp = require("X-Amz-Date")?;
+    let time = Timestamp::parse_basic(stamp)
         .ok_or_else(|| AuthError::Incomplete("X-Amz-Date must be in ISO-8601 'basic format'.".to_owned()))?;
     let seconds = require("X-Amz-Expires")?.parse::<u64>().ok().filter(|s| (1..=MOST_SECONDS).contains(s));
     let seconds = seconds.ok_or_else(|| {
         AuthError::Incomplete(format!("X-Amz-Expires must be between 1 and {MOST_SECONDS} seconds."))
     })?;
     let (credential, signed) = (require("X-Amz-Credential")?, require("X-Amz-SignedHeaders")?);
-    let mut authorization = Authorization::build(credential, signed, require("X-Amz-Signature")?, time)?;
+    let mut authorization =
+        Authorization::build(credential, signed, require("X-Amz-Signature")?, (time, stamp.into()))?;
     authorization.expires_in = Some(Duration::from_secs(seconds));
     authorization.session_token = field("X-Amz-Security-Token").map(Cow::Borrowed);
     Ok(authorization)
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(64).collect()
 }

@@ -38,7 +38,10 @@ pub fn sign(
     let mut signed_headers: Vec<&str> = names.iter().map(String::as_str).collect();
     signed_headers.sort_unstable();
     signed_headers.dedup();
+    let credential =
+        format!("{}/{}/{}/{service}/aws4_request", signer.access_key_id, &stamp[..8], signer.region);
     let authorization = Authorization {
+        credential: &credential,
         access_key_id: &signer.access_key_id,
         date: &stamp[..8],
         region: &signer.region,
@@ -46,6 +49,7 @@ pub fn sign(
         signed_headers,
         signature: "",
         timestamp: now,
+        stamp: stamp.as_str().into(),
         expires_in: None,
         session_token: None,
     };
@@ -53,9 +57,7 @@ pub fn sign(
     let key = signing_key(&signer.secret_access_key, authorization.date, &signer.region, service);
     let signature = hex::encode(hmac(&key, string_to_sign(&authorization, &request).as_bytes()));
     let value = format!(
-        "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
-        signer.access_key_id,
-        authorization.scope(),
+        "{ALGORITHM} Credential={credential}, SignedHeaders={}, Signature={signature}",
         authorization.signed_headers.join(";"),
     );
     parts.headers.insert(http::header::AUTHORIZATION, HeaderValue::from_str(&value).map_err(not_text)?);
