@@ -26,6 +26,9 @@ pub enum ReadError {
     /// The top of a JSON request is something else than an object.
     #[error("the request is not a JSON object")]
     NotAnObject,
+    /// More values than any call needs; each costs memory far beyond its bytes.
+    #[error("the request has more than {0} values")]
+    TooMany(usize),
     /// Not a form.
     #[error("the request is not a form: {0}")]
     Form(String),
@@ -78,3 +81,23 @@ impl Protocol {
         }
     }
 }
+
+/// How JSON and XML write a number that is none.
+fn not_finite(value: f64) -> Option<&'static str> {
+    if value.is_nan() {
+        Some("NaN")
+    } else if value.is_infinite() {
+        Some(if value > 0.0 { "Infinity" } else { "-Infinity" })
+    } else {
+        None
+    }
+}
+
+/// The date format of HTTP headers; times before the epoch are written as the epoch.
+fn http_date(value: environment::Timestamp) -> String {
+    let since_epoch = value.since(environment::Timestamp::default());
+    httpdate::fmt_http_date(std::time::UNIX_EPOCH + since_epoch.min(LAST_HTTP_DATE))
+}
+
+/// 31 December 9999, 23:59:59: later years have no place in the format.
+const LAST_HTTP_DATE: std::time::Duration = std::time::Duration::from_secs(253_402_300_799);

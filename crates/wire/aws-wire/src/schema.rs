@@ -149,6 +149,17 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The format of a point in time, or of the points in a list of them, when the model names one.
+    pub fn timestamp_format(&self) -> Option<TimestampFormat> {
+        match &self.kind {
+            Kind::Timestamp { format } => *format,
+            Kind::List { item, .. } => item.timestamp_format(),
+            _ => None,
+        }
+    }
+}
+
 impl Limits {
     /// No bounds.
     pub const NONE: Self = Self { min: None, max: None };

@@ -4,12 +4,14 @@ use crate::schema::{Kind, Limits, Shape};
 use crate::{DecodeError, Node};
 use parking_lot::RwLock;
 use regex::Regex;
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 /// Violations listed in one error; more are counted but not shown.
 const MOST_SHOWN: usize = 10;
+/// Characters of a refused value that are repeated in the error.
+const MOST_REPEATED: usize = 256;
 
 /// Why a request is refused before its operation runs.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +31,7 @@ pub enum Violation {
 
 /// Checks `node` against `shape`; members the model does not know are ignored.
 pub fn validate(shape: &'static Shape, node: &Node) -> Result<(), Violation> {
-    let mut check = Check { path: Vec::new(), found: Vec::new(), count: 0 };
+    let mut check = Check { path: Vec::new(), found: Vec::new(), count: 0, hidden: 0 };
     check.value(shape, node)?;
     if check.count == 0 {
         return Ok(());
@@ -41,9 +43,11 @@ pub fn validate(shape: &'static Shape, node: &Node) -> Result<(), Violation> {
 }
 
 struct Check {
-    path: Vec<String>,
+    path: Vec<Cow<'static, str>>,
     found: Vec<String>,
     count: usize,
+    /// How many members around the current value are sensitive: such values are not repeated to anybody.
+    hidden: usize,
 }
 
 impl Check {
@@ -86,7 +90,8 @@ impl Check {
         let Node::Map(members) = node else { return Err(self.wrong_type("a structure", node)) };
         for member in shape.members() {
             let value = members.iter().rev().find(|(key, _)| key == member.name).map(|(_, value)| value);
-            self.path.push(member.name.to_owned());
+            self.path.push(Cow::Borrowed(member.name));
+            self.hidden += usize::from(member.sensitive);
             match value {
                 Some(Node::Null) | None if member.required => {
                     self.violation("null", "Member must not be null");
@@ -94,9 +99,11 @@ impl Check {
                 Some(Node::Null) | None => {}
                 Some(value) => self.value(member.shape, value)?,
             }
+            self.hidden -= usize::from(member.sensitive);
             self.path.pop();
         }
-        let given = members.iter().filter(|(key, value)| key != "__type" && *value != Node::Null).count();
+        let known = |name: &str| shape.members().iter().any(|member| member.name == name);
+        let given = members.iter().filter(|(key, value)| *value != Node::Null && known(key)).count();
         if union && given != 1 {
             self.violation("null", "Exactly one member must be set");
         }
@@ -107,7 +114,7 @@ impl Check {
         let Node::List(items) = node else { return Err(self.wrong_type("a list", node)) };
         self.length("[]", items.len(), length);
         for (number, value) in items.iter().enumerate().filter(|(_, value)| **value != Node::Null) {
-            self.path.push(format!("{}.member", number + 1));
+            self.path.push(Cow::Owned(format!("{}.member", number + 1)));
             self.value(item, value)?;
             self.path.pop();
         }
@@ -124,7 +131,7 @@ impl Check {
         let Node::Map(entries) = node else { return Err(self.wrong_type("a map", node)) };
         self.length("{}", entries.len(), length);
         for (name, entry) in entries.iter().filter(|(_, entry)| *entry != Node::Null) {
-            self.path.push(name.clone());
+            self.path.push(Cow::Owned(name.clone()));
             if let Kind::Text { length, pattern, values } = &key.kind {
                 self.text(name, *length, *pattern, values);
             }
@@ -174,16 +181,13 @@ impl Check {
         if self.found.len() == MOST_SHOWN {
             return;
         }
-        let shown: String = value.chars().take(256).collect();
-        let mut text = String::new();
-        let quoted = if shown == "null" { shown } else { format!("'{shown}'") };
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "Value {quoted} at '{}' failed to satisfy constraint: {constraint}",
-            self.path.join(".")
-        );
-        self.found.push(text);
+        let shown = match value {
+            _ if self.hidden > 0 => String::new(),
+            "null" => " null".to_owned(),
+            value => format!(" '{}'", value.chars().take(MOST_REPEATED).collect::<String>()),
+        };
+        let path = self.path.join(".");
+        self.found.push(format!("Value{shown} at '{path}' failed to satisfy constraint: {constraint}"));
     }
 
     fn expect_text<'n>(&self, node: &'n Node) -> Result<&'n str, Violation> {
@@ -210,10 +214,20 @@ fn matches(pattern: &'static str, text: &str) -> bool {
     if let Some(known) = PATTERNS.read().get(pattern) {
         return known.as_ref().is_none_or(|regex| regex.is_match(text));
     }
-    let compiled = Regex::new(&format!("^(?:{pattern})$")).ok();
+    let compiled = compile(pattern);
     let matched = compiled.as_ref().is_none_or(|regex| regex.is_match(text));
     PATTERNS.write().insert(pattern, compiled);
     matched
+}
+
+/// The model's patterns are those of Java, and the whole text must match.
+fn compile(pattern: &str) -> Option<Regex> {
+    Regex::new(&format!("^(?:{pattern})$")).ok()
+}
+
+/// Whether texts are checked against a pattern of the model. A pattern that uses what this engine lacks is not.
+pub fn pattern_is_checked(pattern: &str) -> bool {
+    compile(pattern).is_some()
 }
 
 #[cfg(test)]
@@ -302,6 +316,34 @@ mod tests {
                 .expect_err("refused")
                 .starts_with("3 validation errors detected: ")
         );
+    }
+
+    #[test]
+    fn sensitive_values_are_not_repeated() {
+        static MEMBERS: [Member; 1] = [Member { sensitive: true, ..member("secret", &NAME, true) }];
+        static INPUT: Shape = Shape { name: "S", kind: Kind::Structure { members: &MEMBERS, union: false } };
+        let node: Node = serde_json::from_str(r#"{"secret":"hunter"}"#).expect("JSON");
+        let text = validate(&INPUT, &node).expect_err("refused").to_string();
+        assert_eq!(
+            text,
+            "1 validation error detected: Value at 'secret' failed to satisfy constraint: Member must have length \
+             less than or equal to 3"
+        );
+    }
+
+    #[test]
+    fn a_union_has_one_member() {
+        static MEMBERS: [Member; 2] = [member("a", &NAME, false), member("b", &NAME, false)];
+        static UNION: Shape = Shape { name: "U", kind: Kind::Structure { members: &MEMBERS, union: true } };
+        for (json, good) in [
+            (r#"{"a":"x"}"#, true),
+            (r#"{"a":"x","b":null,"unknown":1,"__type":"U"}"#, true),
+            ("{}", false),
+            (r#"{"a":"x","b":"y"}"#, false),
+        ] {
+            let node: Node = serde_json::from_str(json).expect("JSON");
+            assert_eq!(validate(&UNION, &node).is_ok(), good, "{json}");
+        }
     }
 
     #[test]

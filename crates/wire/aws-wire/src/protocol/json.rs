@@ -1,10 +1,11 @@
 //! awsJson1.0 and awsJson1.1.
 
 use super::{Encoded, ReadError};
-use crate::schema::Member;
+use crate::schema::{Member, TimestampFormat};
 use crate::{Fault, Node, ServiceDefinition, ServiceError, ToWire, Writer};
 use environment::Timestamp;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::cell::Cell;
 use std::fmt;
 use std::io::Write;
 
@@ -13,12 +14,22 @@ pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Content type of awsJson1.0.
 const CONTENT_TYPE_1_0: &str = "application/x-amz-json-1.0";
 
+/// Most values of a request. PutLogEvents, the greediest call, has 30,000.
+const MOST_VALUES: usize = 250_000;
+
 /// Reads a request. An empty body is an empty structure. Nesting is bounded by the parser (128 levels).
 pub(super) fn read(body: &[u8]) -> Result<Node, ReadError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Node::empty());
     }
-    match serde_json::from_slice(body).map_err(|error| ReadError::Json(error.to_string()))? {
+    let left = Cell::new(MOST_VALUES);
+    let failed = |error: serde_json::Error| {
+        if left.get() == 0 { ReadError::TooMany(MOST_VALUES) } else { ReadError::Json(error.to_string()) }
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let node = NodeSeed(&left).deserialize(&mut deserializer).map_err(failed)?;
+    deserializer.end().map_err(failed)?;
+    match node {
         node @ Node::Map(_) => Ok(node),
         _ => Err(ReadError::NotAnObject),
     }
@@ -26,7 +37,7 @@ pub(super) fn read(body: &[u8]) -> Result<Node, ReadError> {
 
 /// Any value as JSON text.
 pub fn to_vec(value: &dyn ToWire) -> Vec<u8> {
-    let mut writer = JsonWriter { out: Vec::with_capacity(512), fresh: true };
+    let mut writer = JsonWriter { out: Vec::with_capacity(512), fresh: true, times: None };
     value.write(&mut writer);
     writer.out
 }
@@ -55,6 +66,7 @@ fn content_type(service: Option<&ServiceDefinition>) -> &'static str {
 }
 
 fn to_json(node: &Node) -> serde_json::Value {
+    use base64::Engine;
     use serde_json::Value;
     match node {
         Node::Null => Value::Null,
@@ -62,7 +74,7 @@ fn to_json(node: &Node) -> serde_json::Value {
         Node::Integer(value) => (*value).into(),
         Node::Float(value) => (*value).into(),
         Node::Text(text) => text.as_str().into(),
-        Node::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
+        Node::Blob(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
         Node::List(items) => items.iter().map(to_json).collect(),
         Node::Map(members) => members.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
     }
@@ -70,13 +82,25 @@ fn to_json(node: &Node) -> serde_json::Value {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+        NodeSeed(&Cell::new(usize::MAX)).deserialize(deserializer)
     }
 }
 
-struct NodeVisitor;
+/// Reads one value and counts it: how many more there may be.
+#[derive(Clone, Copy)]
+struct NodeSeed<'a>(&'a Cell<usize>);
 
-impl<'de> Visitor<'de> for NodeVisitor {
+impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        let left = self.0.get().checked_sub(1).ok_or_else(|| Error::custom("too many values"))?;
+        self.0.set(left);
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NodeSeed<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,7 +137,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
+        while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Node::List(items))
@@ -121,8 +145,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut members = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            members.push(entry);
+        while let Some(name) = access.next_key()? {
+            members.push((name, access.next_value_seed(self)?));
         }
         Ok(Node::Map(members))
     }
@@ -133,6 +157,8 @@ struct JsonWriter {
     out: Vec<u8>,
     /// Nothing was written yet in the innermost structure, list or map.
     fresh: bool,
+    /// How the model wants the times of the current member.
+    times: Option<TimestampFormat>,
 }
 
 impl JsonWriter {
@@ -180,6 +206,7 @@ impl Writer for JsonWriter {
         self.out.push(b'"');
         self.out.extend_from_slice(member.location_name.unwrap_or(member.name).as_bytes());
         self.out.extend_from_slice(b"\":");
+        self.times = member.shape.timestamp_format();
     }
 
     fn end_structure(&mut self) {
@@ -221,17 +248,9 @@ impl Writer for JsonWriter {
     }
 
     fn float(&mut self, value: f64) {
-        if value.is_finite() {
-            self.display(value);
-        } else {
-            let text = if value.is_nan() {
-                "NaN"
-            } else if value > 0.0 {
-                "Infinity"
-            } else {
-                "-Infinity"
-            };
-            self.string(text);
+        match super::not_finite(value) {
+            Some(text) => self.string(text),
+            None => self.display(value),
         }
     }
 
@@ -240,19 +259,28 @@ impl Writer for JsonWriter {
     }
 
     fn timestamp(&mut self, value: Timestamp) {
-        let (seconds, millis) = (value.as_millis().div_euclid(1000), value.as_millis().rem_euclid(1000));
-        if millis == 0 {
-            self.display(seconds);
-        } else if seconds >= 0 {
-            self.display(format_args!("{seconds}.{millis:03}"));
-        } else {
-            self.display(value.as_millis() as f64 / 1000.0);
+        match self.times.unwrap_or(TimestampFormat::EpochSeconds) {
+            TimestampFormat::EpochSeconds => self.out.extend_from_slice(epoch_seconds(value).as_bytes()),
+            TimestampFormat::Iso8601 => self.string(&value.to_rfc3339()),
+            TimestampFormat::HttpDate => self.string(&super::http_date(value)),
         }
     }
 
     fn blob(&mut self, value: &[u8]) {
         use base64::Engine;
         self.string(&base64::engine::general_purpose::STANDARD.encode(value));
+    }
+}
+
+/// Seconds since the epoch, with a fraction where there is one.
+pub(super) fn epoch_seconds(value: Timestamp) -> String {
+    let (seconds, millis) = (value.as_millis().div_euclid(1000), value.as_millis().rem_euclid(1000));
+    if millis == 0 {
+        seconds.to_string()
+    } else if seconds >= 0 {
+        format!("{seconds}.{millis:03}")
+    } else {
+        (value.as_millis() as f64 / 1000.0).to_string()
     }
 }
 
@@ -271,6 +299,8 @@ mod tests {
         }
         let deep = [b"{\"a\":".repeat(5000), b"1".to_vec(), b"}".repeat(5000)].concat();
         assert!(read(&deep).is_err());
+        let many = format!("{{\"a\":[{}0]}}", "0,".repeat(MOST_VALUES));
+        assert!(matches!(read(many.as_bytes()), Err(ReadError::TooMany(_))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::xml::XmlWriter;
 use super::{Encoded, ReadError};
-use crate::schema::{Kind, Shape};
+use crate::schema::{Kind, Member, Shape};
 use crate::{Fault, Node, Operation, ServiceDefinition, ServiceError, ToWire};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(super) fn read(shape: &'static Shape, form: &[u8]) -> Result<Node, ReadError
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         tree.insert(&decode(name)?, decode(value)?)?;
     }
-    Ok(tree.structure(shape))
+    tree.structure(shape)
 }
 
 fn decode(text: &str) -> Result<String, ReadError> {
@@ -52,49 +52,63 @@ impl Tree {
         Ok(())
     }
 
-    fn structure(&self, shape: &'static Shape) -> Node {
+    fn structure(&self, shape: &'static Shape) -> Result<Node, ReadError> {
         let mut members = Vec::new();
         for member in shape.members() {
             let name = member.location_name.unwrap_or(member.name);
-            let place = self.children.get(name).or_else(|| self.children.get(member.name));
+            let flat_name = flat_name(member).unwrap_or(name);
+            let place = [flat_name, name, member.name].iter().find_map(|name| self.children.get(*name));
             if let Some(place) = place {
-                members.push((member.name.to_owned(), place.node(member.shape)));
+                members.push((member.name.to_owned(), place.node(member.shape)?));
             }
         }
-        Node::Map(members)
+        Ok(Node::Map(members))
     }
 
-    fn node(&self, shape: &'static Shape) -> Node {
+    fn node(&self, shape: &'static Shape) -> Result<Node, ReadError> {
+        let nested = matches!(shape.kind, Kind::Structure { .. } | Kind::List { .. } | Kind::Map { .. });
+        // Clients send `A=` for an empty list; text in place of anything nested is a mistake of theirs.
+        if nested && self.value.as_deref().is_some_and(|value| !value.is_empty()) {
+            return Err(ReadError::Form(format!("a value is given where {} is expected", shape.name)));
+        }
         match shape.kind {
             Kind::Structure { .. } => self.structure(shape),
-            Kind::List { item, item_name, .. } => Node::List(self.items(item_name, |tree| tree.node(item))),
+            Kind::List { item, item_name, .. } => self.items(item, item_name),
             Kind::Map { key, value, .. } => self.map(key, value),
-            _ => self.value.clone().map_or(Node::Null, Node::Text),
+            _ => Ok(self.value.clone().map_or(Node::Null, Node::Text)),
         }
     }
 
     /// The items in the order of their numbers, which may have gaps. `A.1`, `A.member.1` and the model's own item
     /// name are all in use.
-    fn items(&self, item_name: Option<&str>, read: impl Fn(&Self) -> Node) -> Vec<Node> {
+    fn items(&self, item: &'static Shape, item_name: Option<&str>) -> Result<Node, ReadError> {
         let inner = [item_name.unwrap_or("member"), "member", "item"];
         let holder = inner.iter().find_map(|name| self.children.get(*name)).unwrap_or(self);
         let mut numbered: Vec<(u64, &Self)> =
             holder.children.iter().filter_map(|(name, tree)| Some((name.parse().ok()?, tree))).collect();
         numbered.sort_unstable_by_key(|(number, _)| *number);
-        numbered.into_iter().map(|(_, tree)| read(tree)).collect()
+        let items: Result<_, _> = numbered.into_iter().map(|(_, tree)| tree.node(item)).collect();
+        items.map(Node::List)
     }
 
-    fn map(&self, key: &'static Shape, value: &'static Shape) -> Node {
+    fn map(&self, key: &'static Shape, value: &'static Shape) -> Result<Node, ReadError> {
         let holder = self.children.get("entry").unwrap_or(self);
-        let entry = |tree: &Self| {
-            let found_key = tree.children.get("key").map(|place| place.node(key));
-            let found_value = tree.children.get("value").map_or(Node::Null, |place| place.node(value));
-            match found_key {
-                Some(Node::Text(key)) => Some((key, found_value)),
-                _ => None,
-            }
-        };
-        Node::Map(holder.children.values().filter_map(entry).collect())
+        let mut entries = Vec::new();
+        for tree in holder.children.values() {
+            let Some(place) = tree.children.get("key") else { continue };
+            let Node::Text(name) = place.node(key)? else { continue };
+            let found = tree.children.get("value").map_or(Ok(Node::Null), |place| place.node(value))?;
+            entries.push((name, found));
+        }
+        Ok(Node::Map(entries))
+    }
+}
+
+/// The item's name takes the place of the member's where a list is flattened.
+fn flat_name(member: &Member) -> Option<&'static str> {
+    match member.shape.kind {
+        Kind::List { item_name, flattened, .. } if flattened || member.flattened => item_name,
+        _ => None,
     }
 }
 
@@ -107,9 +121,8 @@ pub(super) fn write(
     let mut writer = XmlWriter::new();
     writer.raw(&format!("<{}Response xmlns=\"{}\">", operation.name, service.xml_namespace));
     if let Some(output) = operation.output {
-        let wrapper =
-            operation.result_wrapper.map_or_else(|| format!("{}Result", operation.name), str::to_owned);
-        writer.element(&wrapper, output, answer);
+        // The generator gives every operation with an output its wrapper.
+        writer.element(operation.result_wrapper.unwrap_or("Result"), output, answer);
     }
     writer.raw("<ResponseMetadata><RequestId>");
     writer.escaped(request_id);
@@ -138,7 +151,7 @@ pub(super) fn write_error(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Limits, Location, Member};
+    use crate::schema::{Limits, Location};
 
     static TEXT: Shape =
         Shape { name: "T", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
@@ -163,7 +176,21 @@ mod tests {
             shape,
         }
     }
-    static MEMBERS: [Member; 3] = [member("List", &LIST), member("Map", &MAP), member("Name", &TEXT)];
+    static FLAT: Shape = Shape {
+        name: "F",
+        kind: Kind::List { item: &TEXT, item_name: Some("FlatItem"), flattened: true, length: Limits::NONE },
+    };
+    static FLAT_MAP: Shape = Shape {
+        name: "G",
+        kind: Kind::Map { key: &TEXT, value: &TEXT, flattened: true, length: Limits::NONE },
+    };
+    static MEMBERS: [Member; 5] = [
+        member("Flat", &FLAT),
+        member("FlatMap", &FLAT_MAP),
+        member("List", &LIST),
+        member("Map", &MAP),
+        member("Name", &TEXT),
+    ];
     static INPUT: Shape = Shape { name: "I", kind: Kind::Structure { members: &MEMBERS, union: false } };
 
     fn texts(node: &Node) -> Vec<&str> {
@@ -187,6 +214,24 @@ mod tests {
             read(&INPUT, b"Action=X&Name=a%20b+c&Map.entry.1.key=k&Map.entry.1.value=v").expect("reads");
         assert_eq!(node.text("Name"), Some("a b c"));
         assert_eq!(node.member("Map").and_then(|map| map.text("k")), Some("v"));
+    }
+
+    #[test]
+    fn flattened_forms() {
+        for form in ["FlatItem.1=a&FlatItem.2=b", "Flat.1=a&Flat.2=b"] {
+            let node = read(&INPUT, form.as_bytes()).expect("reads");
+            assert_eq!(texts(node.member("Flat").expect("a list")), ["a", "b"], "{form}");
+        }
+        let node = read(&INPUT, b"FlatMap.1.key=k&FlatMap.1.value=v&FlatMap.2.key=l").expect("reads");
+        let map = node.member("FlatMap").expect("a map");
+        assert_eq!((map.text("k"), map.member("l")), (Some("v"), None));
+    }
+
+    #[test]
+    fn text_is_no_list_and_no_map() {
+        for form in ["List=a", "Map=a", "List.member.1.x=a&List=b"] {
+            assert!(read(&INPUT, form.as_bytes()).is_err(), "{form}");
+        }
     }
 
     #[test]
