@@ -1,1 +1,146 @@
-//! Serves the ECS agent protocol to container agents
+//! Serves the published ECS agent protocol to container agents: commands (ACS) and telemetry (TCS).
+//!
+//! An [`AgentGateway`] knows no container: it watches the tasks in the store, sends each agent those that are placed
+//! on its container instance, again until they are acknowledged, and writes down what agents tell of health. What
+//! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
+//!
+//! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
+//! of the old. Requests arrive with their signature verified; an agent may only speak for instances of its account.
+
+mod acs;
+mod convert;
+mod feed;
+mod instance;
+mod tcs;
+mod upgrade;
+
+use access::Caller;
+use bytes::Bytes;
+use convert::Registry;
+use environment::Environment;
+use feed::Feed;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use identifiers::Region;
+use instance::Instance;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Tables;
+use tokio::sync::{Semaphore, watch};
+use upgrade::Refused;
+
+/// Path below which agents open their session for commands; they add `/ws`.
+pub const ACS_PATH: &str = "/_agent/acs";
+/// Path below which agents open their session for telemetry; they add `/ws`.
+pub const TCS_PATH: &str = "/_agent/tcs";
+/// Most sessions at a time.
+const MOST_SESSIONS: u32 = 20_000;
+/// How long sessions may take to end at shutdown.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// The gateway; cheap to clone.
+#[derive(Clone)]
+pub struct AgentGateway(Arc<Inner>);
+
+struct Inner {
+    tables: Tables,
+    environment: Environment,
+    region: Region,
+    registry: Registry,
+    feed: Feed,
+    places: Arc<Semaphore>,
+    stop: watch::Sender<bool>,
+    /// How many sessions for commands each instance has: more than one only while a new one replaces the old.
+    current: Mutex<HashMap<String, usize>>,
+}
+
+impl AgentGateway {
+    /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
+    /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
+    pub fn new(tables: Tables, region: Region, registry_hosts: Vec<String>) -> Self {
+        let stop = watch::Sender::new(false);
+        Self(Arc::new(Inner {
+            environment: tables.environment().clone(),
+            feed: Feed::start(tables.clone(), stop.subscribe()),
+            registry: Registry::new(&region, registry_hosts),
+            tables,
+            region,
+            places: Arc::new(Semaphore::new(MOST_SESSIONS as usize)),
+            stop,
+            current: Mutex::default(),
+        }))
+    }
+
+    /// Whether a path is one of the gateway's.
+    pub fn serves(path: &str) -> bool {
+        matches!(path.strip_suffix("/ws"), Some(ACS_PATH | TCS_PATH))
+    }
+
+    /// Answers an agent that wants a session: an upgrade to a websocket, or a refusal it understands. The session runs
+    /// on its own until either side ends it.
+    pub async fn serve(&self, request: Request<Incoming>, caller: Caller) -> Response<Full<Bytes>> {
+        match self.accept(request, &caller).await {
+            Ok(response) => response,
+            Err(refused) => {
+                tracing::info!(kind = refused.kind, message = refused.message, "an agent is refused");
+                refused.response()
+            }
+        }
+    }
+
+    async fn accept(
+        &self,
+        mut request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Result<Response<Full<Bytes>>, Refused> {
+        let telemetry = request.uri().path().starts_with(TCS_PATH);
+        let name = if telemetry { "containerInstance" } else { "containerInstanceArn" };
+        let arn = upgrade::parameter(request.uri(), name).unwrap_or_default();
+        let instance = Instance::find(&self.0.tables, &self.0.region, caller, &arn).await?;
+        let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::busy())?;
+        let (response, upgrading) = upgrade::begin(&mut request)?;
+        if !telemetry {
+            *self.0.current.lock().entry(instance.key.clone()).or_default() += 1;
+        }
+        let gateway = self.0.clone();
+        let mut stopped = self.0.stop.subscribe();
+        tokio::spawn(async move {
+            let key = instance.key.clone();
+            let ended = async {
+                let mut socket = upgrade::finish(upgrading, gateway.environment.clone()).await?;
+                let ended = if telemetry {
+                    tcs::session(&gateway, &instance, &mut socket).await
+                } else {
+                    acs::session(&gateway, &instance, &mut socket).await
+                };
+                socket.close().await;
+                ended
+            };
+            let outcome = tokio::select! {
+                ended = ended => ended,
+                _ = stopped.wait_for(|stopped| *stopped) => Ok(()),
+            };
+            if let Err(error) = outcome {
+                tracing::info!(instance = key, telemetry, %error, "the session of an agent ended");
+            }
+            if !telemetry {
+                acs::departed(&gateway, &key).await;
+            }
+            drop(place);
+        });
+        Ok(response)
+    }
+
+    /// Ends all sessions and waits for them, within a bound.
+    pub async fn stop(&self) {
+        self.0.stop.send_replace(true);
+        let all_gone = self.0.places.acquire_many(MOST_SESSIONS);
+        tokio::select! {
+            _ = all_gone => {}
+            () = self.0.environment.sleep(DRAIN_TIME) => tracing::warn!("sessions of agents did not end in time"),
+        }
+    }
+}

@@ -10,7 +10,7 @@ mod work;
 
 use crate::api::Api;
 use crate::disk;
-use crate::engine::{Engine, Found, SandboxEvent};
+use crate::engine::{Engine, SandboxEvent};
 use advance::{Action, Event, advance, forget_work};
 use container_image::ImageConfig;
 use definition::TaskDefinition;
@@ -69,6 +69,8 @@ pub(crate) struct Runner {
     pulls: Vec<AbortHandle>,
     shippers: HashMap<usize, Shipping>,
     reporting: bool,
+    /// Output is awaited and all is being removed.
+    removing: bool,
 }
 
 /// A container's output on its way.
@@ -115,6 +117,7 @@ impl Runner {
             pulls: Vec::new(),
             shippers: HashMap::new(),
             reporting: false,
+            removing: false,
         };
         (runner, handle)
     }
@@ -169,9 +172,6 @@ impl Runner {
             let name = &self.task.containers[container].name;
             match engine.find(&id, name).await {
                 Ok(found) => {
-                    if found != Found::Nothing || self.record.containers[container].started_at.is_some() {
-                        self.ship(container);
-                    }
                     self.step(Event::Found { container, found }).await;
                 }
                 Err(error) => tracing::error!(task = id, name, %error, "cannot learn of a container"),
@@ -218,6 +218,7 @@ impl Runner {
     async fn step(&mut self, event: Event) -> Option<Timestamp> {
         let before = self.record.clone();
         let outcome = advance(&self.task, &mut self.record, event, self.host.environment.now());
+        self.ship_what_started();
         for action in outcome.actions {
             self.carry_out(action);
         }
@@ -274,6 +275,7 @@ impl Runner {
                 self.work.spawn(work::check(self.host.clone(), self.task.clone(), container));
             }
             Action::Remove => {
+                self.removing = true;
                 for pull in self.pulls.drain(..) {
                     pull.abort();
                 }
@@ -281,21 +283,19 @@ impl Runner {
                 self.work.spawn(work::remove(self.host.clone(), self.task.clone(), shippers));
             }
         }
-        self.ship_what_started();
     }
 
-    /// Output is read as soon as there can be some.
+    /// Output is read as soon as there can be some; that of a container which has ended already, too.
     fn ship_what_started(&mut self) {
-        let starting = self.record.containers.iter().enumerate();
-        let new: Vec<usize> = starting
-            .filter(|(_, state)| matches!(state.life, Life::Running) && state.started_at.is_some())
-            .map(|(index, _)| index)
-            .filter(|index| !self.shippers.contains_key(index))
-            .collect();
-        if self.record.sandbox == SandboxLife::Ready {
-            for container in new {
-                self.ship(container);
-            }
+        if self.removing {
+            return;
+        }
+        let started = self.record.containers.iter().enumerate();
+        let started = started.filter(|(_, state)| state.started_at.is_some() && state.life != Life::Waiting);
+        let new: Vec<usize> =
+            started.map(|(index, _)| index).filter(|index| !self.shippers.contains_key(index)).collect();
+        for container in new {
+            self.ship(container);
         }
     }
 

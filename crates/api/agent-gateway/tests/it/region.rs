@@ -1,0 +1,342 @@
+//! A region in memory with one simulated machine, and waiting for what shall come.
+
+use access::{Access, Caller};
+use agent_gateway::AgentGateway;
+use api_ecs::EcsService;
+use api_logs::LogsService;
+use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
+use aws_wire::{Protocol, RequestContext, Service};
+use blob_store::BlobStore;
+use environment::Environment;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use identifiers::{AccountId, Region};
+use node_agent::{Agent, AgentConfig, Credentials, SimulatedEngine};
+use resources::Stored;
+use resources::ecs::{
+    ContainerDefinition, ContainerInstance, DefinitionStatus, DesiredStatus, FARGATE_HOSTS, HealthStatus,
+    LogConfiguration, NetworkInterface, Task, TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
+};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{MemoryStore, StoreError, Tables};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Handler(AgentGateway);
+
+#[async_trait::async_trait]
+impl HttpHandler for Handler {
+    fn serves(&self, path: &str) -> bool {
+        AgentGateway::serves(path)
+    }
+
+    fn signing_name(&self) -> Option<&'static str> {
+        Some("ecs")
+    }
+
+    async fn handle(&self, request: http::Request<Incoming>, caller: Option<Caller>) -> Response {
+        let response = self.0.serve(request, caller.expect("is authenticated")).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("never fails").to_bytes();
+        http::Response::from_parts(parts, full(body))
+    }
+}
+
+/// A region and its machine.
+pub(crate) struct TestRegion {
+    pub(crate) tables: Tables,
+    pub(crate) engine: SimulatedEngine,
+    pub(crate) gateway: AgentGateway,
+    logs: Arc<dyn Service>,
+    account: AccountId,
+    dir: tempfile::TempDir,
+    credentials: Credentials,
+    server: Option<Running>,
+    endpoint: String,
+    agent: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl TestRegion {
+    /// A region whose agent is not started.
+    pub(crate) async fn new() -> Self {
+        let environment = Environment::real();
+        let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
+        let access = Access::open(tables.clone()).await.expect("opens");
+        let account: AccountId = "123456789012".parse().expect("an account");
+        let region: Region = "us-east-1".parse().expect("a region");
+        let key = access.create_key(&Access::root(&account)).await.expect("creates");
+        let credentials = Credentials {
+            access_key_id: key.access_key_id.clone(),
+            // The agent signs with it.
+            secret_access_key: key.secret.expose().to_owned(),
+        };
+        let dir = tempfile::tempdir().expect("makes");
+        let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
+        let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
+        let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
+        let gateway = AgentGateway::new(tables.clone(), region.clone(), vec![]);
+        let server = ApiServer::new(Config {
+            region: region.clone(),
+            environment: environment.clone(),
+            authenticator: Authenticator::new(access, region, environment.clone()),
+            services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))), logs.clone()],
+            handlers: vec![Arc::new(Handler(gateway.clone()))],
+        });
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.expect("binds");
+        let endpoint = format!("http://{}", listener.address());
+        Self {
+            engine: SimulatedEngine::new(environment),
+            tables,
+            gateway,
+            logs,
+            account,
+            dir,
+            credentials,
+            server: Some(listener.serve(server)),
+            endpoint,
+            agent: None,
+        }
+    }
+
+    /// A region with its agent connected.
+    pub(crate) async fn with_agent() -> Self {
+        let mut region = Self::new().await;
+        region.start_agent();
+        region.instance().await;
+        region
+    }
+
+    pub(crate) fn start_agent(&mut self) {
+        let config = AgentConfig {
+            endpoint: self.endpoint.clone(),
+            region: "us-east-1".to_owned(),
+            credentials: self.credentials.clone(),
+            cluster: FARGATE_HOSTS.to_owned(),
+            data_dir: self.dir.path().join("agent"),
+            cpu: 2048,
+            memory: 4096,
+            attributes: vec![],
+        };
+        let agent = Agent::new(config, Arc::new(self.engine.clone()), Environment::real());
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            agent.run(async { stopped.await.unwrap_or_default() }).await.expect("runs");
+        });
+        self.agent = Some((stop, task));
+    }
+
+    /// Ends the agent as SIGKILL would: nothing of it gets to do anything any more.
+    pub(crate) async fn kill_agent(&mut self) {
+        let (_stop, task) = self.agent.take().expect("an agent runs");
+        task.abort();
+        assert!(task.await.expect_err("is aborted").is_cancelled());
+    }
+
+    pub(crate) async fn stop_agent(&mut self) {
+        let (stop, task) = self.agent.take().expect("an agent runs");
+        stop.send(()).expect("is listening");
+        task.await.expect("ends well");
+    }
+
+    /// The one container instance, once it is connected.
+    pub(crate) async fn instance(&self) -> String {
+        self.wait_for("a connected agent", async || {
+            let all = self.tables.list_all::<ContainerInstance>("").await.expect("lists");
+            all.iter().find(|instance| instance.takes_tasks()).map(|instance| instance.key())
+        })
+        .await
+    }
+
+    pub(crate) async fn wait_for<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let deadline = Environment::real().now() + PATIENCE;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(Environment::real().now() < deadline, "waited too long for {what}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Places a task of these containers on the machine, as the task controller would.
+    pub(crate) async fn place(&self, containers: Vec<ContainerDefinition>) -> String {
+        let now = Environment::real().now();
+        let id = Environment::real().random_hex(32);
+        let states = containers.iter().map(state).collect();
+        let definition = TaskDefinition {
+            account: self.account.clone(),
+            family: format!("f-{id}"),
+            revision: 1,
+            status: DefinitionStatus::Active,
+            network_mode: "awsvpc".to_owned(),
+            requires_compatibilities: vec!["FARGATE".to_owned()],
+            cpu: 256,
+            memory: 512,
+            task_role_arn: None,
+            execution_role_arn: None,
+            containers,
+            volumes: vec!["shared".to_owned()],
+            ephemeral_storage: None,
+            runtime_platform: None,
+            tags: vec![],
+            registered_at: now,
+            registered_by: "test".to_owned(),
+            deregistered_at: None,
+        };
+        let task = Task {
+            account: self.account.clone(),
+            cluster: "default".to_owned(),
+            id,
+            family: definition.family.clone(),
+            revision: 1,
+            desired_status: DesiredStatus::Running,
+            last_status: TaskStatus::Pending,
+            containers: states,
+            overrides: TaskOverride::default(),
+            cpu: 256,
+            memory: 512,
+            ephemeral_storage: 20,
+            subnets: vec![],
+            security_groups: vec![],
+            network_interface: Some(NetworkInterface {
+                id: "eni-0".to_owned(),
+                attachment_id: "a".to_owned(),
+                mac: "0a:58:0a:58:00:07".to_owned(),
+                address: Ipv4Addr::new(10, 88, 0, 7),
+                gateway: Ipv4Addr::new(10, 88, 0, 1),
+                prefix: 16,
+                subnet_id: "subnet-0".to_owned(),
+            }),
+            container_instance: Some(self.instance().await),
+            group: "family:f".to_owned(),
+            started_by: None,
+            tags: vec![],
+            version: 1,
+            created_at: now,
+            connectivity_at: None,
+            pull_started_at: None,
+            pull_stopped_at: None,
+            started_at: None,
+            stopping_at: None,
+            execution_stopped_at: None,
+            stopped_at: None,
+            stop_code: None,
+            stopped_reason: None,
+        };
+        let key = task.key();
+        self.tables.create(definition).await.expect("creates");
+        self.tables.create(task).await.expect("creates");
+        key
+    }
+
+    pub(crate) async fn task(&self, key: &str) -> Task {
+        (*self.tables.get::<Task>(key).await.expect("reads").expect("is there").value).clone()
+    }
+
+    pub(crate) async fn wait_for_status(&self, key: &str, status: TaskStatus) -> Task {
+        self.wait_for(status.as_str(), async || {
+            Some(self.task(key).await).filter(|t| t.last_status == status)
+        })
+        .await
+    }
+
+    /// StopTask.
+    pub(crate) async fn want_stop(&self, key: &str) {
+        let now = Environment::real().now();
+        let change = |old: &Task| {
+            let mut new = old.clone();
+            new.want_stop(resources::ecs::StopCode::UserInitiated, "enough", now);
+            Ok::<_, StoreError>(Some(new))
+        };
+        self.tables.update(key, change).await.expect("updates");
+    }
+
+    /// Every message in a container's log stream.
+    pub(crate) async fn messages(&self, group: &str, stream: &str) -> Vec<String> {
+        let input =
+            serde_json::json!({"logGroupName": group, "logStreamName": stream, "startFromHead": true});
+        let definition = self.logs.definition();
+        let operation = definition.operations.iter().find(|o| o.name == "GetLogEvents").expect("is built");
+        let node = Protocol::Json.read(operation, input.to_string().as_bytes()).expect("reads");
+        let context = RequestContext {
+            account: self.account.clone(),
+            region: "us-east-1".parse().expect("a region"),
+            principal_arn: "arn".into(),
+            principal_id: "id".into(),
+            request_id: "r".into(),
+            source_ip: Ipv4Addr::LOCALHOST.into(),
+            host: "localhost".into(),
+            time: Environment::real().now(),
+        };
+        let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
+        let body = Protocol::Json.write(definition, operation, &*answer, "r").body;
+        let value: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
+        let events = value["events"].as_array().expect("has events").iter();
+        events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+    }
+
+    pub(crate) async fn end(mut self) {
+        if self.agent.is_some() {
+            self.stop_agent().await;
+        }
+        self.gateway.stop().await;
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+}
+
+/// The last part of a task's key, which names its sandbox.
+pub(crate) fn sandbox(key: &str) -> &str {
+    key.rsplit('/').next().expect("has parts")
+}
+
+/// An essential container.
+pub(crate) fn container(name: &str) -> ContainerDefinition {
+    ContainerDefinition {
+        name: name.to_owned(),
+        image: format!("registry.example/{name}:1"),
+        essential: true,
+        ..ContainerDefinition::default()
+    }
+}
+
+/// An essential container whose output goes to a log group that is made for it.
+pub(crate) fn logged(name: &str) -> ContainerDefinition {
+    let options = [
+        ("awslogs-group", "/test"),
+        ("awslogs-region", "us-east-1"),
+        ("awslogs-stream-prefix", "p"),
+        ("awslogs-create-group", "true"),
+    ];
+    let options: BTreeMap<String, String> =
+        options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    ContainerDefinition {
+        log_configuration: Some(LogConfiguration { driver: "awslogs".to_owned(), options }),
+        ..container(name)
+    }
+}
+
+fn state(container: &ContainerDefinition) -> TaskContainer {
+    TaskContainer {
+        name: container.name.clone(),
+        id: Environment::real().uuid(),
+        image: container.image.clone(),
+        last_status: "PENDING".to_owned(),
+        image_digest: None,
+        runtime_id: None,
+        exit_code: None,
+        reason: None,
+        health: HealthStatus::Unknown,
+        essential: container.essential,
+        cpu: 0,
+        memory: None,
+        memory_reservation: None,
+    }
+}
