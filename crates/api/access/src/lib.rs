@@ -41,14 +41,13 @@ pub struct Access {
 impl Access {
     /// Opens the region's access, making its secrets at the first start.
     pub async fn open(tables: Tables) -> Result<Self, StoreError> {
-        let secret = match tables.get::<RegionSecret>(TOKEN_SECRET).await? {
-            Some(secret) => secret,
-            None => {
-                let mut key = [0u8; 32];
-                tables.environment().fill_random(&mut key);
-                let secret = Secret::new(hex::encode(key));
-                tables.create(RegionSecret { name: TOKEN_SECRET.to_owned(), secret }).await?
-            }
+        let secret = if let Some(secret) = tables.get::<RegionSecret>(TOKEN_SECRET).await? {
+            secret
+        } else {
+            let mut key = [0u8; 32];
+            tables.environment().fill_random(&mut key);
+            let secret = Secret::new(hex::encode(key));
+            tables.create(RegionSecret { name: TOKEN_SECRET.to_owned(), secret }).await?
         };
         let damaged = |_| StoreError::Unreadable {
             key: TOKEN_SECRET.to_owned(),

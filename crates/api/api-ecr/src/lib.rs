@@ -1,3 +1,64 @@
-//! The ecr API.
+//! The Amazon Elastic Container Registry: repositories, images, authorization tokens.
+//!
+//! Images are pushed and pulled through the `oci-registry` crate; the two meet only in the store.
 
+mod errors;
+mod images;
+mod operations;
+mod paging;
+mod repositories;
 pub mod shapes;
+
+use access::Access;
+use aws_wire::{RequestContext, ServiceError};
+use operations as op;
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the macro below names an input and an output for every operation"
+)]
+use shapes::*;
+use store::Tables;
+
+/// The service.
+pub struct EcrService {
+    pub(crate) tables: Tables,
+    pub(crate) access: Access,
+    /// Port of the registry, which repository URIs name.
+    pub(crate) port: u16,
+}
+
+impl EcrService {
+    /// The service over a region's tables; `port` is where its registry listens.
+    pub fn new(tables: Tables, access: Access, port: u16) -> Self {
+        Self { tables, access, port }
+    }
+}
+
+/// One method per operation, all alike: hand over to the operation's own file.
+macro_rules! operations {
+    ($($name:ident, $input:ident => $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl Ecr for EcrService {
+            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
+                op::$name::run(self, context, input).await
+            })*
+        }
+    };
+}
+
+operations! {
+    batch_delete_image, BatchDeleteImageRequest => BatchDeleteImageResponse;
+    batch_get_image, BatchGetImageRequest => BatchGetImageResponse;
+    create_repository, CreateRepositoryRequest => CreateRepositoryResponse;
+    delete_repository, DeleteRepositoryRequest => DeleteRepositoryResponse;
+    describe_images, DescribeImagesRequest => DescribeImagesResponse;
+    describe_repositories, DescribeRepositoriesRequest => DescribeRepositoriesResponse;
+    get_authorization_token, GetAuthorizationTokenRequest => GetAuthorizationTokenResponse;
+    list_images, ListImagesRequest => ListImagesResponse;
+    list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResponse;
+    tag_resource, TagResourceRequest => TagResourceResponse;
+    untag_resource, UntagResourceRequest => UntagResourceResponse;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! The operations, one file each.
+
+pub(crate) mod batch_delete_image;
+pub(crate) mod batch_get_image;
+pub(crate) mod create_repository;
+pub(crate) mod delete_repository;
+pub(crate) mod describe_images;
+pub(crate) mod describe_repositories;
+pub(crate) mod get_authorization_token;
+pub(crate) mod list_images;
+pub(crate) mod list_tags_for_resource;
+pub(crate) mod tag_resource;
+pub(crate) mod untag_resource;

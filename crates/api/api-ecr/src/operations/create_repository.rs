@@ -1,0 +1,93 @@
+//! CreateRepository.
+
+use crate::EcrService;
+use crate::errors::{invalid, store};
+use crate::repositories::own_registry;
+use crate::shapes::{
+    CreateRepositoryRequest, CreateRepositoryResponse, EncryptionType, ImageTagMutability, Tag, errors,
+};
+use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::Repository;
+use store::StoreError;
+
+/// Most tags of a repository.
+const MOST_TAGS: usize = 50;
+
+pub(crate) async fn run(
+    service: &EcrService,
+    context: &RequestContext,
+    input: CreateRepositoryRequest,
+) -> Result<CreateRepositoryResponse, ServiceError> {
+    let CreateRepositoryRequest {
+        encryption_configuration,
+        image_scanning_configuration,
+        image_tag_mutability,
+        image_tag_mutability_exclusion_filters,
+        registry_id,
+        repository_name,
+        tags,
+    } = input;
+    own_registry(context, registry_id.as_deref())?;
+    if encryption_configuration
+        .is_some_and(|e| e.encryption_type != EncryptionType::Aes256 || e.kms_key.is_some())
+    {
+        return Err(invalid("This region encrypts repositories with AES256 only; there is no KMS."));
+    }
+    if image_scanning_configuration.is_some_and(|scanning| scanning.scan_on_push == Some(true)) {
+        return Err(invalid("This region does not scan images yet; scanOnPush must be false."));
+    }
+    let immutable_tags = match image_tag_mutability.unwrap_or_default() {
+        ImageTagMutability::Mutable => false,
+        ImageTagMutability::Immutable => true,
+        ImageTagMutability::ImmutableWithExclusion | ImageTagMutability::MutableWithExclusion => {
+            return Err(invalid("This region has no exclusion filters for tag mutability."));
+        }
+    };
+    if image_tag_mutability_exclusion_filters.is_some_and(|filters| !filters.is_empty()) {
+        return Err(invalid("This region has no exclusion filters for tag mutability."));
+    }
+    let repository = Repository {
+        account: context.account.clone(),
+        name: repository_name,
+        immutable_tags,
+        tags: store_tags(tags.unwrap_or_default(), vec![])?,
+        created_at: context.time,
+    };
+    match service.tables.create(repository).await {
+        Ok(made) => Ok(CreateRepositoryResponse { repository: Some(service.show(context, &made)) }),
+        Err(StoreError::AlreadyExists(key)) => {
+            let name =
+                key.rsplit_once(&format!("{}/", context.account)).map_or(key.as_str(), |(_, name)| name);
+            let text = format!(
+                "The repository with name '{name}' already exists in the registry with id '{}'",
+                context.account
+            );
+            Err(ServiceError::new(&errors::REPOSITORY_ALREADY_EXISTS_EXCEPTION, text))
+        }
+        Err(error) => Err(store(error)),
+    }
+}
+
+/// Tags with those given put over those there were.
+pub(crate) fn store_tags(
+    given: Vec<Tag>,
+    mut tags: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, ServiceError> {
+    for tag in given {
+        if tag.key.is_empty() || tag.key.chars().count() > 128 || tag.value.chars().count() > 256 {
+            return Err(ServiceError::new(
+                &errors::INVALID_TAG_PARAMETER_EXCEPTION,
+                "Invalid tag key or value.",
+            ));
+        }
+        tags.retain(|(key, _)| *key != tag.key);
+        tags.push((tag.key, tag.value));
+    }
+    if tags.len() > MOST_TAGS {
+        return Err(ServiceError::new(
+            &errors::TOO_MANY_TAGS_EXCEPTION,
+            format!("A repository has at most {MOST_TAGS} tags."),
+        ));
+    }
+    Ok(tags)
+}

@@ -1,0 +1,72 @@
+//! Repositories: found, shown, and their own tags.
+
+use crate::EcrService;
+use crate::errors::{invalid, no_repository, store};
+use crate::shapes as wire;
+use aws_wire::{RequestContext, ServiceError};
+use identifiers::Arn;
+use resources::ecr::Repository;
+use store::Versioned;
+
+impl EcrService {
+    /// A repository of the caller's registry.
+    pub(crate) async fn repository(
+        &self,
+        context: &RequestContext,
+        registry: Option<&str>,
+        name: &str,
+    ) -> Result<Versioned<Repository>, ServiceError> {
+        own_registry(context, registry)?;
+        let key = format!("{}/{name}", context.account);
+        self.tables.get(&key).await.map_err(store)?.ok_or_else(|| no_repository(context, name))
+    }
+
+    /// A repository by its ARN.
+    pub(crate) async fn repository_of_arn(
+        &self,
+        context: &RequestContext,
+        arn: &str,
+    ) -> Result<Versioned<Repository>, ServiceError> {
+        let parsed: Arn =
+            arn.parse().map_err(|_| invalid(format!("Invalid parameter at 'resourceArn': {arn}")))?;
+        let own = parsed.service == "ecr" && parsed.account == context.account.as_str();
+        let name = parsed.resource.strip_prefix("repository/").filter(|_| own);
+        let name = name.ok_or_else(|| invalid(format!("Invalid parameter at 'resourceArn': {arn}")))?;
+        self.repository(context, None, name).await
+    }
+
+    pub(crate) fn show(&self, context: &RequestContext, repository: &Repository) -> wire::Repository {
+        let arn =
+            Arn::new("ecr", &context.region, &repository.account, format!("repository/{}", repository.name));
+        wire::Repository {
+            repository_arn: Some(arn.to_string()),
+            registry_id: Some(repository.account.to_string()),
+            repository_name: Some(repository.name.clone()),
+            repository_uri: Some(format!(
+                "{}.dkr.ecr.{}.localhost:{}/{}",
+                repository.account, context.region, self.port, repository.name
+            )),
+            created_at: Some(repository.created_at),
+            image_tag_mutability: Some(if repository.immutable_tags {
+                wire::ImageTagMutability::Immutable
+            } else {
+                wire::ImageTagMutability::Mutable
+            }),
+            image_scanning_configuration: Some(wire::ImageScanningConfiguration {
+                scan_on_push: Some(false),
+            }),
+            encryption_configuration: Some(wire::EncryptionConfiguration::default()),
+            ..wire::Repository::default()
+        }
+    }
+}
+
+/// Refuses the registry of another account: nothing is shared between accounts yet.
+pub(crate) fn own_registry(context: &RequestContext, registry: Option<&str>) -> Result<(), ServiceError> {
+    match registry {
+        Some(id) if id != context.account.as_str() => {
+            Err(invalid(format!("The registry with id '{id}' is not the caller's own.")))
+        }
+        _ => Ok(()),
+    }
+}
