@@ -174,13 +174,12 @@ impl Session<'_> {
         let mut messages = Vec::with_capacity(tasks.len());
         for task in tasks {
             let key = TaskDefinition::key_of(&task.account, &task.family, task.value.revision);
-            match self.gateway.tables.get::<TaskDefinition>(&key).await? {
-                Some(definition) => {
-                    let (region, registry) = (&self.gateway.region, &self.gateway.registry);
-                    messages.push(convert::task(region, registry, task, &definition));
-                }
-                None => tracing::error!(task = task.key(), "the task definition of a task is gone"),
-            }
+            let Some(definition) = self.gateway.tables.get::<TaskDefinition>(&key).await? else {
+                tracing::error!(task = task.key(), "the task definition of a task is gone");
+                continue;
+            };
+            let (region, registry) = (&self.gateway.region, &self.gateway.registry);
+            messages.push(convert::task(region, registry, task, &definition));
         }
         if messages.is_empty() {
             return Ok(());

@@ -10,7 +10,7 @@ mod work;
 
 use crate::api::Api;
 use crate::disk;
-use crate::engine::{Engine, SandboxEvent};
+use crate::engine::{Engine, PulledImage, SandboxEvent};
 use advance::{Action, Event, advance, forget_work};
 use container_image::ImageConfig;
 use definition::TaskDefinition;
@@ -82,7 +82,7 @@ struct Shipping {
 /// The end of some work.
 pub(crate) enum Done {
     Event(Event),
-    Pulled(usize, Result<crate::engine::PulledImage, String>),
+    Pulled(usize, Result<Box<PulledImage>, String>),
     Nothing,
 }
 
@@ -261,11 +261,7 @@ impl Runner {
             }
             Action::Start(container) => {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
-                let plan = self.task.container_plan(
-                    &self.task.containers[container],
-                    &image,
-                    &self.dir.join("volumes"),
-                );
+                let plan = self.task.containers[container].plan(&image, &self.dir.join("volumes"));
                 self.work.spawn(work::start(self.host.clone(), self.task.clone(), container, plan));
             }
             Action::Signal(container, signal) => {

@@ -32,23 +32,22 @@ impl Api {
             reason: reason.to_owned(),
         };
         let known = self.registry_token.lock().clone();
-        let token = match known.filter(|(_, expires)| self.environment.now() + MARGIN < *expires) {
-            Some((token, _)) => token,
-            None => {
-                let answer: Answer = self
-                    .call(
-                        "ecr",
-                        "AmazonEC2ContainerRegistry_V20150921",
-                        "GetAuthorizationToken",
-                        &serde_json::json!({}),
-                    )
-                    .await?;
-                let data =
-                    answer.authorization_data.into_iter().next().ok_or_else(|| unusable("no token"))?;
-                let expires = Timestamp::from_millis((data.expires_at * 1000.0) as i64);
-                *self.registry_token.lock() = Some((data.authorization_token.clone(), expires));
-                data.authorization_token
-            }
+        let good = known.filter(|(_, expires)| self.environment.now() + MARGIN < *expires);
+        let token = if let Some((token, _)) = good {
+            token
+        } else {
+            let answer: Answer = self
+                .call(
+                    "ecr",
+                    "AmazonEC2ContainerRegistry_V20150921",
+                    "GetAuthorizationToken",
+                    &serde_json::json!({}),
+                )
+                .await?;
+            let data = answer.authorization_data.into_iter().next().ok_or_else(|| unusable("no token"))?;
+            let expires = Timestamp::from_millis((data.expires_at * 1000.0) as i64);
+            *self.registry_token.lock() = Some((data.authorization_token.clone(), expires));
+            data.authorization_token
         };
         let bytes = STANDARD.decode(token).map_err(|_| unusable("the token is no base64"))?;
         let text = String::from_utf8(bytes).map_err(|_| unusable("the token is no text"))?;

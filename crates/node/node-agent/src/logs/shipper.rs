@@ -147,7 +147,7 @@ impl Shipper {
         match disk::write(&self.position, next).await {
             Ok(()) => source.release(next),
             Err(error) => {
-                tracing::warn!(sandbox = self.sandbox, %error, "cannot keep the position of output")
+                tracing::warn!(sandbox = self.sandbox, %error, "cannot keep the position of output");
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) async fn pull(host: Arc<Host>, task: Arc<TaskDefinition>, index: usiz
         host.engine.pull(&container.image, auth, &holder).await.map_err(|error| error.to_string())
     };
     let result: Result<PulledImage, String> = pulled.await;
-    Done::Pulled(index, result)
+    Done::Pulled(index, result.map(Box::new))
 }
 
 /// Network and sandbox, volumes and log streams, all at once.

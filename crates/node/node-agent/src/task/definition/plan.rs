@@ -24,25 +24,22 @@ impl TaskDefinition {
             memory: self.memory,
         }
     }
+}
 
-    /// A container, from its image. `volumes` is the directory that holds the task's volumes.
-    pub fn container_plan(
-        &self,
-        container: &ContainerDefinition,
-        image: &ImageConfig,
-        volumes: &Path,
-    ) -> ContainerPlan {
+impl ContainerDefinition {
+    /// The container, from its image. `volumes` is the directory that holds the task's volumes.
+    pub fn plan(&self, image: &ImageConfig, volumes: &Path) -> ContainerPlan {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let (config, host) = (&container.config, &container.host);
-        let mounts = container.mounts.iter().map(|mount| MountPlan {
+        let (config, host) = (&self.config, &self.host);
+        let mounts = self.mounts.iter().map(|mount| MountPlan {
             source: volumes.join(&mount.volume),
             target: mount.path.clone(),
             read_only: mount.read_only,
         });
         ContainerPlan {
-            name: container.name.clone(),
-            argv: container.argv(image),
-            env: container.variables(image),
+            name: self.name.clone(),
+            argv: self.argv(image),
+            env: self.variables(image),
             cwd: text(&config.working_dir).or(image.working_dir.clone()).unwrap_or_else(|| "/".to_owned()),
             user: text(&config.user).or(image.user.clone()),
             readonly_root: host.readonly_rootfs,
@@ -64,16 +61,14 @@ impl TaskDefinition {
                 .iter()
                 .map(|limit| UlimitPlan { name: limit.name.clone(), soft: limit.soft, hard: limit.hard })
                 .collect(),
-            memory: container.memory,
+            memory: self.memory,
             memory_reservation: (host.memory_reservation > 0).then_some(host.memory_reservation),
-            cpu_shares: container.cpu,
+            cpu_shares: self.cpu,
             sysctls: host.sysctls.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            keep_output: container.logs.is_some(),
+            keep_output: self.logs.is_some(),
         }
     }
-}
 
-impl ContainerDefinition {
     /// An entry point of our own takes the place of the image's command too, as in Docker.
     pub(super) fn argv(&self, image: &ImageConfig) -> Vec<String> {
         let (entry_point, image_command) = if self.entry_point.is_empty() {
