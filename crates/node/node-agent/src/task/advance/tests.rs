@@ -180,7 +180,8 @@ fn all_four_conditions() {
 
 #[test]
 fn conditions_that_cannot_be_met_end_the_task() {
-    let cases: [(acs::ContainerCondition, fn(&mut Course) -> Vec<Action>, &str); 4] = [
+    type Happening = fn(&mut Course) -> Vec<Action>;
+    let cases: [(acs::ContainerCondition, Happening, &str); 4] = [
         (acs::ContainerCondition::Success, |life| life.exit(0, 1), "exited with code 1"),
         (acs::ContainerCondition::Healthy, |life| life.exit(0, 0), "but it exited"),
         (
