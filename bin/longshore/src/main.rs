@@ -1,2 +1,90 @@
-//! The `longshore` program.
-fn main() {}
+//! The `longshore` program: the command line, configuration and wiring; everything else is in the crates.
+
+mod client;
+mod commands;
+mod data_dir;
+mod region;
+mod settings;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+use commands::{configure, demo, doctor, env, status, up};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A self-hosted container region that speaks the AWS API.
+///
+/// Start a region with `longshore up`, then point any AWS client at it: eval "$(longshore env)".
+#[derive(Parser)]
+#[command(name = "longshore", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,node_agent=debug
+    #[arg(long, global = true, env = "LONGSHORE_LOG", default_value = "warn", value_name = "LEVEL")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Up(up::UpArgs),
+    Demo(demo::DemoArgs),
+    Env(env::EnvArgs),
+    Configure(configure::ConfigureArgs),
+    Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
+    /// Print the effective configuration, or what is wrong with it
+    CheckConfig(settings::SettingsArgs),
+    /// What the containers of the demonstration run
+    #[command(hide = true)]
+    DemoContainer(demo::container::DemoContainerArgs),
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    // A shim is this program started anew; it must be there before any thread is.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == container_runtime::SHIM_COMMAND) {
+        container_runtime::shim_main(arguments.collect());
+    }
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("longshore: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Env(arguments) => env::run(arguments),
+        Command::Configure(arguments) => configure::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::DemoContainer(arguments) => demo::container::run(arguments),
+        Command::CheckConfig(arguments) => {
+            print!("{}", toml::to_string(&arguments.resolve()?)?);
+            Ok(())
+        }
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "longshore", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Up(arguments) => block_on(up::run(arguments)),
+        Command::Demo(arguments) => block_on(demo::run(arguments)),
+        Command::Status(arguments) => block_on(status::run(arguments)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

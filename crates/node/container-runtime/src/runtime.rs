@@ -88,6 +88,14 @@ impl Runtime {
         cleared.map_err(|error| RuntimeError::NoShim(error.to_string()))?
     }
 
+    /// Removes the region's own control group if no sandbox is left in it.
+    pub fn close(&self) {
+        for folder in cgroup::folders(&self.0.cgroup) {
+            // It stays while a sandbox has a group below it, and the next start uses it again.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+
     fn folder(&self, id: &str) -> PathBuf {
         self.0.root.join(id)
     }

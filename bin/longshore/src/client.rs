@@ -1,0 +1,123 @@
+//! A small client of the region's own API, for commands that look at it from outside as any user would.
+
+use crate::data_dir::AccessKeyFile;
+use anyhow::{Context, Result, bail};
+use aws_wire::sigv4::{Signer, sign};
+use base64::Engine;
+use bytes::Bytes;
+use container_image::{BasicAuth, PullOptions};
+use environment::Environment;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Largest answer.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// Longest wait for an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Calls JSON services, signed.
+pub(crate) struct Client {
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+    endpoint: String,
+    signer: Signer,
+    environment: Environment,
+}
+
+impl Client {
+    pub(crate) fn new(endpoint: &str, region: &str, key: &AccessKeyFile) -> Result<Self> {
+        let signer = Signer {
+            access_key_id: key.access_key_id.clone(),
+            secret_access_key: key.secret_access_key.clone(),
+            session_token: None,
+            region: region.to_owned(),
+        };
+        let http = HttpClient::builder(TokioExecutor::new()).build_http();
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Ok(Self { http, endpoint, signer, environment: Environment::real() })
+    }
+
+    /// Calls an operation of ECS.
+    pub(crate) async fn ecs(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.call("ecs", operation, input).await
+    }
+
+    /// Calls an operation of ECR.
+    pub(crate) async fn ecr(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.call("ecr", operation, input).await
+    }
+
+    /// Calls an operation of CloudWatch Logs.
+    pub(crate) async fn logs(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.call("logs", operation, input).await
+    }
+
+    /// Calls a list operation until its last page and returns all items of `member`.
+    pub(crate) async fn all_pages(
+        &self,
+        service: &str,
+        operation: &str,
+        member: &str,
+        input: &Value,
+    ) -> Result<Vec<Value>> {
+        let mut input = input.clone();
+        let mut items = Vec::new();
+        loop {
+            let mut answer = self.call(service, operation, &input).await?;
+            if let Value::Array(page) = answer[member].take() {
+                items.extend(page);
+            }
+            if answer["nextToken"].is_null() {
+                return Ok(items);
+            }
+            input["nextToken"] = answer["nextToken"].take();
+        }
+    }
+
+    async fn call(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
+        let prefix = match service {
+            "ecs" => "AmazonEC2ContainerServiceV20141113",
+            "ecr" => "AmazonEC2ContainerRegistry_V20150921",
+            _ => "Logs_20140328",
+        };
+        let body = Bytes::from(input.to_string());
+        let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
+        let request = http::Request::post(format!("{}/", self.endpoint))
+            .header("host", host)
+            .header("content-type", aws_wire::json::CONTENT_TYPE)
+            .header("x-amz-target", format!("{prefix}.{operation}"))
+            .body(())?;
+        let (mut parts, ()) = request.into_parts();
+        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
+        let request = http::Request::from_parts(parts, Full::new(body));
+        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
+        let answer = answer.await.context("the region does not answer in time")?;
+        let answer =
+            answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;
+        let status = answer.status();
+        let content = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let content =
+            content.map_err(|error| anyhow::anyhow!("read the answer of {operation}: {error}"))?.to_bytes();
+        let value: Value =
+            serde_json::from_slice(&content).with_context(|| format!("read the answer of {operation}"))?;
+        if !status.is_success() {
+            bail!(
+                "{operation}: {}: {}",
+                value["__type"].as_str().unwrap_or("error"),
+                value["message"].as_str().or(value["Message"].as_str()).unwrap_or_default()
+            );
+        }
+        Ok(value)
+    }
+}
+
+/// How to reach the region's registry with a token of GetAuthorizationToken.
+pub(crate) fn registry_options(token: &str) -> Result<PullOptions> {
+    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(token)?)?;
+    let (username, password) = text.split_once(':').context("a registry token without a user")?;
+    let auth = BasicAuth { username: username.to_owned(), password: password.to_owned() };
+    Ok(PullOptions { auth: Some(auth), ..PullOptions::default() })
+}

@@ -1,0 +1,8 @@
+//! The commands of the program, one file each.
+
+pub(crate) mod configure;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod status;
+pub(crate) mod up;

@@ -1,0 +1,151 @@
+//! `longshore doctor`: can this machine run tasks, and what to do where it cannot.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+/// Check that this machine can run tasks.
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    /// Address the region would listen on
+    #[arg(long, env = "LONGSHORE_LISTEN", default_value = "127.0.0.1:4566", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+}
+
+/// One finding.
+pub(crate) struct Check {
+    /// What was looked at.
+    name: &'static str,
+    /// What was found, or what is wrong and what to do about it.
+    result: std::result::Result<String, String>,
+}
+
+/// Prints every check; fails when one failed.
+pub(crate) fn run(arguments: DoctorArgs) -> Result<()> {
+    let mut checks = host_checks();
+    checks.push(Check { name: "port", result: port(arguments.listen) });
+    let mut failed = 0;
+    for check in &checks {
+        match &check.result {
+            Ok(found) => println!("ok    {:<12} {found}", check.name),
+            Err(advice) => {
+                failed += 1;
+                println!("FAIL  {:<12} {advice}", check.name);
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} checks failed", checks.len());
+    }
+    println!("this machine can run tasks");
+    Ok(())
+}
+
+/// The texts of the failing checks that keep tasks from running here.
+pub(crate) fn host_failures() -> Vec<String> {
+    host_checks()
+        .into_iter()
+        .filter_map(|check| check.result.err().map(|advice| format!("{}: {advice}", check.name)))
+        .collect()
+}
+
+fn host_checks() -> Vec<Check> {
+    vec![
+        Check { name: "root", result: root() },
+        Check { name: "cgroups", result: cgroups() },
+        Check { name: "overlayfs", result: overlayfs() },
+        Check { name: "namespaces", result: namespaces() },
+        Check { name: "firewall", result: firewall() },
+        Check { name: "forwarding", result: forwarding() },
+    ]
+}
+
+fn root() -> std::result::Result<String, String> {
+    let id = nix::unistd::geteuid();
+    if id.is_root() {
+        Ok("running as root".to_owned())
+    } else {
+        Err(format!(
+            "running as user {id}; containers need root: run with sudo, or serve the API only with --no-host"
+        ))
+    }
+}
+
+fn cgroups() -> std::result::Result<String, String> {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        let controllers = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+        return missing(&["cpu", "memory", "pids"], |name| controllers.split_whitespace().any(|c| c == name))
+            .map_or_else(|| Ok("version 2 with cpu, memory, pids".to_owned()), Err);
+    }
+    let present = |name: &str| Path::new("/sys/fs/cgroup").join(name).join("cgroup.procs").exists();
+    let kind = if Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists() { "hybrid" } else { "version 1" };
+    missing(&["cpu", "memory", "pids", "freezer", "devices"], present)
+        .map_or_else(|| Ok(format!("{kind} with cpu, memory, pids, freezer, devices")), Err)
+}
+
+fn missing(names: &[&str], present: impl Fn(&str) -> bool) -> Option<String> {
+    let absent: Vec<&str> = names.iter().copied().filter(|name| !present(name)).collect();
+    (!absent.is_empty()).then(|| {
+        format!(
+            "no controller {}; mount the cgroup file system at /sys/fs/cgroup and enable it (kernel option \
+             cgroup_enable=memory on some distributions)",
+            absent.join(", ")
+        )
+    })
+}
+
+fn overlayfs() -> std::result::Result<String, String> {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let loadable = || {
+        let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+        release
+            .is_ok_and(|release| Path::new("/lib/modules").join(release).join("kernel/fs/overlayfs").is_dir())
+    };
+    if known.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay") || loadable() {
+        Ok("available".to_owned())
+    } else {
+        Err("the kernel has no overlay file system; load it with: modprobe overlay".to_owned())
+    }
+}
+
+fn namespaces() -> std::result::Result<String, String> {
+    let absent: Vec<&str> = ["net", "mnt", "pid", "uts", "ipc"]
+        .into_iter()
+        .filter(|name| !Path::new("/proc/self/ns").join(name).exists())
+        .collect();
+    if absent.is_empty() {
+        Ok("net, mnt, pid, uts, ipc".to_owned())
+    } else {
+        Err(format!("the kernel lacks the namespaces {}; use a distribution kernel", absent.join(", ")))
+    }
+}
+
+fn firewall() -> std::result::Result<String, String> {
+    let found = |program: &str| {
+        ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].iter().any(|dir| Path::new(dir).join(program).exists())
+    };
+    if found("nft") {
+        Ok("nft".to_owned())
+    } else if found("iptables") {
+        Ok("iptables".to_owned())
+    } else {
+        Err("neither nft nor iptables is there, so tasks cannot reach out; install one: apt-get install nftables"
+            .to_owned())
+    }
+}
+
+fn forwarding() -> std::result::Result<String, String> {
+    match std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward") {
+        Ok(value) if value.trim() == "1" => Ok("IPv4 forwarding is on".to_owned()),
+        Ok(_) => Ok("IPv4 forwarding is off; `longshore up` turns it on".to_owned()),
+        Err(error) => Err(format!("cannot read /proc/sys/net/ipv4/ip_forward: {error}; is /proc mounted?")),
+    }
+}
+
+fn port(listen: SocketAddr) -> std::result::Result<String, String> {
+    match TcpListener::bind(listen) {
+        Ok(_) => Ok(format!("{listen} is free")),
+        Err(error) => Err(format!("{listen}: {error}; stop what uses it, or choose another with --listen")),
+    }
+}

@@ -1,0 +1,299 @@
+//! A region in this process: everything wired together, started in order and stopped in reverse.
+
+mod handlers;
+mod host;
+mod keys;
+
+use crate::client::Client;
+use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
+use crate::settings::Settings;
+use access::Access;
+use agent_gateway::AgentGateway;
+use anyhow::{Context, Result, bail};
+use api_server::{ApiServer, Authenticator, Config, Listener, Running};
+use aws_wire::Service;
+use blob_store::BlobStore;
+use environment::Environment;
+use handlers::{AgentHandler, RegistryHandler};
+use host::{Host, HostPlan};
+use oci_registry::{Registry, RegistryConfig};
+use resources::ecs::{DesiredStatus, StopCode, Task, TaskStatus};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{StoreError, Tables};
+use store_backends::embedded::EmbeddedStore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two sweeps of unused blobs.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// How long tasks may take to stop with the region, the longest stop timeout included.
+const STOP_TIME: Duration = Duration::from_secs(150);
+
+/// A region at work.
+pub(crate) struct Region {
+    settings: Settings,
+    dir: DataDir,
+    key: AccessKeyFile,
+    environment: Environment,
+    tables: Tables,
+    store: Arc<EmbeddedStore>,
+    logs: api_logs::LogsService,
+    gateway: AgentGateway,
+    server: Running,
+    host: Option<Host>,
+    shutdown: CancellationToken,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Region {
+    /// Starts a region and returns once it answers. Its host joins a moment later.
+    pub(crate) async fn start(settings: Settings) -> Result<Self> {
+        let environment = Environment::real();
+        let dir = DataDir::new(&settings.data_dir);
+        dir.create()?;
+        let plan = if settings.no_host { None } else { Some(HostPlan::of(&dir, &settings)?) };
+        let listener = Listener::bind(settings.listen)
+            .await
+            .context("another region, or another program, may use this address; choose one with --listen")?;
+        let store = open_store(&dir, &environment).await?;
+        let tables = Tables::new(store.clone(), environment.clone());
+        let access = Access::open(tables.clone()).await?;
+        let key = keys::root_key(&dir, &access, &settings.account).await?;
+        let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
+        let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
+        let registry = Registry::new(
+            tables.clone(),
+            blobs.clone(),
+            access.clone(),
+            RegistryConfig {
+                account: settings.account.clone(),
+                create_on_push: settings.create_repository_on_push,
+            },
+        );
+        let port = listener.address().port();
+        let hosts = registry_hosts(&settings, port);
+        let gateway = AgentGateway::new(tables.clone(), settings.region.clone(), hosts.clone());
+        let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
+            Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
+            Arc::new(api_logs::shapes::Server(logs.clone())),
+            Arc::new(api_sts::shapes::Server(api_sts::StsService)),
+        ];
+        let server = listener.serve(ApiServer::new(Config {
+            region: settings.region.clone(),
+            environment: environment.clone(),
+            authenticator: Authenticator::new(access.clone(), settings.region.clone(), environment.clone()),
+            services,
+            handlers: vec![
+                Arc::new(RegistryHandler(registry.clone())),
+                Arc::new(AgentHandler(gateway.clone())),
+            ],
+        }));
+        let shutdown = CancellationToken::new();
+        let mut region = Self {
+            dir,
+            key,
+            environment: environment.clone(),
+            tables: tables.clone(),
+            store,
+            logs,
+            gateway,
+            server,
+            host: None,
+            shutdown: shutdown.clone(),
+            background: vec![tokio::spawn(sweep(registry, environment, shutdown.clone()))],
+            settings,
+        };
+        region.dir.write_endpoint(&region.endpoint_file())?;
+        if let Some(plan) = plan {
+            let started = region.start_host(&plan, blobs, &access, hosts).await;
+            if let Err(error) = started {
+                // Nothing runs yet, so a failed start leaves nothing to adopt.
+                let _ = region.stop(false).await;
+                return Err(error);
+            }
+        }
+        Ok(region)
+    }
+
+    async fn start_host(
+        &mut self,
+        plan: &HostPlan,
+        blobs: BlobStore,
+        access: &Access,
+        registry_hosts: Vec<String>,
+    ) -> Result<()> {
+        let config = controllers::Config {
+            account: self.settings.account.clone(),
+            subnet: plan.controller_subnet()?,
+            blobs,
+        };
+        let controllers = controllers::run(self.tables.clone(), config, self.shutdown.clone());
+        self.background.push(tokio::spawn(controllers));
+        let credentials = keys::host_key(&self.dir, access, &self.settings.account).await?;
+        let host = Host::start(
+            plan,
+            host::Address {
+                endpoint: self.endpoint(),
+                region: self.settings.region.to_string(),
+                registry_hosts,
+            },
+            credentials,
+            &self.dir,
+            &self.environment,
+        );
+        self.host =
+            Some(host.await.context("start the host; `longshore doctor` says what this machine lacks")?);
+        Ok(())
+    }
+
+    /// Stops the region. Tasks go on without it, unless they are to be stopped first.
+    pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
+        let stopped = if stop_tasks { self.stop_tasks().await } else { Ok(()) };
+        if let Some(host) = self.host.take() {
+            host.stop().await;
+        }
+        self.shutdown.cancel();
+        self.gateway.stop().await;
+        self.server.stop().await;
+        for task in self.background {
+            if task.await.is_err() {
+                tracing::error!("a background task ended badly");
+            }
+        }
+        self.logs.close().await;
+        self.store.close().await;
+        stopped
+    }
+
+    /// Wants every task stopped and waits for it.
+    async fn stop_tasks(&self) -> Result<()> {
+        let deadline = self.environment.now() + STOP_TIME;
+        loop {
+            let tasks = self.tables.list_all::<Task>("").await?;
+            let left: Vec<_> = tasks.iter().filter(|task| task.last_status != TaskStatus::Stopped).collect();
+            if left.is_empty() {
+                return Ok(());
+            }
+            let now = self.environment.now();
+            if now > deadline {
+                bail!("{} tasks did not stop in time", left.len());
+            }
+            for task in left.iter().filter(|task| task.desired_status == DesiredStatus::Running) {
+                let stop = |old: &Task| {
+                    let mut new = old.clone();
+                    new.want_stop(StopCode::UserInitiated, "The region was stopped with its tasks", now);
+                    Ok::<_, StoreError>(Some(new))
+                };
+                self.tables.update(&resources::Stored::key(&*task.value), stop).await?;
+            }
+            self.environment.sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// `http://127.0.0.1:4566`: where clients on this machine reach the region.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", reachable(self.server.address()))
+    }
+
+    /// `localhost:4566`, as images are named.
+    pub(crate) fn registry(&self) -> String {
+        format!("localhost:{}", self.server.address().port())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.settings.region.as_str()
+    }
+
+    pub(crate) fn account(&self) -> &str {
+        self.settings.account.as_str()
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A client with the root key.
+    pub(crate) fn client(&self) -> Result<Client> {
+        Client::new(&self.endpoint(), self.name(), &self.key)
+    }
+
+    fn endpoint_file(&self) -> EndpointFile {
+        EndpointFile {
+            endpoint: self.endpoint(),
+            region: self.settings.region.to_string(),
+            account: self.settings.account.to_string(),
+            pid: std::process::id(),
+        }
+    }
+
+    /// What is shown when the region is up.
+    pub(crate) fn banner(&self) -> String {
+        let dir = self.dir.path().display();
+        let host = match &self.host {
+            Some(host) => format!("this machine, tasks get addresses from {}", host.subnet()),
+            None => "none (--no-host): tasks stay PROVISIONING".to_owned(),
+        };
+        format!(
+            "Longshore region {} of account {}\n\
+             \x20 endpoint     {}\n\
+             \x20 registry     {}/NAME or {}.dkr.ecr.{}.localhost:{}/NAME\n\
+             \x20 data         {dir}\n\
+             \x20 host         {host}\n\
+             \x20 credentials  eval \"$(longshore env --data-dir {dir})\"\n",
+            self.settings.region,
+            self.settings.account,
+            self.endpoint(),
+            self.registry(),
+            self.settings.account,
+            self.settings.region,
+            self.server.address().port(),
+        )
+    }
+}
+
+async fn open_store(dir: &DataDir, environment: &Environment) -> Result<Arc<EmbeddedStore>> {
+    match EmbeddedStore::open(&dir.join("store"), environment.clone()).await {
+        Ok(store) => Ok(store),
+        Err(StoreError::Locked(_)) => bail!(
+            "a region already runs in {}; stop it, or choose another directory with --data-dir",
+            dir.path().display()
+        ),
+        Err(error) => Err(error).with_context(|| format!("open the store in {}", dir.path().display())),
+    }
+}
+
+/// An address that clients on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    }
+}
+
+/// Hosts under which images of this region's registry are named.
+fn registry_hosts(settings: &Settings, port: u16) -> Vec<String> {
+    vec![
+        format!("localhost:{port}"),
+        format!("127.0.0.1:{port}"),
+        format!("{}.dkr.ecr.{}.localhost:{port}", settings.account, settings.region),
+        format!("{}.dkr.ecr.{}.amazonaws.com", settings.account, settings.region),
+    ]
+}
+
+async fn sweep(registry: Registry, environment: Environment, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = environment.sleep(SWEEP) => {}
+            () = shutdown.cancelled() => return,
+        }
+        match registry.sweep().await {
+            Ok(swept) => tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept the registry"),
+            Err(error) => tracing::warn!(%error, "cannot sweep the registry"),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! This machine as the region's host: network, images, runtime, and the agent that drives them.
+
+use crate::data_dir::DataDir;
+use crate::settings::Settings;
+use anyhow::{Context, Result, anyhow, bail};
+use container_image::{Images, LocalRegistry};
+use container_network::{Network, NetworkConfig, Subnet, pick_free_subnet};
+use container_runtime::{Runtime, RuntimeConfig};
+use environment::Environment;
+use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// File that keeps what must stay the same over restarts.
+const PLAN_FILE: &str = "host.toml";
+/// Longest path of the tasks' directory: sockets lie below it, and their paths have 107 bytes.
+const MOST_PATH_BYTES: usize = 70;
+/// Age of images that no task uses before they are removed.
+const UNUSED: Duration = Duration::from_secs(3 * 3600);
+/// Time between two looks for such images.
+const COLLECT: Duration = Duration::from_secs(1800);
+
+/// Names and addresses of this region's things on the machine; different for every data directory.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct HostPlan {
+    bridge: String,
+    cgroup: String,
+    subnet: String,
+}
+
+/// Where the agent finds the region.
+pub(super) struct Address {
+    pub(super) endpoint: String,
+    pub(super) region: String,
+    pub(super) registry_hosts: Vec<String>,
+}
+
+/// The host at work.
+pub(super) struct Host {
+    network: Network,
+    runtime: Runtime,
+    subnet: Subnet,
+    stop: CancellationToken,
+    agent: JoinHandle<()>,
+    collector: JoinHandle<()>,
+}
+
+impl HostPlan {
+    /// The plan of an earlier start, or a new one.
+    pub(super) fn of(dir: &DataDir, settings: &Settings) -> Result<Self> {
+        if let Some(plan) = dir.read_file::<Self>(PLAN_FILE)? {
+            if settings.task_subnet.as_ref().is_some_and(|wanted| *wanted != plan.subnet) {
+                bail!(
+                    "the tasks of {} have addresses from {}; that cannot be changed",
+                    dir.path().display(),
+                    plan.subnet
+                );
+            }
+            return Ok(plan);
+        }
+        let subnet: Subnet = match &settings.task_subnet {
+            Some(text) => text.parse().context("--task-subnet")?,
+            None => pick_free_subnet(&[], &[])
+                .ok_or_else(|| anyhow!("no private address range is free; name one with --task-subnet"))?,
+        };
+        if !(8..=24).contains(&subnet.prefix()) {
+            bail!("--task-subnet must be a /8 to /24, not {subnet}");
+        }
+        let hash = hex::encode(Sha256::digest(dir.path().as_os_str().as_encoded_bytes()));
+        let plan = Self {
+            bridge: format!("ls-{}", &hash[..8]),
+            cgroup: format!("longshore-{}", &hash[..8]),
+            subnet: subnet.to_string(),
+        };
+        dir.write_file(PLAN_FILE, &plan)?;
+        Ok(plan)
+    }
+
+    fn subnet(&self) -> Result<Subnet> {
+        self.subnet.parse().with_context(|| format!("read the subnet {}", self.subnet))
+    }
+
+    /// The subnet as the task controller wants it.
+    pub(super) fn controller_subnet(&self) -> Result<controllers::subnet::Subnet> {
+        let subnet = self.subnet()?;
+        Ok(controllers::subnet::Subnet::new(subnet.network(), subnet.prefix(), subnet.gateway())?)
+    }
+}
+
+impl Host {
+    pub(super) async fn start(
+        plan: &HostPlan,
+        address: Address,
+        credentials: Credentials,
+        dir: &DataDir,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let subnet = plan.subnet()?;
+        let network = Network::start(NetworkConfig {
+            bridge: plan.bridge.clone(),
+            subnet,
+            mtu: 0,
+            directory: PathBuf::from("/run/longshore/netns"),
+            resolvers: vec![],
+        });
+        let network = network.await.context("start the network of tasks")?;
+        let images =
+            Images::open(&dir.join("images"), environment.clone()).await.context("open the images")?;
+        let runtime = Runtime::open(RuntimeConfig {
+            root: tasks_dir(dir)?,
+            shim_program: std::env::current_exe().context("find the running program")?,
+            cgroup: plan.cgroup.clone(),
+        })?;
+        let (cpu, memory) = capacity()?;
+        let config = AgentConfig {
+            endpoint: address.endpoint.clone(),
+            region: address.region,
+            credentials,
+            cluster: resources::ecs::FARGATE_HOSTS.to_owned(),
+            data_dir: dir.join("agent"),
+            cpu,
+            memory,
+            attributes: vec![],
+        };
+        let registries = local_registries(&address.endpoint, &address.registry_hosts)?;
+        let engine = ContainerEngine::new(
+            runtime.clone(),
+            images.clone(),
+            network.clone(),
+            registries,
+            environment.clone(),
+        );
+        let stop = CancellationToken::new();
+        let agent = Agent::new(config, Arc::new(engine), environment.clone());
+        let stopped = stop.clone();
+        let agent = tokio::spawn(async move {
+            if let Err(error) = agent.run(stopped.cancelled_owned()).await {
+                tracing::error!(%error, "the agent of this machine ended: no task can run");
+            }
+        });
+        let collector = tokio::spawn(collect(images, environment.clone(), stop.clone()));
+        Ok(Self { network, runtime, subnet, stop, agent, collector })
+    }
+
+    pub(super) fn subnet(&self) -> Subnet {
+        self.subnet
+    }
+
+    /// Stops the agent. The network and the control group go too, when no task is left that needs them.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        for task in [self.agent, self.collector] {
+            if task.await.is_err() {
+                tracing::error!("a part of the host ended badly");
+            }
+        }
+        if let Err(error) = self.network.stop().await {
+            tracing::warn!(%error, "cannot remove the network of tasks");
+        }
+        self.runtime.close();
+    }
+}
+
+fn tasks_dir(dir: &DataDir) -> Result<PathBuf> {
+    let path = dir.join("tasks");
+    if path.as_os_str().len() > MOST_PATH_BYTES {
+        bail!(
+            "the path {} is too long for the sockets below it; choose a shorter --data-dir",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// Names of the region's registry, all reached at its endpoint.
+fn local_registries(endpoint: &str, hosts: &[String]) -> Result<Vec<LocalRegistry>> {
+    let address = endpoint.split_once("://").map_or(endpoint, |(_, address)| address);
+    let mut address: SocketAddr = address.parse().with_context(|| format!("read the address {address}"))?;
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(hosts.iter().map(|host| LocalRegistry { host: host.clone(), address }).collect())
+}
+
+/// CPU units and MiB of this machine.
+fn capacity() -> Result<(u32, u32)> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let text = std::fs::read_to_string(Path::new("/proc/meminfo")).context("read /proc/meminfo")?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let kib = total.context("read the memory of this machine")?;
+    Ok((u32::try_from(cores * 1024)?, u32::try_from(kib / 1024)?))
+}
+
+async fn collect(images: Images, environment: Environment, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = environment.sleep(COLLECT) => {}
+            () = stop.cancelled() => return,
+        }
+        match images.collect(UNUSED).await {
+            Ok(collected) => tracing::info!(?collected, "collected unused images"),
+            Err(error) => tracing::warn!(%error, "cannot collect unused images"),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The access keys that a region makes for itself at its first start.
+
+use crate::data_dir::{AccessKeyFile, DataDir, KeyFile};
+use access::{Access, Caller};
+use anyhow::Result;
+use environment::Environment;
+use identifiers::AccountId;
+use node_agent::Credentials;
+use resources::access::{AccessKey, Secret};
+
+/// The root key: from its file, else made and written there.
+pub(super) async fn root_key(dir: &DataDir, access: &Access, account: &AccountId) -> Result<AccessKeyFile> {
+    key_of(dir, KeyFile::Root, access, account).await
+}
+
+/// The key of this machine's agent.
+pub(super) async fn host_key(dir: &DataDir, access: &Access, account: &AccountId) -> Result<Credentials> {
+    let file = key_of(dir, KeyFile::Host, access, account).await?;
+    Ok(Credentials { access_key_id: file.access_key_id, secret_access_key: file.secret_access_key })
+}
+
+async fn key_of(
+    dir: &DataDir,
+    which: KeyFile,
+    access: &Access,
+    account: &AccountId,
+) -> Result<AccessKeyFile> {
+    let root = Access::root(account);
+    if let Some(file) = dir.key(which)? {
+        access.ensure_key(stored(&file, &root)).await?;
+        return Ok(file);
+    }
+    let key = access.create_key(&root).await?;
+    // Exposed to be written to the owner's file.
+    let secret_access_key = key.secret.expose().to_owned();
+    let file = AccessKeyFile { access_key_id: key.access_key_id.clone(), secret_access_key };
+    dir.write_key(which, &file)?;
+    Ok(file)
+}
+
+fn stored(file: &AccessKeyFile, caller: &Caller) -> AccessKey {
+    AccessKey {
+        access_key_id: file.access_key_id.clone(),
+        secret: Secret::new(file.secret_access_key.clone()),
+        account: caller.account.clone(),
+        principal_arn: caller.principal_arn.to_string(),
+        principal_id: caller.principal_id.to_string(),
+        active: true,
+        created_at: Environment::real().now(),
+    }
+}

@@ -1,0 +1,171 @@
+//! The configuration of a region: flags over environment over file over defaults, resolved once.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use identifiers::{AccountId, Region};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Read when it exists and no `--config` is given.
+const DEFAULT_FILE: &str = "/etc/longshore/longshore.toml";
+const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
+const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// Settings as given by flags and environment; what is absent comes from the file or the defaults.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SettingsArgs {
+    /// TOML file with these settings by their long names [default: /etc/longshore/longshore.toml if it exists]
+    #[arg(long, env = "LONGSHORE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address and port of the endpoint [default: 127.0.0.1:4566]
+    #[arg(long, env = "LONGSHORE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where everything that survives is kept [default: /var/lib/longshore as root, else ~/.local/share/longshore]
+    #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// AWS region name this installation answers for [default: us-east-1]
+    #[arg(long, env = "LONGSHORE_REGION", value_name = "NAME")]
+    pub(crate) region: Option<Region>,
+    /// Account of the root access key [default: 123456789012]
+    #[arg(long, env = "LONGSHORE_ACCOUNT", value_name = "12 DIGITS")]
+    pub(crate) account: Option<AccountId>,
+    /// Address range of the tasks, a /16 to /24 [default: the first free one of 10.88.0.0/16, 10.89.0.0/16, ...]
+    #[arg(long, env = "LONGSHORE_TASK_SUBNET", value_name = "CIDR")]
+    pub(crate) task_subnet: Option<String>,
+    /// Serve the API and the registry only: no task runs on this machine
+    #[arg(long, env = "LONGSHORE_NO_HOST")]
+    pub(crate) no_host: bool,
+    /// Create an ECR repository at the first push to it, which AWS does not
+    #[arg(long, env = "LONGSHORE_CREATE_REPOSITORY_ON_PUSH")]
+    pub(crate) create_repository_on_push: bool,
+}
+
+/// The file's settings. Unknown keys are refused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    region: Option<Region>,
+    account: Option<AccountId>,
+    task_subnet: Option<String>,
+    #[serde(default)]
+    no_host: bool,
+    #[serde(default)]
+    create_repository_on_push: bool,
+}
+
+/// The effective settings.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) region: Region,
+    pub(crate) account: AccountId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task_subnet: Option<String>,
+    pub(crate) no_host: bool,
+    pub(crate) create_repository_on_push: bool,
+}
+
+impl Settings {
+    /// Settings of a region that lives in `directory`, on any free port.
+    pub(crate) fn temporary(directory: &Path) -> Result<Self> {
+        let arguments = SettingsArgs {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            data_dir: Some(directory.to_owned()),
+            ..SettingsArgs::default()
+        };
+        arguments.resolve()
+    }
+}
+
+impl SettingsArgs {
+    /// The effective settings, or what is wrong with the file.
+    pub(crate) fn resolve(self) -> Result<Settings> {
+        let file = read_file(self.config.as_deref())?;
+        let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
+        Ok(Settings {
+            listen: match self.listen.or(file.listen) {
+                Some(listen) => listen,
+                None => DEFAULT_LISTEN.parse()?,
+            },
+            data_dir: std::path::absolute(&data_dir)
+                .with_context(|| format!("make {} absolute", data_dir.display()))?,
+            region: match self.region.or(file.region) {
+                Some(region) => region,
+                None => DEFAULT_REGION.parse()?,
+            },
+            account: match self.account.or(file.account) {
+                Some(account) => account,
+                None => DEFAULT_ACCOUNT.parse()?,
+            },
+            task_subnet: self.task_subnet.or(file.task_subnet),
+            no_host: self.no_host || file.no_host,
+            create_repository_on_push: self.create_repository_on_push || file.create_repository_on_push,
+        })
+    }
+}
+
+fn read_file(given: Option<&Path>) -> Result<File> {
+    let path = given.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if given.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(File::default());
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("read the configuration {}", path.display()));
+        }
+    };
+    match toml::from_str(&text) {
+        Ok(file) => Ok(file),
+        Err(error) => bail!("the configuration {} is not right: {error}", path.display()),
+    }
+}
+
+/// `/var/lib/longshore` for root, the user's data directory otherwise.
+pub(crate) fn default_data_dir() -> PathBuf {
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/longshore");
+    }
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    std::env::var_os("XDG_DATA_HOME")
+        .map_or_else(|| home.join(".local/share"), PathBuf::from)
+        .join("longshore")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_beat_the_file_and_the_file_beats_defaults() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("longshore.toml");
+        std::fs::write(&path, "region = \"eu-west-1\"\nlisten = \"127.0.0.1:1\"\n").expect("writes");
+        let arguments = SettingsArgs {
+            config: Some(path),
+            listen: Some("127.0.0.1:2".parse().expect("an address")),
+            data_dir: Some(dir.path().to_owned()),
+            ..SettingsArgs::default()
+        };
+        let settings = arguments.resolve().expect("resolves");
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!(settings.region.as_str(), "eu-west-1");
+        assert_eq!(settings.account.as_str(), DEFAULT_ACCOUNT);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("longshore.toml");
+        std::fs::write(&path, "lisen = \"127.0.0.1:1\"\n").expect("writes");
+        let arguments = SettingsArgs { config: Some(path), ..SettingsArgs::default() };
+        let error = arguments.resolve().expect_err("refused").to_string();
+        assert!(error.contains("lisen"), "{error}");
+    }
+}
