@@ -5,6 +5,8 @@ use aws_wire::sigv4::{AuthError, Authorization, Verifier, parse};
 use environment::Environment;
 use http::request::Parts;
 use identifiers::Region;
+use resources::access::AccessKey;
+use std::sync::Arc;
 
 /// Verifies signatures of requests.
 pub struct Authenticator {
@@ -29,6 +31,13 @@ impl Authenticator {
         Self { access, region, environment, verifier: Verifier::default() }
     }
 
+    /// Whether a request names an access key that exists, which is all that can be known before its body is read.
+    pub(crate) async fn known(&self, parts: &Parts) -> Result<(), NotAuthenticated> {
+        let query = Authorization::query_of(parts);
+        let authorization = parse(parts, &query)?;
+        self.key(&authorization).await.map(|_| ())
+    }
+
     /// The caller of a request for the service signed as `service`.
     pub(crate) async fn caller(
         &self,
@@ -36,18 +45,20 @@ impl Authenticator {
         body: &[u8],
         service: &str,
     ) -> Result<Caller, NotAuthenticated> {
-        let query = if parts.uri.query().is_some() { Authorization::query_of(parts) } else { Vec::new() };
+        let query = Authorization::query_of(parts);
         let authorization = parse(parts, &query)?;
-        let found = self.access.access_key(authorization.access_key_id).await;
-        let key =
-            found.map_err(|error| NotAuthenticated::Store(error.into()))?.ok_or(AuthError::UnknownKey)?;
-        if authorization.session_token.is_some() {
-            // Temporary credentials are not given out yet, so no token can be one of ours.
-            return Err(AuthError::UnknownKey.into());
-        }
+        let key = self.key(&authorization).await?;
         Verifier::check_scope(&authorization, self.region.as_str(), service, self.environment.now())?;
         // Read to verify the signature.
         self.verifier.verify(&authorization, parts, body, key.secret.expose())?;
-        Ok(Caller::from(&*key.value))
+        Ok(Caller::from(&*key))
+    }
+
+    async fn key(&self, authorization: &Authorization<'_>) -> Result<Arc<AccessKey>, NotAuthenticated> {
+        let found = self.access.access_key(authorization.access_key_id).await;
+        let key = found.map_err(|error| NotAuthenticated::Store(error.into()))?;
+        // Temporary credentials are not given out yet, so no session token can be one of ours.
+        let key = key.filter(|_| authorization.session_token.is_none()).ok_or(AuthError::UnknownKey)?;
+        Ok(key.value)
     }
 }

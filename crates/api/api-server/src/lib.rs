@@ -4,12 +4,16 @@
 //! changes when a service joins. Every answer has a request id; every body, header and wait is bounded.
 
 mod authenticate;
+mod body;
+mod errors;
+mod limits;
 mod listener;
 mod pipeline;
 mod respond;
 mod route;
 
 pub use authenticate::Authenticator;
+pub use limits::Limits;
 pub use listener::{Listener, ListenerError, Running};
 pub use pipeline::{ApiServer, Config, HttpHandler};
 pub use respond::{Body, Response, full};

@@ -1,26 +1,20 @@
 //! Accepts connections and serves HTTP on them, within bounds, until told to stop.
 
-use crate::ApiServer;
+use crate::{ApiServer, Limits};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-/// Connections served at the same time; more wait to be accepted.
-const MOST_CONNECTIONS: usize = 10_000;
-/// How long a client may take to send the head of a request; also ends connections that are kept and not used.
-const HEADER_TIME: Duration = Duration::from_secs(60);
-/// Largest head of a request.
-const MOST_HEADER_BYTES: usize = 64 * 1024;
-/// How long requests in flight may take at shutdown.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, as when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -85,37 +79,68 @@ impl Running {
 
 async fn accept(listener: TcpListener, server: ApiServer, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let limits = *server.limits();
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let builder = protocols(&limits);
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener, &places) => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let server = server.clone();
+        let spoken = Arc::new(AtomicBool::new(false));
+        let (server, has_spoken) = (server.clone(), spoken.clone());
         let service = service_fn(move |request| {
+            has_spoken.store(true, Ordering::Relaxed);
             let server = server.clone();
             async move { Ok::<_, Infallible>(server.handle(request, peer).await) }
         });
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIME)
-            .max_buf_size(MOST_HEADER_BYTES.max(256 * 1024));
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(MOST_HEADER_BYTES as u32);
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "a connection ended early");
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = &mut connection => Some(ended),
+                () = silence(&spoken, limits.head_time) => None,
+            };
+            match ended {
+                Some(Err(error)) => tracing::debug!(%peer, %error, "a connection ended early"),
+                Some(Ok(())) => {}
+                None => tracing::debug!(%peer, "a connection without a request ended"),
             }
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.drain_time, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still running at the end of the drain time");
+    }
+}
+
+/// HTTP/1.1 and HTTP/2 without TLS, each within bounds.
+fn protocols(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        // The least that hyper takes is 8 KiB.
+        .max_buf_size(limits.head_bytes.max(8192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.head_time)
+        .keep_alive_timeout(limits.head_time);
+    builder
+}
+
+/// Ends when a connection has not made one request in time. HTTP has timeouts of its own, but they begin only when
+/// the first bytes have shown which version a client speaks.
+async fn silence(spoken: &AtomicBool, time: Duration) {
+    tokio::time::sleep(time).await;
+    if spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,40 +1,28 @@
 //! What happens to every request.
 
 use crate::authenticate::{Authenticator, NotAuthenticated};
-use crate::respond::{Body, Response, encoded, full};
-use crate::route::route;
+use crate::errors::{INTERNAL, MALFORMED};
+use crate::respond::{Response, encoded, health};
+use crate::route::{Route, protocol_of, route};
+use crate::{Limits, body};
 use access::Caller;
 use aws_wire::{
-    ErrorShape, Fault, Protocol, RequestContext, Service, ServiceDefinition, ServiceError, Violation,
-    validate,
+    Fault, Protocol, RequestContext, Service, ServiceDefinition, ServiceError, Violation, validate,
 };
 use bytes::Bytes;
 use environment::Environment;
 use futures::FutureExt;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderValue, Method};
 use hyper::body::Incoming;
 use identifiers::Region;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use tracing::{Instrument, Span, field};
 
-/// Largest body of an AWS call; PutLogEvents needs 1 MiB and its JSON escapes.
-const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
-/// How long a client may take to send such a body.
-const BODY_TIME: Duration = Duration::from_secs(60);
-
-static SERIALIZATION: ErrorShape = shape("SerializationException", "MalformedInput", 400, Fault::Sender);
-static TOO_LARGE: ErrorShape =
-    shape("RequestEntityTooLargeException", "RequestEntityTooLarge", 413, Fault::Sender);
-static TIMED_OUT: ErrorShape = shape("RequestTimeoutException", "RequestTimeout", 408, Fault::Sender);
-static INTERNAL: ErrorShape = shape("InternalFailure", "InternalFailure", 500, Fault::Receiver);
-
-const fn shape(name: &'static str, query: &'static str, status: u16, fault: Fault) -> ErrorShape {
-    ErrorShape { name, query_code: Some(query), status, fault, message_key: "message" }
-}
+/// Path of the one request that needs no signature.
+const HEALTH_PATH: &str = "/_longshore/health";
 
 /// Serves a protocol that is not an AWS API, such as the registry's or the agents' websockets.
 #[async_trait::async_trait]
@@ -65,21 +53,50 @@ pub struct Config {
 
 /// The request pipeline; cheap to clone.
 #[derive(Clone)]
-pub struct ApiServer(Arc<Config>);
+pub struct ApiServer(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    limits: Limits,
+}
+
+/// How a request is answered when it fails.
+struct Answering<'a> {
+    protocol: Protocol,
+    service: Option<&'static ServiceDefinition>,
+    request_id: &'a str,
+}
 
 impl ApiServer {
     /// A server of what `config` names.
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(config))
+        Self::with_limits(config, Limits::default())
+    }
+
+    /// A server with other bounds than the usual.
+    pub fn with_limits(config: Config, limits: Limits) -> Self {
+        Self(Arc::new(Inner { config, limits }))
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// Answers a request. Never fails; a panic of an operation is answered as an internal failure.
     pub async fn handle(&self, request: http::Request<Incoming>, peer: SocketAddr) -> Response {
-        let request_id = self.0.environment.uuid();
-        let answered = AssertUnwindSafe(self.route(request, peer, &request_id)).catch_unwind().await;
-        let mut response = answered.unwrap_or_else(|_| {
-            tracing::error!(request_id, "an operation panicked");
-            internal(Protocol::Json, None, &request_id)
+        let request_id = self.0.config.environment.uuid();
+        let span = tracing::info_span!(
+            "request",
+            request_id,
+            operation = field::Empty,
+            account = field::Empty,
+            error = field::Empty
+        );
+        let work = AssertUnwindSafe(self.route(request, peer, &request_id)).catch_unwind();
+        let mut response = work.instrument(span.clone()).await.unwrap_or_else(|_| {
+            let _entered = span.enter();
+            tracing::error!("a handler panicked");
+            Answering { protocol: Protocol::Json, service: None, request_id: &request_id }.internal()
         });
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().entry("x-amzn-requestid").or_insert(id);
@@ -89,16 +106,22 @@ impl ApiServer {
 
     async fn route(&self, request: http::Request<Incoming>, peer: SocketAddr, request_id: &str) -> Response {
         let path = request.uri().path();
-        if let Some(handler) = self.0.handlers.iter().find(|handler| handler.serves(path)) {
+        if let Some(handler) = self.0.config.handlers.iter().find(|handler| handler.serves(path)) {
             return self.other_protocol(&**handler, request, request_id).await;
         }
-        if path == "/_longshore/health" && request.method() == Method::GET {
-            return health(&self.0.region);
+        if path == HEALTH_PATH && request.method() == Method::GET {
+            return health(&self.0.config.region);
         }
         let (parts, body) = request.into_parts();
-        match read_body(body).await {
-            Ok(body) => self.call(parts, body, peer.ip(), request_id).await,
-            Err(error) => encoded(Protocol::Json.write_error(None, &error, request_id), request_id),
+        let answering = Answering { protocol: protocol_of(&parts), service: None, request_id };
+        if !body::is_small(&body, &self.0.limits)
+            && let Err(error) = self.0.config.authenticator.known(&parts).await
+        {
+            return answering.refused(error);
+        }
+        match body::read(&parts.headers, body, &self.0.limits).await {
+            Ok(body) => self.aws_call(parts, body, peer.ip(), request_id).await,
+            Err(error) => answering.error(&error),
         }
     }
 
@@ -110,59 +133,40 @@ impl ApiServer {
     ) -> Response {
         let Some(service) = handler.signing_name() else { return handler.handle(request, None).await };
         let (parts, body) = request.into_parts();
-        match self.0.authenticator.caller(&parts, b"", service).await {
+        match self.0.config.authenticator.caller(&parts, b"", service).await {
             Ok(caller) => handler.handle(http::Request::from_parts(parts, body), Some(caller)).await,
-            Err(error) => refused(error, Protocol::Json, None, request_id),
+            Err(error) => Answering { protocol: Protocol::Json, service: None, request_id }.refused(error),
         }
     }
 
-    async fn call(&self, parts: Parts, body: Bytes, source_ip: IpAddr, request_id: &str) -> Response {
-        let route = match route(&self.0.services, &parts, &body) {
+    async fn aws_call(&self, parts: Parts, body: Bytes, source_ip: IpAddr, request_id: &str) -> Response {
+        let route = match route(&self.0.config.services, &parts, &body) {
             Ok(route) => route,
             Err(no) => {
-                return encoded(no.protocol.write_error(no.service, &no.error, request_id), request_id);
+                return Answering { protocol: no.protocol, service: no.service, request_id }.error(&no.error);
             }
         };
-        let (definition, protocol) = (route.service.definition(), route.protocol);
-        let signed_body = if route.in_query { &b""[..] } else { &body };
-        let caller = match self.0.authenticator.caller(&parts, signed_body, definition.signing_name).await {
+        let definition = route.service.definition();
+        let answering = Answering { protocol: route.protocol, service: Some(definition), request_id };
+        let span = Span::current();
+        span.record("operation", route.operation.name);
+        let authenticator = &self.0.config.authenticator;
+        let caller = match authenticator.caller(&parts, &body, definition.signing_name).await {
             Ok(caller) => caller,
-            Err(error) => return refused(error, protocol, Some(definition), request_id),
+            Err(error) => return answering.refused(error),
         };
-        let fail = |error: &ServiceError| {
-            encoded(protocol.write_error(Some(definition), error, request_id), request_id)
-        };
-        let form = if route.in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { &body };
-        let input = match protocol.read(route.operation, form) {
-            Ok(input) => input,
-            Err(error) => return fail(&ServiceError::new(&SERIALIZATION, error.to_string())),
-        };
-        match validate(route.operation.input, &input) {
-            Ok(()) => {}
-            Err(Violation::Constraints(text)) => {
-                return fail(&ServiceError::new(route.service.validation_error(), text));
-            }
-            Err(error) => return fail(&ServiceError::new(&SERIALIZATION, error.to_string())),
-        }
+        span.record("account", caller.account.as_str());
         let context = self.context(&parts, &caller, source_ip, request_id);
-        let answered = route.service.call(route.operation, &context, input).await;
-        tracing::debug!(
-            request_id,
-            service = definition.name,
-            operation = route.operation.name,
-            account = %context.account,
-            error = answered.as_ref().err().map(|error| error.shape.name),
-            "answered"
-        );
-        match answered {
-            Ok(answer) => {
-                encoded(protocol.write(definition, route.operation, &*answer, request_id), request_id)
+        let work = AssertUnwindSafe(run(&route, &parts, &body, &context)).catch_unwind();
+        match work.await {
+            Ok(Ok(answer)) => {
+                let written = route.protocol.write(definition, route.operation, &*answer, request_id);
+                encoded(written, request_id)
             }
-            Err(error) => {
-                if error.shape.fault == Fault::Receiver {
-                    tracing::error!(request_id, operation = route.operation.name, %error, "an operation failed");
-                }
-                fail(&error)
+            Ok(Err(error)) => answering.error(&error),
+            Err(_) => {
+                tracing::error!("an operation panicked");
+                answering.internal()
             }
         }
     }
@@ -172,57 +176,61 @@ impl ApiServer {
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
         RequestContext {
             account: caller.account.clone(),
-            region: self.0.region.clone(),
+            region: self.0.config.region.clone(),
             principal_arn: caller.principal_arn.clone(),
             principal_id: caller.principal_id.clone(),
             request_id: request_id.into(),
             source_ip,
             host: host.unwrap_or_default().into(),
-            time: self.0.environment.now(),
+            time: self.0.config.environment.now(),
         }
     }
 }
 
-async fn read_body(body: Incoming) -> Result<Bytes, ServiceError> {
-    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, MOST_BODY_BYTES).collect()).await;
-    match read {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ServiceError::new(
-            &TOO_LARGE,
-            format!("The request body is larger than {MOST_BODY_BYTES} bytes."),
-        )),
-        Ok(Err(error)) => Err(ServiceError::new(&SERIALIZATION, format!("The body did not arrive: {error}"))),
-        Err(_) => Err(ServiceError::new(&TIMED_OUT, "The body did not arrive in time.")),
-    }
+/// Decodes, validates and runs.
+async fn run(
+    route: &Route<'_>,
+    parts: &Parts,
+    body: &[u8],
+    context: &RequestContext,
+) -> Result<aws_wire::Answer, ServiceError> {
+    let form = if route.in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
+    let input = route
+        .protocol
+        .read(route.operation, form)
+        .map_err(|error| ServiceError::new(&MALFORMED, error.to_string()))?;
+    validate(route.operation.input, &input).map_err(|violation| match violation {
+        Violation::Constraints(text) => ServiceError::new(route.service.validation_error(), text),
+        error @ Violation::Type { .. } => ServiceError::new(&MALFORMED, error.to_string()),
+    })?;
+    route.service.call(route.operation, context, input).await
 }
 
-fn refused(
-    error: NotAuthenticated,
-    protocol: Protocol,
-    service: Option<&'static ServiceDefinition>,
-    request_id: &str,
-) -> Response {
-    match error {
-        NotAuthenticated::Refused(error) => {
-            encoded(protocol.write_error(service, &error.to_service_error(), request_id), request_id)
+impl Answering<'_> {
+    fn error(&self, error: &ServiceError) -> Response {
+        Span::current().record("error", error.shape.name);
+        if error.shape.fault == Fault::Receiver {
+            tracing::error!(%error, "an operation failed");
+        } else {
+            tracing::debug!(%error, "refused");
         }
-        NotAuthenticated::Store(source) => {
-            tracing::error!(request_id, error = %source, "cannot look up an access key");
-            internal(protocol, service, request_id)
+        encoded(self.protocol.write_error(self.service, error, self.request_id), self.request_id)
+    }
+
+    fn refused(&self, error: NotAuthenticated) -> Response {
+        match error {
+            NotAuthenticated::Refused(error) => self.error(&error.to_service_error()),
+            NotAuthenticated::Store(source) => {
+                tracing::error!(error = %source, "cannot look up an access key");
+                self.internal()
+            }
         }
     }
-}
 
-fn internal(protocol: Protocol, service: Option<&'static ServiceDefinition>, request_id: &str) -> Response {
-    let error =
-        ServiceError::new(&INTERNAL, "The request processing has failed because of an internal error.");
-    encoded(protocol.write_error(service, &error, request_id), request_id)
-}
-
-fn health(region: &Region) -> Response {
-    let mut response: http::Response<Body> =
-        http::Response::new(full(format!("{{\"status\":\"ok\",\"region\":\"{region}\"}}\n")));
-    *response.status_mut() = StatusCode::OK;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    fn internal(&self) -> Response {
+        self.error(&ServiceError::new(
+            &INTERNAL,
+            "The request processing has failed because of an internal error.",
+        ))
+    }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use identifiers::Region;
 use std::convert::Infallible;
 
 /// The body of an answer. An error in the middle of it ends the connection.
@@ -27,5 +28,12 @@ pub(crate) fn encoded(encoded: Encoded, request_id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }
+    response
+}
+
+/// The answer of a server that works.
+pub(crate) fn health(region: &Region) -> Response {
+    let mut response = http::Response::new(full(format!("{{\"status\":\"ok\",\"region\":\"{region}\"}}\n")));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,20 +1,19 @@
 //! Which service, operation and protocol a request is for.
 
-use aws_wire::{ErrorShape, Fault, Operation, Protocol, Service, ServiceDefinition, ServiceError};
+use crate::errors::UNKNOWN_OPERATION;
+use aws_wire::{Operation, Protocol, Service, ServiceDefinition, ServiceError};
 use http::request::Parts;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-static UNKNOWN_OPERATION: ErrorShape = ErrorShape {
-    name: "UnknownOperationException",
-    query_code: Some("InvalidAction"),
-    status: 400,
-    fault: Fault::Sender,
-    message_key: "message",
-};
+/// The one HTTP header that names the operation of a JSON call.
+const TARGET: &str = "x-amz-target";
+/// The header that newer protocols announce themselves with.
+const SMITHY_PROTOCOL: &str = "smithy-protocol";
 
 /// What a request asks for.
-pub(crate) struct Route {
-    pub(crate) service: Arc<dyn Service>,
+pub(crate) struct Route<'s> {
+    pub(crate) service: &'s dyn Service,
     pub(crate) operation: &'static Operation,
     pub(crate) protocol: Protocol,
     /// The parameters are in the query string and not in the body.
@@ -28,53 +27,73 @@ pub(crate) struct NoRoute {
     pub(crate) error: ServiceError,
 }
 
+/// The protocol a request seems to speak, for errors that are met before its service is known.
+pub(crate) fn protocol_of(parts: &Parts) -> Protocol {
+    let content_type = parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
+    let asks_by_form = is_form || parts.uri.query().is_some_and(|query| query.contains("Action="));
+    if asks_by_form && !parts.headers.contains_key(TARGET) { Protocol::Query } else { Protocol::Json }
+}
+
 /// Finds the operation of a request: by `X-Amz-Target`, or by `Action` in the body or the query string.
-pub(crate) fn route(services: &[Arc<dyn Service>], parts: &Parts, body: &[u8]) -> Result<Route, NoRoute> {
-    if let Some(target) = parts.headers.get("x-amz-target") {
+pub(crate) fn route<'s>(
+    services: &'s [Arc<dyn Service>],
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Route<'s>, NoRoute> {
+    if let Some(protocol) = parts.headers.get(SMITHY_PROTOCOL) {
+        let name = shorten(protocol.to_str().unwrap_or_default());
+        let text = format!("the protocol '{name}' is not spoken by this region");
+        return Err(nowhere(Protocol::Json, None, text));
+    }
+    if let Some(target) = parts.headers.get(TARGET) {
         return by_target(services, target.to_str().unwrap_or_default());
     }
     let in_query = parts.method == http::Method::GET;
     let form = if in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
-    let field = |name: &str| form_field(form, name);
-    let Some(action) = field("Action") else {
-        return Err(nowhere(Protocol::Json, None, "the request names no operation"));
+    let Some(action) = form_field(form, "Action") else {
+        return Err(nowhere(protocol_of(parts), None, "The request names no operation of this region."));
     };
-    let version = field("Version").unwrap_or_default();
+    let version = form_field(form, "Version").unwrap_or_default();
     let speaks_query = |service: &&Arc<dyn Service>| {
         let definition = service.definition();
         definition.protocols.contains(&"query") && definition.api_version == version
     };
     let Some(service) = services.iter().find(speaks_query) else {
-        let text = format!("Could not find operation {} for version {}", shorten(&action), shorten(&version));
+        let version = if version.is_empty() { "NO_VERSION_SPECIFIED".into() } else { shorten(version) };
+        let text = format!("Could not find operation {} for version {version}", shorten(action));
         return Err(nowhere(Protocol::Query, None, text));
     };
-    find(service, &action, Protocol::Query, in_query)
+    find(&**service, action, Protocol::Query, in_query)
 }
 
-fn by_target(services: &[Arc<dyn Service>], target: &str) -> Result<Route, NoRoute> {
+fn by_target<'s>(services: &'s [Arc<dyn Service>], target: &str) -> Result<Route<'s>, NoRoute> {
     let (prefix, name) = target.rsplit_once('.').unwrap_or((target, ""));
-    match services.iter().find(|service| service.definition().target_prefix == prefix) {
-        Some(service) => find(service, name, Protocol::Json, false),
-        None => {
-            Err(nowhere(Protocol::Json, None, format!("{} is not a service of this region", shorten(target))))
-        }
-    }
+    let speaks_json = |service: &&Arc<dyn Service>| {
+        let definition = service.definition();
+        definition.protocols.contains(&"json") && definition.target_prefix == prefix
+    };
+    let Some(service) = services.iter().find(speaks_json) else {
+        let text = format!("'{}' is not a service of this region.", shorten(target));
+        return Err(nowhere(Protocol::Json, None, text));
+    };
+    find(&**service, name, Protocol::Json, false)
 }
 
-fn find(
-    service: &Arc<dyn Service>,
+fn find<'s>(
+    service: &'s dyn Service,
     name: &str,
     protocol: Protocol,
     in_query: bool,
-) -> Result<Route, NoRoute> {
+) -> Result<Route<'s>, NoRoute> {
     let definition = service.definition();
     if let Some(operation) = definition.operation(name) {
-        return Ok(Route { service: service.clone(), operation, protocol, in_query });
+        return Ok(Route { service, operation, protocol, in_query });
     }
     let text = if definition.unbuilt.contains(&name) {
         format!("{name} is an operation of {} that this region does not implement.", definition.name)
     } else {
-        format!("{} is not an operation of {}.", shorten(name), definition.name)
+        format!("'{}' is not an operation of {}.", shorten(name), definition.name)
     };
     Err(nowhere(protocol, Some(definition), text))
 }
@@ -82,16 +101,16 @@ fn find(
 fn nowhere(
     protocol: Protocol,
     service: Option<&'static ServiceDefinition>,
-    text: impl Into<std::borrow::Cow<'static, str>>,
+    text: impl Into<Cow<'static, str>>,
 ) -> NoRoute {
     NoRoute { protocol, service, error: ServiceError::new(&UNKNOWN_OPERATION, text) }
 }
 
 /// A plain field of a form; names and versions of the API have no encoded characters.
-fn form_field(form: &[u8], name: &str) -> Option<String> {
+fn form_field<'f>(form: &'f [u8], name: &str) -> Option<&'f str> {
     let text = std::str::from_utf8(form).ok()?;
     let pair = text.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
-    pair.map(|(_, value)| value.to_owned())
+    pair.map(|(_, value)| value)
 }
 
 fn shorten(text: &str) -> String {

@@ -1,0 +1,7 @@
+//! The whole pipeline over real connections: what is right, what is wrong in every way, and what is slow.
+
+mod calls;
+mod connections;
+mod probe;
+mod region;
+mod signatures;
