@@ -160,7 +160,7 @@ def test_query_protocol(region):
 def test_presigned_get(region):
     import urllib.request
 
-    url = region.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60)
+    url = region.client("sts").generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
     with urllib.request.urlopen(url) as answer:
         assert b"<Account>123456789012</Account>" in answer.read()
 
