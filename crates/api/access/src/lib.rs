@@ -41,14 +41,7 @@ pub struct Access {
 impl Access {
     /// Opens the region's access, making its secrets at the first start.
     pub async fn open(tables: Tables) -> Result<Self, StoreError> {
-        let secret = if let Some(secret) = tables.get::<RegionSecret>(TOKEN_SECRET).await? {
-            secret
-        } else {
-            let mut key = [0u8; 32];
-            tables.environment().fill_random(&mut key);
-            let secret = Secret::new(hex::encode(key));
-            tables.create(RegionSecret { name: TOKEN_SECRET.to_owned(), secret }).await?
-        };
+        let secret = token_secret(&tables).await?;
         let damaged = |_| StoreError::Unreadable {
             key: TOKEN_SECRET.to_owned(),
             reason: "it is not a key of 32 bytes".to_owned(),
@@ -98,6 +91,20 @@ impl Access {
     /// The caller whom a registry password was given to; `None` when it is forged or expired.
     pub fn registry_caller(&self, password: &str) -> Option<Caller> {
         registry_token::unseal(&self.token_key, password, self.tables.environment().now())
+    }
+}
+
+/// The key that seals registry tokens, made when there is none. Servers that start together take the same one.
+async fn token_secret(tables: &Tables) -> Result<Versioned<RegionSecret>, StoreError> {
+    if let Some(secret) = tables.get::<RegionSecret>(TOKEN_SECRET).await? {
+        return Ok(secret);
+    }
+    let mut key = [0u8; 32];
+    tables.environment().fill_random(&mut key);
+    let secret = RegionSecret { name: TOKEN_SECRET.to_owned(), secret: Secret::new(hex::encode(key)) };
+    match tables.create(secret).await {
+        Err(error @ StoreError::AlreadyExists(_)) => tables.get(TOKEN_SECRET).await?.ok_or(error),
+        made => made,
     }
 }
 

@@ -18,7 +18,10 @@ mod testing;
 
 use aws_wire::{RequestContext, ServiceError};
 use operations as op;
-#[allow(clippy::wildcard_imports, reason = "the macro below names an input and an output for every operation")]
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the macro below names an input and an output for every operation"
+)]
 use shapes::*;
 use store::Tables;
 

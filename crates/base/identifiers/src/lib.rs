@@ -5,6 +5,5 @@
 mod account;
 mod arn;
 
-
-pub use arn::{Arn, ArnError};
 pub use account::{AccountId, AccountIdError, Region, RegionError};
+pub use arn::{Arn, ArnError};

@@ -193,8 +193,9 @@ impl Engine for ContainerEngine {
         if let Some(watch) = self.watches.lock().remove(sandbox) {
             watch.abort();
         }
-        self.runtime.remove(sandbox).await.map_err(failed)?;
-        self.network.detach(sandbox).await.map_err(failed)
+        let (removed, detached) = tokio::join!(self.runtime.remove(sandbox), self.network.detach(sandbox));
+        removed.map_err(failed)?;
+        detached.map_err(failed)
     }
 
     async fn list(&self) -> Result<Vec<String>, EngineError> {

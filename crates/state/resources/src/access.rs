@@ -5,8 +5,10 @@ use environment::Timestamp;
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use zeroize::Zeroize;
 
-/// A secret text. It has no `Debug` form, so it cannot end up in a log by accident.
+/// A secret text. Its `Debug` form does not show it, so it cannot end up in a log by accident; its memory is
+/// overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -20,6 +22,12 @@ impl Secret {
     /// The secret itself; name the reason at the call.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -70,5 +78,24 @@ impl Stored for RegionSecret {
 
     fn key(&self) -> String {
         self.name.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_show() {
+        let key = AccessKey {
+            access_key_id: "AKIAEXAMPLE".to_owned(),
+            secret: Secret::new("hunter2"),
+            account: "123456789012".parse().expect("an account"),
+            principal_arn: "arn:aws:iam::123456789012:root".to_owned(),
+            principal_id: "123456789012".to_owned(),
+            active: true,
+            created_at: Timestamp::from_seconds(1),
+        };
+        assert!(!format!("{key:?}").contains("hunter2"));
     }
 }

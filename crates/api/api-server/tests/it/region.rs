@@ -109,7 +109,9 @@ impl TestRegion {
         sign(&mut parts, body.as_bytes(), signer, service, at).expect("signs");
         let mut text = "POST / HTTP/1.1\r\n".to_owned();
         for (name, value) in &parts.headers {
-            text += &format!("{name}: {}\r\n", value.to_str().expect("text"));
+            for part in [name.as_str(), ": ", value.to_str().expect("text"), "\r\n"] {
+                text.push_str(part);
+            }
         }
         text + &format!("content-length: {}\r\n\r\n{body}", body.len())
     }

@@ -133,3 +133,92 @@ fn presigned_requests_expire() {
     assert_eq!(verified(&good, b"", SECRET, late, "sts"), Err(AuthError::Expired));
     assert_eq!(verified(&unsigned, b"", SECRET, now, "sts"), Err(AuthError::Mismatch));
 }
+
+/// Signatures that botocore 1.43 makes with the same key at the same second.
+#[test]
+fn as_botocore_signs() {
+    /// Method, target, headers, body, signature.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let json = [("x-amz-target", "T.Op"), ("content-type", "application/x-amz-json-1.1")];
+    let spaced = [("x-spaced", "  a   b  c "), ("zebra", "z"), ("x-amz-meta", "m")];
+    let cases: [Case<'_>; 8] = [
+        ("GET", "/", &[], "", "c027d33560e11f7aa7020c393b307fda420be72894e9ab89028c97420f96fc5a"),
+        (
+            "GET",
+            "/?b=2&a=1&a=0&B=3",
+            &[],
+            "",
+            "f659857633d2532f3f6001b4bd92f189d6938d42bf798f36e9c4450b9018b0d5",
+        ),
+        (
+            "GET",
+            "/?k=%2F%20~-_.%E1%88%B4&empty=&a%2Bb=c%3Dd",
+            &[],
+            "",
+            "cf1704f005ded0bc9f6203b4d2484ca8a88ec1f7f401daa964413017fc7f45c2",
+        ),
+        (
+            "GET",
+            "/a/./b/../c//d/",
+            &[],
+            "",
+            "58b2b692f44372759e86ef1d43a9252e9f6e64d938b50ac71319e8b0d804c4e6",
+        ),
+        (
+            "GET",
+            "/tags/arn%3Aaws%3Aeks%3Aus-east-1%3A123456789012%3Acluster%2Fx",
+            &[],
+            "",
+            "31fe40eb023b853f84352db81d5292a5a89eccb04de0533e3d3414b42329548e",
+        ),
+        ("GET", "/%E1%88%B4", &[], "", "5775962ca41dd90d4c74ddcbae08f31da1a862cb3ee4508d078f6aa89b9973d5"),
+        (
+            "POST",
+            "/",
+            &json,
+            "{\"a\":\"€\"}",
+            "982fc50afc630201aadb1944a5c61b152ee9edb237e890a3878db3e1921c8b41",
+        ),
+        ("POST", "/", &spaced, "x", "326f7d473b5922bcc5d3db91da7eae399e5ee9cefd0865d4f63394deae93471f"),
+    ];
+    let now = time("20260102T030405Z");
+    let signer = Signer {
+        access_key_id: KEY.into(),
+        secret_access_key: SECRET.into(),
+        session_token: None,
+        region: "us-east-1".into(),
+    };
+    for (method, target, headers, body, signature) in cases {
+        let mut request =
+            Request::builder().method(method).uri(target).header("host", "example.amazonaws.com");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut parts = parts(request);
+        sign(&mut parts, body.as_bytes(), &signer, "service", now).expect("signs");
+        let made = parts.headers["authorization"].to_str().expect("text");
+        assert!(made.ends_with(&format!("Signature={signature}")), "{target}: {made}");
+        assert_eq!(verified(&parts, body.as_bytes(), SECRET, now, "service"), Ok(()), "{target}");
+    }
+    let presigned = "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&\
+        X-Amz-Credential=AKIDEXAMPLE%2F20260102%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date=20260102T030405Z&\
+        X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&\
+        X-Amz-Signature=36f659196aa1cb1129e3cdc33376d379f636e1297d497b34ad4b4ac8454b22c7";
+    let get = |cluster| {
+        parts(Request::get(presigned).header("host", "localhost:4566").header("x-k8s-aws-id", cluster))
+    };
+    assert_eq!(verified(&get("my cluster"), b"", SECRET, now, "sts"), Ok(()));
+    assert_eq!(verified(&get("another"), b"", SECRET, now, "sts"), Err(AuthError::Mismatch));
+}
+
+#[test]
+fn a_key_that_is_made_anew_is_another() {
+    let now = time("20260102T030405Z");
+    let request = signed(b"{}", now, "ecs");
+    let query = Vec::new();
+    let authorization = parse(&request, &query).expect("parses");
+    let verifier = Verifier::default();
+    assert_eq!(verifier.verify(&authorization, &request, b"{}", SECRET), Ok(()));
+    assert_eq!(verifier.verify(&authorization, &request, b"{}", "another"), Err(AuthError::Mismatch));
+    assert_eq!(verifier.verify(&authorization, &request, b"{}", SECRET), Ok(()));
+}
