@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod models;
 mod probe;
 mod region;
 mod signatures;
