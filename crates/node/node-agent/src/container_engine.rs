@@ -124,10 +124,10 @@ impl Engine for ContainerEngine {
         };
         let network =
             SandboxNetworkSpec { id: plan.id.clone(), address: plan.address, mac: plan.mac.clone() };
-        // The shim needs the namespace only when it starts a container.
-        let (attached, created) = tokio::join!(self.network.attach(&network), self.runtime.create(&spec));
-        attached.map_err(failed)?;
-        self.follow(created.map_err(failed)?, events);
+        // The shim takes a copy of the machine's mounts when it starts, so the namespace must be mounted before.
+        self.network.attach(&network).await.map_err(failed)?;
+        let created = self.runtime.create(&spec).await.map_err(failed)?;
+        self.follow(created, events);
         Ok(())
     }
 
