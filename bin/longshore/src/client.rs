@@ -28,7 +28,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(endpoint: &str, region: &str, key: &AccessKeyFile) -> Result<Self> {
+    pub(crate) fn new(endpoint: &str, region: &str, key: &AccessKeyFile) -> Self {
         let signer = Signer {
             access_key_id: key.access_key_id.clone(),
             secret_access_key: key.secret_access_key.clone(),
@@ -37,7 +37,7 @@ impl Client {
         };
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
         let endpoint = endpoint.trim_end_matches('/').to_owned();
-        Ok(Self { http, endpoint, signer, environment: Environment::real() })
+        Self { http, endpoint, signer, environment: Environment::real() }
     }
 
     /// Calls an operation of ECS.

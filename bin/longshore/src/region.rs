@@ -217,7 +217,7 @@ impl Region {
     }
 
     /// A client with the root key.
-    pub(crate) fn client(&self) -> Result<Client> {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.endpoint(), self.name(), &self.key)
     }
 

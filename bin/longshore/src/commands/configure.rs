@@ -79,7 +79,10 @@ fn with_section(text: &str, section: &str, values: &[(&str, &str)]) -> String {
     out.push_str(&header);
     out.push('\n');
     for (name, value) in values {
-        out.push_str(&format!("{name} = {value}\n"));
+        out.push_str(name);
+        out.push_str(" = ");
+        out.push_str(value);
+        out.push('\n');
     }
     out
 }

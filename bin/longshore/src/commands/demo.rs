@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: DemoArgs) -> Result<()> {
 }
 
 async fn show(region: &Region, begun: Instant, stay: bool) -> Result<()> {
-    let client = region.client()?;
+    let client = region.client();
     push(region, &client, begun).await?;
     let task = run_task(region, &client, begun).await?;
     let address = wait_until_running(&client, &task, begun).await?;

@@ -18,7 +18,7 @@ pub(crate) struct StatusArgs {
 /// Asks the region through its own API and prints what it says.
 pub(crate) async fn run(arguments: StatusArgs) -> Result<()> {
     let (endpoint, key) = region_of(arguments.data_dir)?;
-    let client = Client::new(&endpoint.endpoint, &endpoint.region, &key)?;
+    let client = Client::new(&endpoint.endpoint, &endpoint.region, &key);
     let clusters = client.all_pages("ecs", "ListClusters", "clusterArns", &json!({})).await?;
     println!(
         "region    {} of account {} at {} (process {})",

@@ -82,7 +82,7 @@ fn describe(response: &mut Response, digest: &Digest) {
 async fn read(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Response, RegistryError> {
     let wanted = parts.headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(range);
     let blob = registry.blobs.read(digest, wanted.unwrap_or(BlobRange::All)).await?;
-    let frames = blob.stream.map_ok(Frame::data).map_err(|error| error.into());
+    let frames = blob.stream.map_ok(Frame::data).map_err(Into::into);
     let mut response = http::Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
     describe(&mut response, digest);
     set(&mut response, header::CONTENT_LENGTH, &blob.length.to_string());

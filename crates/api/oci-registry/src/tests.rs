@@ -12,7 +12,7 @@ struct Fixture {
     registry: Registry,
     token: String,
     tables: Tables,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 async fn fixture() -> Fixture {
@@ -35,7 +35,7 @@ async fn fixture() -> Fixture {
         tables.create(repository).await.expect("creates");
     }
     let config = RegistryConfig { account, create_on_push: false };
-    Fixture { registry: Registry::new(tables.clone(), blobs, access, config), token, tables, _dir: dir }
+    Fixture { registry: Registry::new(tables.clone(), blobs, access, config), token, tables, dir }
 }
 
 impl Fixture {
@@ -205,7 +205,7 @@ async fn a_sweep_keeps_what_is_used_or_young() {
     let later = f.tables.environment().now() + std::time::Duration::from_secs(2 * 24 * 3600);
     let (environment, _clock) = Environment::simulated(later, 1);
     let tables = Tables::new(f.tables.store().clone(), environment.clone());
-    let blobs = BlobStore::local(f._dir.path(), environment).expect("opens");
+    let blobs = BlobStore::local(f.dir.path(), environment).expect("opens");
     let access = f.registry.0.access.clone();
     let later = Registry::new(tables, blobs, access, f.registry.0.config.clone());
     let swept = later.sweep().await.expect("sweeps");

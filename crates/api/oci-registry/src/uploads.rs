@@ -42,7 +42,7 @@ where
             append(registry, &id, None, body).await?;
             finish(registry, place, &id, &digest).await
         }
-        None => progress(StatusCode::ACCEPTED, place, &id, 0),
+        None => Ok(progress(StatusCode::ACCEPTED, place, &id, 0)),
     }
 }
 
@@ -63,11 +63,11 @@ where
     match parts.method {
         Method::GET => {
             let length = registry.blobs.upload_length(&id).await?;
-            progress(StatusCode::NO_CONTENT, place, &id, length)
+            Ok(progress(StatusCode::NO_CONTENT, place, &id, length))
         }
         Method::PATCH => {
             let length = append(registry, &id, chunk_start(parts)?, body).await?;
-            progress(StatusCode::ACCEPTED, place, &id, length)
+            Ok(progress(StatusCode::ACCEPTED, place, &id, length))
         }
         Method::PUT => {
             let digest = query.get("digest");
@@ -120,15 +120,10 @@ fn created(place: &Place, digest: &Digest) -> Response {
     response
 }
 
-fn progress(
-    status: StatusCode,
-    place: &Place,
-    id: &UploadId,
-    length: u64,
-) -> Result<Response, RegistryError> {
+fn progress(status: StatusCode, place: &Place, id: &UploadId, length: u64) -> Response {
     let mut response = empty(status);
     set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/uploads/{id}", place.name));
     set(&mut response, header::RANGE, &format!("0-{}", length.saturating_sub(1)));
     set(&mut response, UPLOAD, &id.to_string());
-    Ok(response)
+    response
 }

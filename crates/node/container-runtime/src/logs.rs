@@ -181,10 +181,11 @@ impl LogReader {
             if !records.is_empty() {
                 return Ok(LogChunk::Records(records));
             }
-            if shim_gone || !self.folder.exists() {
+            if shim_gone {
                 self.ended = true;
             } else if !self.ended {
-                // After its end is seen, the log is looked at once more, for what was written just before.
+                // The log may not be there yet, when it is opened before its container starts. After the shim's end
+                // is seen, the log is looked at once more, for what was written just before.
                 shim_gone = !shim_lives(&self.lock);
                 if !shim_gone {
                     tokio::time::sleep(wait).await;

@@ -11,14 +11,14 @@ mod serve;
 use crate::cgroup;
 use crate::spec::SandboxSpec;
 use nix::fcntl::{Flock, FlockArg};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, setsid};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 
 /// Runs this process as a shim and never returns. `arguments` are those after [`crate::SHIM_COMMAND`]: the sandbox's
@@ -62,6 +62,20 @@ fn start(folder: PathBuf, group: String) -> Result<(), String> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| format!("make a mount namespace: {error}"))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
         .map_err(|error| format!("detach the mount namespace: {error}"))?;
+    let_go_of_namespaces(&spec.network_namespace);
     cgroup::create(&group, &spec).map_err(failed("create the control group"))?;
     serve::Shim::new(folder, group, spec, listener)?.serve()
+}
+
+/// Unmounts the network namespaces of other tasks from this process's own copy of the mounts, where they would outlive
+/// their tasks.
+fn let_go_of_namespaces(own: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // Fields: id, parent, device, root, mount point, options, ..., "-", type, ...
+    let others =
+        mounts.lines().filter(|line| line.contains(" - nsfs ")).filter_map(|line| line.split(' ').nth(4));
+    for path in others.map(Path::new).filter(|path| *path != own) {
+        // What stays mounted is only kept for as long as this process lives.
+        let _ = umount2(path, MntFlags::MNT_DETACH);
+    }
 }
