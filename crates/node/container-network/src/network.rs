@@ -143,11 +143,6 @@ impl Network {
         Ok(answer)
     }
 
-    /// Where the task's namespace is or will be, so that others can be told before it is made.
-    pub fn namespace_path(&self, id: &str) -> Result<PathBuf, NetworkError> {
-        self.0.path(id)
-    }
-
     /// Removes the task's namespace and interface; nothing happens when there is none.
     pub async fn detach(&self, id: &str) -> Result<(), NetworkError> {
         let path = self.0.path(id)?;

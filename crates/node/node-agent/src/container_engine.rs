@@ -110,22 +110,21 @@ impl Engine for ContainerEngine {
             // Half made by an agent that died.
             self.remove_sandbox(&plan.id).await?;
         }
-        let gateway = self.network.gateway();
-        let files = TaskFiles::new(&plan.hostname, plan.address, gateway, &plan.search, &[]);
+        let network =
+            SandboxNetworkSpec { id: plan.id.clone(), address: plan.address, mac: plan.mac.clone() };
+        // The shim takes a copy of the machine's mounts when it starts, so the namespace must be mounted before.
+        let namespace = self.network.attach(&network).await.map_err(failed)?;
+        let files = TaskFiles::new(&plan.hostname, plan.address, namespace.gateway, &plan.search, &[]);
         let spec = SandboxSpec {
             id: plan.id.clone(),
             hostname: plan.hostname.clone(),
-            network_namespace: self.network.namespace_path(&plan.id).map_err(failed)?,
+            network_namespace: namespace.path,
             hosts: files.hosts,
             resolv_conf: files.resolv_conf,
             cpu: plan.cpu,
             memory: plan.memory.map(|mib| u64::from(mib) << 20),
             pids: MOST_PROCESSES,
         };
-        let network =
-            SandboxNetworkSpec { id: plan.id.clone(), address: plan.address, mac: plan.mac.clone() };
-        // The shim takes a copy of the machine's mounts when it starts, so the namespace must be mounted before.
-        self.network.attach(&network).await.map_err(failed)?;
         let created = self.runtime.create(&spec).await.map_err(failed)?;
         self.follow(created, events);
         Ok(())
