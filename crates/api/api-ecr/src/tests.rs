@@ -132,8 +132,14 @@ async fn images() {
     assert_eq!(got.images.map(|images| images.len()), Some(1));
     let codes: Vec<_> =
         got.failures.into_iter().flatten().filter_map(|failure| failure.failure_code).collect();
-    use ImageFailureCode as C;
-    assert_eq!(codes, [C::ImageNotFound, C::InvalidImageDigest, C::MissingDigestAndTag]);
+    assert_eq!(
+        codes,
+        [
+            ImageFailureCode::ImageNotFound,
+            ImageFailureCode::InvalidImageDigest,
+            ImageFailureCode::MissingDigestAndTag
+        ]
+    );
     let delete =
         |image_ids| BatchDeleteImageRequest { repository_name: "app".into(), image_ids, registry_id: None };
     let ids = vec![
@@ -145,7 +151,7 @@ async fn images() {
     let deleted = service.batch_delete_image(&context, delete(ids)).await.expect("deletes");
     assert_eq!(deleted.image_ids.map(|ids| ids.len()), Some(3));
     let failed = deleted.failures.expect("failures");
-    assert_eq!(failed[0].failure_code, Some(C::ImageReferencedByManifestList));
+    assert_eq!(failed[0].failure_code, Some(ImageFailureCode::ImageReferencedByManifestList));
     let left = service
         .images(&service.repository(&context, None, "app").await.expect("is there"))
         .await
