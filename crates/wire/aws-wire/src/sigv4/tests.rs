@@ -1,3 +1,5 @@
+//! The signature against known ones, and everything that must not pass.
+
 use super::*;
 use http::Request;
 
