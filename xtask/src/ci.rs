@@ -95,7 +95,7 @@ const PERMISSIVE: &[&str] = &[
 /// Packages whose licence is not on the list, and why they may be linked all the same.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("pathrs", "MPL-2.0 covers its own files only, which are linked unchanged; libcontainer needs it"),
-    ("rust-criu", "Apache-2.0, said in its LICENSE file and not in its manifest; libcontainer needs it"),
+    ("rust-criu", "MIT, said in its LICENSE file and not in its manifest; libcontainer needs it"),
 ];
 
 /// Whether an SPDX expression can be met with permissive licences alone.

@@ -19,11 +19,14 @@ use record::{Life, SandboxLife, TaskRecord};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 /// Sandbox events that wait for the runner; a sandbox has few.
 const EVENT_QUEUE: usize = 64;
+/// Pause after work that panicked, so that a lasting fault takes no whole core.
+const MEND_PAUSE: Duration = Duration::from_secs(1);
 /// Files of a task in its directory.
 const PAYLOAD_FILE: &str = "task.json";
 const STATE_FILE: &str = "state.json";
@@ -71,6 +74,8 @@ pub(crate) struct Runner {
     reporting: bool,
     /// Output is awaited and all is being removed.
     removing: bool,
+    /// Some work panicked, so what is under way is not known any more.
+    broken: bool,
 }
 
 /// A container's output on its way.
@@ -118,6 +123,7 @@ impl Runner {
             shippers: HashMap::new(),
             reporting: false,
             removing: false,
+            broken: false,
         };
         (runner, handle)
     }
@@ -139,11 +145,23 @@ impl Runner {
             if let Some(event) = event {
                 wake_at = self.step(event).await;
             }
+            if self.broken {
+                wake_at = self.mend().await;
+            }
         }
         if let Err(error) = disk::remove_dir(&self.dir).await {
             tracing::warn!(task = self.task.id, %error, "the files of a task that is over stay");
         }
         tracing::info!(task = self.task.id, "task is over");
+    }
+
+    /// Begins anew from what is on the machine, as after a restart of the agent.
+    async fn mend(&mut self) -> Option<Timestamp> {
+        self.host.environment.sleep(MEND_PAUSE).await;
+        self.work.shutdown().await;
+        (self.broken, self.reporting, self.removing) = (false, false, false);
+        self.resume().await;
+        self.step(Event::Tick).await
     }
 
     /// Learns what became of the sandbox while no agent ran.
@@ -208,6 +226,7 @@ impl Runner {
             Err(error) => {
                 if error.is_panic() {
                     tracing::error!(task = self.task.id, %error, "work of a task panicked");
+                    self.broken = true;
                 }
                 None
             }
@@ -244,31 +263,27 @@ impl Runner {
     }
 
     fn carry_out(&mut self, action: Action) {
-        tracing::debug!(task = self.task.id, ?action, "acting");
+        let (host, task) = (self.host.clone(), self.task.clone());
         match action {
             Action::Pull(container) => {
-                let pull = work::pull(self.host.clone(), self.task.clone(), container);
-                self.pulls.push(self.work.spawn(pull));
+                let pull = self.work_on("pull", work::pull(host, task, container));
+                self.pulls.push(pull);
             }
             Action::MakeSandbox => {
                 let events = self.sandbox_events.0.clone();
-                self.work.spawn(work::make_sandbox(
-                    self.host.clone(),
-                    self.task.clone(),
-                    self.dir.join("volumes"),
-                    events,
-                ));
+                let volumes = self.dir.join("volumes");
+                self.work_on("make sandbox", work::make_sandbox(host, task, volumes, events));
             }
             Action::Start(container) => {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
-                let plan = self.task.containers[container].plan(&image, &self.dir.join("volumes"));
-                self.work.spawn(work::start(self.host.clone(), self.task.clone(), container, plan));
+                let plan = task.containers[container].plan(&image, &self.dir.join("volumes"));
+                self.work_on("start", work::start(host, task, container, plan));
             }
             Action::Signal(container, signal) => {
-                self.work.spawn(work::signal(self.host.clone(), self.task.clone(), container, signal));
+                self.work_on("signal", work::signal(host, task, container, signal));
             }
             Action::Check(container) => {
-                self.work.spawn(work::check(self.host.clone(), self.task.clone(), container));
+                self.work_on("check", work::check(host, task, container));
             }
             Action::Remove => {
                 self.removing = true;
@@ -276,9 +291,26 @@ impl Runner {
                     pull.abort();
                 }
                 let shippers = self.shippers.drain().map(|(_, shipping)| shipping.task).collect();
-                self.work.spawn(work::remove(self.host.clone(), self.task.clone(), shippers));
+                self.work_on("remove", work::remove(host, task, shippers));
             }
         }
+    }
+
+    /// Starts work and logs how long it took.
+    fn work_on(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> AbortHandle {
+        let environment = self.host.environment.clone();
+        let task = self.task.id.clone();
+        self.work.spawn(async move {
+            let began = environment.now();
+            let done = work.await;
+            let ms = environment.now().since(began).as_millis();
+            tracing::debug!(task, work = name, ms, "done");
+            done
+        })
     }
 
     /// Output is read as soon as there can be some; that of a container which has ended already, too.
@@ -319,7 +351,7 @@ impl Runner {
         };
         self.reporting = true;
         let (host, task) = (self.host.clone(), self.task.clone());
-        self.work.spawn(async move {
+        self.work_on("report", async move {
             host.api.submit(&task, &report).await;
             Done::Event(Event::Reported)
         });
