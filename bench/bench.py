@@ -51,7 +51,7 @@ def run_task():
     region = Region()
     try:
         tasks, image = prepared(region)
-        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"]}])
+        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"], "stopTimeout": 2}])
         samples, started = [], []
         for _ in range(21):
             begun = time.perf_counter()
@@ -168,7 +168,7 @@ def api():
         for i in range(10):
             tasks.ecs.create_cluster(clusterName=f"rps{i}")
             region.client("ecr").create_repository(repositoryName=f"rps/r{i}")
-        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"]}])
+        definition = tasks.register([{"name": "main", "image": image, "command": ["sleep", "600"], "stopTimeout": 2}])
         arns = [tasks.run(definition) for _ in range(5)]
         for arn in arns:
             tasks.wait(arn, "RUNNING")

@@ -122,7 +122,7 @@ class Region:
         """Stops the server; tasks go on."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=90)
         self.log.close()
 
     def close(self):

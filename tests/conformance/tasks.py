@@ -24,6 +24,8 @@ class Tasks:
             "name": name,
             "image": image,
             "essential": True,
+            # The first process of a container ignores SIGTERM unless it handles it, as busybox's sleep does not.
+            "stopTimeout": 2,
             "logConfiguration": {
                 "logDriver": "awslogs",
                 "options": {"awslogs-group": self.group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"},

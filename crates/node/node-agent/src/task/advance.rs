@@ -465,6 +465,11 @@ fn line_up_report(record: &mut TaskRecord) {
     if report.status == Status::Pending && !any_started {
         return;
     }
+    // The last report is only a removal away and says it all.
+    let nearly_over = record.all_ended() && record.sandbox != SandboxLife::Removed;
+    if nearly_over && record.last_report.as_ref().is_some_and(|old| old.status == report.status) {
+        return;
+    }
     let told = |old: &Report| old.status == report.status && old.containers == report.containers;
     if record.last_report.as_ref().is_some_and(told) {
         return;
