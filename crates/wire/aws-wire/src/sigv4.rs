@@ -12,7 +12,7 @@ pub use parse::{Authorization, parse};
 pub use sign::{Signer, sign};
 
 use crate::{ErrorShape, Fault, ServiceError};
-use canonical::{canonical_request, string_to_sign};
+use canonical::{canonical_request, hexadecimal, string_to_sign};
 use environment::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
@@ -137,7 +137,7 @@ impl Verifier {
         let text = string_to_sign(authorization, &request);
         let mut mac = self.key(authorization, secret).mac.clone();
         mac.update(text.as_bytes());
-        let signature = hex::encode(mac.finalize().into_bytes());
+        let signature = hexadecimal(&mac.finalize().into_bytes());
         if bool::from(signature.as_bytes().ct_eq(authorization.signature.as_bytes())) {
             Ok(())
         } else {

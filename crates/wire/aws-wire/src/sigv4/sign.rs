@@ -1,6 +1,6 @@
 //! Signing requests of our own clients.
 
-use super::canonical::{canonical_request, payload_hash, string_to_sign};
+use super::canonical::{canonical_request, hexadecimal, payload_hash, string_to_sign};
 use super::{ALGORITHM, AuthError, Authorization, hmac, signing_key};
 use environment::Timestamp;
 use http::HeaderValue;
@@ -55,7 +55,7 @@ pub fn sign(
     };
     let request = canonical_request(&authorization, parts, &payload_hash(body))?;
     let key = signing_key(&signer.secret_access_key, authorization.date, &signer.region, service);
-    let signature = hex::encode(hmac(&key, string_to_sign(&authorization, &request).as_bytes()));
+    let signature = hexadecimal(&hmac(&key, string_to_sign(&authorization, &request).as_bytes()));
     let value = format!(
         "{ALGORITHM} Credential={credential}, SignedHeaders={}, Signature={signature}",
         authorization.signed_headers.join(";"),

@@ -128,7 +128,7 @@ fn presigned_requests_expire() {
     let authorization = parse(&unsigned, &query).expect("parses");
     let request = canonical_request(&authorization, &unsigned, &payload_hash(b"")).expect("canonical");
     let key = signing_key(SECRET, "20260102", "us-east-1", "sts");
-    let signature = hex::encode(hmac(&key, string_to_sign(&authorization, &request).as_bytes()));
+    let signature = hexadecimal(&hmac(&key, string_to_sign(&authorization, &request).as_bytes()));
     let good = build(&signature);
     assert_eq!(verified(&good, b"", SECRET, now, "sts"), Ok(()));
     let late = Timestamp::from_seconds(now.as_seconds() + 61);
