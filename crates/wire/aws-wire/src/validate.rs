@@ -353,4 +353,15 @@ mod tests {
             assert!(matches!(validate(&INPUT, &node), Err(Violation::Type { .. })), "{json}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_is_a_panic(json in "[{][\"a-z:,0-9\\[\\]{}]{0,60}[}]", name in "\\PC{0,300}") {
+            if let Ok(node) = serde_json::from_str::<Node>(&json) {
+                let _ = validate(&INPUT, &node);
+            }
+            let named = Node::Map(vec![("name".to_owned(), Node::Text(name))]);
+            let _ = validate(&INPUT, &named);
+        }
+    }
 }

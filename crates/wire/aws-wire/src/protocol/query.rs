@@ -240,4 +240,11 @@ mod tests {
         assert!(read(&INPUT, "a.".repeat(1000).as_bytes()).is_err());
         assert!(read(&INPUT, "a=1&".repeat(30_000).as_bytes()).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_form_is_a_panic(form in "((Flat|FlatMap|List|Map|Name|member|entry|key|1|.|=|&|%[0-9a-f]{2}){0,40})") {
+            let _ = read(&INPUT, form.as_bytes());
+        }
+    }
 }

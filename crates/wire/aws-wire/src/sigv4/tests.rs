@@ -224,3 +224,41 @@ fn a_key_that_is_made_anew_is_another() {
     assert_eq!(verifier.verify(&authorization, &request, b"{}", "another"), Err(AuthError::Mismatch));
     assert_eq!(verifier.verify(&authorization, &request, b"{}", SECRET), Ok(()));
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_request_that_is_signed_is_verified(
+        path in "(/[a-zA-Z0-9._~%2 -]{0,5}){1,4}",
+        query in "([a-cA-C+*~.]{1,3}(=[a-c%2F+=-]{0,4})?&?){0,4}",
+        value in "[ -~]{0,12}",
+        body in "\\PC{0,20}",
+    ) {
+        let target = format!("{}?{query}", path.replace(' ', "%20").replace('%', "%25"));
+        let request = Request::post(target).header("host", "h").header("x-any", value);
+        let mut parts = parts(request);
+        let signer = Signer {
+            access_key_id: KEY.into(),
+            secret_access_key: SECRET.into(),
+            session_token: None,
+            region: "us-east-1".into(),
+        };
+        let now = time("20260102T030405Z");
+        sign(&mut parts, body.as_bytes(), &signer, "ecs", now).expect("signs");
+        proptest::prop_assert_eq!(verified(&parts, body.as_bytes(), SECRET, now, "ecs"), Ok(()));
+        let longer = format!("{body}.");
+        proptest::prop_assert_eq!(
+            verified(&parts, longer.as_bytes(), SECRET, now, "ecs"),
+            Err(AuthError::Mismatch)
+        );
+    }
+
+    #[test]
+    fn no_authorization_is_a_panic(header in "(AWS4-HMAC-SHA256 )?[ -~]{0,80}", query in "[!-~&&[^#]]{0,80}") {
+        let build = Request::get(format!("/?X-Amz-Signature=0&{query}")).header("x-amz-date", "20260102T030405Z");
+        for request in [build.body(()), Request::get("/").header("authorization", header).body(())] {
+            let Ok(request) = request else { continue };
+            let parts = request.into_parts().0;
+            let _ = verified(&parts, b"", SECRET, time("20260102T030405Z"), "ecs");
+        }
+    }
+}
