@@ -137,8 +137,11 @@ pub(super) fn write_error(
 ) -> Encoded {
     let mut writer = XmlWriter::new();
     let blame = if error.shape.fault == Fault::Sender { "Sender" } else { "Receiver" };
-    let namespace = service.map_or("", |service| service.xml_namespace);
-    writer.raw(&format!("<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{blame}</Type><Code>"));
+    match service {
+        Some(service) => writer.raw(&format!("<ErrorResponse xmlns=\"{}\">", service.xml_namespace)),
+        None => writer.raw("<ErrorResponse>"),
+    }
+    writer.raw(&format!("<Error><Type>{blame}</Type><Code>"));
     writer.escaped(error.shape.query_code.unwrap_or(error.shape.name));
     writer.raw("</Code><Message>");
     writer.escaped(&error.message);
