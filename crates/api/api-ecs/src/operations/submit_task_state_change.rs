@@ -52,6 +52,10 @@ fn apply(task: &mut Task, input: &SubmitTaskStateChangeRequest, context: &Reques
                 task.execution_stopped_at.or(input.execution_stopped_at).or(Some(context.time));
             task.advance(TaskEvent::ContainersStopped, context.time);
         }
+        // The agent reports a task that is not yet running when one of its containers is.
+        _ if task.containers.iter().any(|container| container.last_status == "RUNNING") => {
+            task.advance(TaskEvent::Activated, context.time);
+        }
         _ => {}
     }
 }
