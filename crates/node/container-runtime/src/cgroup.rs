@@ -6,7 +6,7 @@
 use crate::protocol::Usage;
 use crate::spec::SandboxSpec;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -38,6 +38,24 @@ pub(crate) fn folders(group: &str) -> Vec<PathBuf> {
 pub(crate) fn controllers() -> Vec<&'static str> {
     let there = |name: &&&str| Path::new(ROOT).join(**name).join("cgroup.procs").exists();
     V1_CONTROLLERS.iter().filter(there).copied().collect()
+}
+
+/// Whether a control group keeps containers from opening devices of the host. Version 2 does it with a program in the
+/// kernel, which `libcontainer` loads only with a C library; there device nodes are refused in other ways.
+pub(crate) fn guards_devices() -> bool {
+    !is_v2() && controllers().contains(&"devices")
+}
+
+/// Moves this process out of the groups by which a service manager finds what belongs to a service. Without it,
+/// stopping the service would end the shim and, where only these hierarchies name them, its containers.
+pub(crate) fn leave_service() {
+    for hierarchy in ["", "systemd", "unified"] {
+        let path = Path::new(ROOT).join(hierarchy).join("cgroup.procs");
+        if let Ok(mut file) = fs::File::options().write(true).open(path) {
+            // Inside a container's own group there may be no way out, nor a service manager.
+            let _ = file.write_all(b"0");
+        }
+    }
 }
 
 /// Makes the group of a sandbox and sets the task's limits.

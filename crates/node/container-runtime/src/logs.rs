@@ -62,6 +62,8 @@ pub(crate) struct LogWriter {
     segment: u64,
     file: File,
     size: u64,
+    /// Records that the disk had no room for yet. While there are some, nothing more is taken from the container.
+    pending: Vec<u8>,
     /// An unfinished line of standard output and of standard error.
     lines: [Vec<u8>; 2],
 }
@@ -74,7 +76,14 @@ impl LogWriter {
     pub(crate) fn create(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let file = OpenOptions::new().create(true).append(true).open(segment_path(folder, 0))?;
-        Ok(Self { folder: folder.to_owned(), segment: 0, file, size: 0, lines: [Vec::new(), Vec::new()] })
+        Ok(Self {
+            folder: folder.to_owned(),
+            segment: 0,
+            file,
+            size: 0,
+            pending: Vec::new(),
+            lines: [Vec::new(), Vec::new()],
+        })
     }
 
     /// Takes what a container wrote to one of its streams.
@@ -111,25 +120,38 @@ impl LogWriter {
 
     /// Whether the log has no room until a reader catches up.
     pub(crate) fn is_full(&self) -> bool {
+        !self.pending.is_empty() || self.is_unread()
+    }
+
+    /// Writes what the disk had no room for before.
+    pub(crate) fn retry(&mut self) -> io::Result<()> {
+        self.append(&[])
+    }
+
+    fn is_unread(&self) -> bool {
         self.segment >= MOST_SEGMENTS
             && self.size >= SEGMENT_BYTES
             && segment_path(&self.folder, self.segment - MOST_SEGMENTS + 1).exists()
     }
 
+    /// Appends whole records, or keeps them for later when that fails: a torn record would hide all that follow.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.is_empty() {
+        self.pending.extend_from_slice(bytes);
+        if self.pending.is_empty() {
             return Ok(());
         }
         if self.size >= SEGMENT_BYTES {
+            let path = segment_path(&self.folder, self.segment + 1);
+            self.file = OpenOptions::new().create(true).append(true).open(path)?;
             self.segment += 1;
-            self.file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(segment_path(&self.folder, self.segment))?;
             self.size = 0;
         }
-        self.file.write_all(bytes)?;
-        self.size += bytes.len() as u64;
+        if let Err(error) = self.file.write_all(&self.pending) {
+            self.file.set_len(self.size)?;
+            return Err(error);
+        }
+        self.size += self.pending.len() as u64;
+        self.pending = Vec::new();
         Ok(())
     }
 }

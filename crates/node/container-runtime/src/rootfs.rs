@@ -1,5 +1,6 @@
 //! Root file systems: the overlay mount, and looking into it without following a link out of it.
 
+use crate::cgroup::guards_devices;
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -36,9 +37,10 @@ pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf]) -> io::Result<Pat
     lower.reverse();
     std::env::set_current_dir(folder)?;
     let options = format!("lowerdir={},upperdir=upper,workdir=work", lower.join(":"));
+    // Devices that an image brings along are of no use, or they would be the host's.
+    let flags = if guards_devices() { MsFlags::empty() } else { MsFlags::MS_NODEV };
     let attempt = |options: &str| {
-        mount(Some("overlay"), "rootfs", Some("overlay"), MsFlags::empty(), Some(options))
-            .map_err(io::Error::from)
+        mount(Some("overlay"), "rootfs", Some("overlay"), flags, Some(options)).map_err(io::Error::from)
     };
     let mounted = attempt(&format!("{options},volatile")).or_else(|_| attempt(&options));
     std::env::set_current_dir("/")?;

@@ -19,14 +19,18 @@ use std::sync::Arc;
 const NAMESPACE_FLAGS: u64 = 0x7E02_0000;
 /// Execution domains that programs may switch to.
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];
+/// Where a file's kind is in its mode, and the kinds that anybody may make: none (a file), pipe, file, socket.
+const KIND: u64 = 0o170_000;
+const KINDS_WITHOUT_DEVICES: [u64; 4] = [0, 0o010_000, 0o100_000, 0o140_000];
 /// Sockets to the hypervisor.
 const AF_VSOCK: u64 = 40;
 
 /// Compiled filters, in the order they are installed.
 pub(crate) type Filters = Arc<Vec<BpfProgram>>;
 
-/// Compiles the default filters for this machine. `extra` names capabilities that allow more calls.
-pub(crate) fn compile(capabilities: &[String]) -> Result<Filters, String> {
+/// Compiles the default filters for this machine. Some `capabilities` allow more calls. With `no_devices` nobody makes
+/// device nodes, for machines where no control group keeps containers from opening them.
+pub(crate) fn compile(capabilities: &[String], no_devices: bool) -> Result<Filters, String> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|error| error.to_string())?;
     let eperm = SeccompAction::Errno(libc::EPERM as u32);
     let build = |rules, otherwise, matched| -> Result<BpfProgram, String> {
@@ -34,13 +38,13 @@ pub(crate) fn compile(capabilities: &[String]) -> Result<Filters, String> {
             SeccompFilter::new(rules, otherwise, matched, arch).map_err(|error| error.to_string())?;
         filter.try_into().map_err(|error: seccompiler::BackendError| error.to_string())
     };
-    let allowed = build(allowed(capabilities)?, eperm, SeccompAction::Allow)?;
+    let allowed = build(allowed(capabilities, no_devices)?, eperm, SeccompAction::Allow)?;
     let enosys = SeccompAction::Errno(libc::ENOSYS as u32);
     let hidden = build(BTreeMap::from([(libc::SYS_clone3, vec![])]), SeccompAction::Allow, enosys)?;
     Ok(Arc::new(vec![hidden, allowed]))
 }
 
-fn allowed(capabilities: &[String]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, String> {
+fn allowed(capabilities: &[String], no_devices: bool) -> Result<BTreeMap<i64, Vec<SeccompRule>>, String> {
     let has = |name: &str| capabilities.iter().any(|own| own == name);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         calls::ALWAYS.iter().map(|call| (*call, vec![])).collect();
@@ -49,17 +53,32 @@ fn allowed(capabilities: &[String]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, S
             rules.extend(calls.iter().map(|call| (*call, vec![])));
         }
     }
-    let when = |argument, operator, value| -> Result<SeccompRule, String> {
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value);
+    // Arguments that the kernel takes as 32 bits are compared as such, or a program could hide behind the others.
+    let when_length = |argument, length, operator, value| -> Result<SeccompRule, String> {
+        let condition = SeccompCondition::new(argument, length, operator, value);
         SeccompRule::new(vec![condition.map_err(|error| error.to_string())?])
             .map_err(|error| error.to_string())
     };
+    let when = |argument, operator, value| when_length(argument, SeccompCmpArgLen::Qword, operator, value);
+    let when_int =
+        |argument, operator, value| when_length(argument, SeccompCmpArgLen::Dword, operator, value);
     if !has("CAP_SYS_ADMIN") {
         rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(NAMESPACE_FLAGS), 0)?]);
     }
-    rules.insert(libc::SYS_socket, vec![when(0, SeccompCmpOp::Ne, AF_VSOCK)?]);
+    rules.insert(libc::SYS_socket, vec![when_int(0, SeccompCmpOp::Ne, AF_VSOCK)?]);
     let personalities = PERSONALITIES.iter().map(|value| when(0, SeccompCmpOp::Eq, *value));
     rules.insert(libc::SYS_personality, personalities.collect::<Result<_, _>>()?);
+    if no_devices {
+        let kinds = |mode: u8| -> Result<Vec<SeccompRule>, String> {
+            KINDS_WITHOUT_DEVICES
+                .iter()
+                .map(|kind| when_int(mode, SeccompCmpOp::MaskedEq(KIND), *kind))
+                .collect()
+        };
+        #[cfg(target_arch = "x86_64")]
+        rules.insert(libc::SYS_mknod, kinds(1)?);
+        rules.insert(libc::SYS_mknodat, kinds(2)?);
+    }
     Ok(rules)
 }
 
@@ -88,8 +107,63 @@ mod tests {
     #[test]
     fn filters_compile_within_the_kernels_limit() {
         for capabilities in [vec![], vec!["CAP_SYS_ADMIN".to_owned(), "CAP_SYS_PTRACE".to_owned()]] {
-            let filters = compile(&capabilities).expect("compiles");
+            let filters = compile(&capabilities, true).expect("compiles");
             assert!(filters.iter().all(|filter| filter.len() < 4096));
         }
+    }
+
+    /// A filter holds for one thread, so a thread of its own tries it.
+    fn under_filter(no_devices: bool, act: fn() -> Vec<i32>) -> Option<Vec<i32>> {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return None;
+        }
+        let filters = compile(&[], no_devices).expect("compiles");
+        let tried = std::thread::spawn(move || {
+            install(&filters).expect("installs");
+            act()
+        });
+        Some(tried.join().expect("tries"))
+    }
+
+    fn errno(result: i64) -> i32 {
+        if result < 0 { io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 }
+    }
+
+    fn make(mode: u32) -> i32 {
+        // A directory that is not there: what passes the filter fails with ENOENT and leaves nothing.
+        // SAFETY: the path ends with a zero byte and outlives the call.
+        errno(unsafe { libc::syscall(libc::SYS_mknodat, -1, c"/none/node".as_ptr(), mode, 0x103) })
+    }
+
+    #[test]
+    fn device_nodes_are_refused_where_no_group_guards_them() {
+        let make_all =
+            || vec![make(0o020_666), make(0o060_666), make(0o1_060_666), make(0o010_666), make(0o644)];
+        let Some(result) = under_filter(true, make_all) else { return };
+        assert_eq!(result, [libc::EPERM, libc::EPERM, libc::EPERM, libc::ENOENT, libc::ENOENT]);
+        assert_eq!(under_filter(false, || vec![make(0o020_666)]), Some(vec![libc::ENOENT]));
+    }
+
+    #[test]
+    fn conditions_hold_whatever_the_unused_bits_say() {
+        let act = || {
+            // SAFETY: none of these calls takes a pointer that is read before it is refused.
+            unsafe {
+                vec![
+                    errno(libc::syscall(libc::SYS_socket, libc::AF_VSOCK, libc::SOCK_STREAM, 0)),
+                    errno(libc::syscall(libc::SYS_socket, 0x1_0000_0028_u64, libc::SOCK_STREAM, 0)),
+                    errno(libc::syscall(libc::SYS_unshare, libc::CLONE_NEWUSER)),
+                    errno(libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER, 0, 0, 0, 0)),
+                    errno(libc::syscall(libc::SYS_clone3, 0, 0)),
+                    errno(libc::syscall(libc::SYS_keyctl, 0, 0, 0, 0, 0)),
+                    errno(libc::syscall(libc::SYS_personality, 0x40_0000)),
+                ]
+            }
+        };
+        let Some(result) = under_filter(false, act) else { return };
+        let expected =
+            [libc::EPERM, libc::EPERM, libc::EPERM, libc::EPERM, libc::ENOSYS, libc::EPERM, libc::EPERM];
+        assert_eq!(result, expected);
     }
 }

@@ -13,6 +13,7 @@ use crate::spec::SandboxSpec;
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, setsid};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -51,6 +52,12 @@ fn start(folder: PathBuf, group: String) -> Result<(), String> {
         ForkResult::Child => {}
     }
     setsid().map_err(|error| format!("setsid: {error}"))?;
+    cgroup::leave_service();
+    // As container engines have it, whatever the server was started with.
+    umask(Mode::from_bits_truncate(0o022));
+    // Until a container's program replaces it, a process in there is this program: nobody inside may look into it, nor
+    // reach this program's file through /proc/PID/exe.
+    nix::sys::prctl::set_dumpable(false).map_err(|error| format!("refuse to be looked into: {error}"))?;
     let text = fs::read(folder.join("sandbox.json")).map_err(failed("read the sandbox"))?;
     let spec: SandboxSpec =
         serde_json::from_slice(&text).map_err(|error| format!("read the sandbox: {error}"))?;

@@ -21,6 +21,13 @@ const CHUNK: usize = 64 * 1024;
 /// Reads in one turn, so that one loud container does not keep the others waiting.
 const TURN: usize = 16;
 
+/// Whether a log's bound holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Kept,
+    Ignored,
+}
+
 pub(super) struct Container {
     spec: ContainerSpec,
     id: String,
@@ -195,22 +202,30 @@ impl Container {
 
     /// Writes down what the container has said.
     pub(super) fn drain(&mut self) {
+        if let Some(log) = &mut self.log {
+            // A disk that is still full is told of once, when it first was.
+            let _ = log.retry();
+        }
         for stream in 0..2 {
-            self.drain_stream(stream, TURN);
+            self.drain_stream(stream, TURN, Bound::Kept);
         }
     }
 
-    fn drain_stream(&mut self, stream: usize, turns: usize) {
+    fn drain_stream(&mut self, stream: usize, turns: usize, bound: Bound) {
         let mut buffer = vec![0; CHUNK];
         for _ in 0..turns {
-            let Some(log) = self.log.as_mut().filter(|log| !log.is_full()) else { return };
+            let Some(log) = self.log.as_mut().filter(|log| bound == Bound::Ignored || !log.is_full()) else {
+                return;
+            };
             let Some(output) = self.outputs[stream].as_mut() else { return };
             match output.read(&mut buffer) {
                 Ok(0) => self.outputs[stream] = None,
                 Ok(count) => {
                     if let Err(error) = log.take(stream, &buffer[..count]) {
-                        eprintln!("cannot write the log of {}: {error}", self.spec.name);
-                        return;
+                        eprintln!("cannot write the log of {} yet: {error}", self.spec.name);
+                        if bound == Bound::Kept {
+                            return;
+                        }
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -223,8 +238,8 @@ impl Container {
     /// Notes the end of the first process, with which the kernel ends all others.
     pub(super) fn ended(&mut self, code: i32) {
         for stream in 0..2 {
-            // What is in the pipe now is all there will be; a full log loses what no reader made room for.
-            self.drain_stream(stream, usize::MAX);
+            // What is in the pipe now is all there will be, so it is taken even when the log is full.
+            self.drain_stream(stream, usize::MAX, Bound::Ignored);
             self.outputs[stream] = None;
         }
         if let Some(log) = &mut self.log
@@ -244,8 +259,8 @@ impl Container {
 
 fn executor(spec: &ContainerSpec, init: bool) -> Result<ShimExecutor, String> {
     let capabilities = oci::capabilities(spec);
-    let filters =
-        seccomp::compile(&capabilities).map_err(|error| format!("compile the seccomp filter: {error}"))?;
+    let filters = seccomp::compile(&capabilities, !cgroup::guards_devices())
+        .map_err(|error| format!("compile the seccomp filter: {error}"))?;
     Ok(ShimExecutor { capabilities, filters, init })
 }
 

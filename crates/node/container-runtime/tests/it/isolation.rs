@@ -1,7 +1,7 @@
 //! What containers cannot do, and what they get.
 
 use crate::machine::{code, machine};
-use container_runtime::{Phase, Ulimit};
+use container_runtime::{Mount, Phase, Ulimit};
 
 #[tokio::test]
 async fn the_filter_and_capabilities_bite() {
@@ -58,4 +58,46 @@ async fn read_only_root_limits_directory_and_kernel_settings() {
     let said: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.contains("sysrq:")).collect();
     assert_eq!(&said[..3], ["123", "/a/b", "127.0.0.1 localhost"], "{lines:?}");
     assert!(!lines.iter().any(|line| line == "sysrq" || line == "written"));
+}
+
+#[tokio::test]
+async fn a_program_starts_as_a_container_engine_starts_it() {
+    let Some(machine) = machine() else { return };
+    let script = "umask; cat /proc/self/status | while read k v; do case $k in SigBlk:|SigIgn:) echo $k $v;; esac; done; \
+                  for f in /proc/self/fd/*; do echo fd ${f##*/}; done";
+    let (_, lines) = machine.run(machine.container("start", script)).await;
+    for wanted in ["0022", "SigBlk: 0000000000000000"] {
+        assert!(lines.iter().any(|line| line == wanted), "{wanted} in {lines:?}");
+    }
+    let ignored = lines.iter().find_map(|line| line.strip_prefix("SigIgn: ")).expect("a line");
+    // Bits of the two signals that belong to the C library stay as they were.
+    let ignored = u64::from_str_radix(ignored, 16).expect("a number") & !0x1_8000_0000;
+    assert_eq!(ignored, 0, "ignored signals are inherited");
+    // 3 is the shell's own, with which it lists the directory.
+    let many = lines.iter().filter(|line| line.starts_with("fd ")).count();
+    assert!(many <= 4, "descriptors are inherited: {lines:?}");
+}
+
+#[tokio::test]
+async fn devices_of_the_host_are_out_of_reach() {
+    let Some(machine) = machine() else { return };
+    // The machine's memory and any disk, made by the container's root, who may make nodes.
+    let script = "busybox mknod /tmp/mem c 1 1; busybox mknod /dev/disk b 254 0; busybox mknod /tmp/disk b 254 0; \
+                  for f in /tmp/mem /tmp/disk /dev/disk; do dd if=$f of=/dev/null bs=1 count=1 2>/dev/null && echo read $f; done; \
+                  dd if=/dev/zero of=/dev/null bs=1 count=1 2>/dev/null && echo zero";
+    let (_, lines) = machine.run(machine.container("devices", script)).await;
+    assert!(!lines.iter().any(|line| line.starts_with("read")), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "zero"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_read_only_volume_cannot_be_written() {
+    let Some(machine) = machine() else { return };
+    let volume = machine.dir.path().join("volume");
+    std::fs::create_dir_all(&volume).expect("makes");
+    let mount = |target: &str, read_only| Mount { source: volume.clone(), target: target.into(), read_only };
+    let mut spec = machine.container("v", "echo x > /rw/f && cat /ro/f; touch /ro/g 2>/dev/null && echo bad");
+    spec.mounts = vec![mount("/rw", false), mount("/ro", true)];
+    let (_, lines) = machine.run(spec).await;
+    assert_eq!(lines, ["x"]);
 }
