@@ -58,6 +58,15 @@ pub(crate) fn leave_service() {
     }
 }
 
+/// Whether the kernel counts swap. `group` is a container's: on version 2 its parent, the sandbox's, tells.
+pub(crate) fn limits_swap(group: &str) -> bool {
+    if is_v2() {
+        let own = Path::new(ROOT).join(group.trim_start_matches('/'));
+        return own.parent().is_some_and(|sandbox| sandbox.join("memory.swap.max").exists());
+    }
+    Path::new(ROOT).join("memory/memory.memsw.limit_in_bytes").exists()
+}
+
 /// Makes the group of a sandbox and sets the task's limits.
 pub(crate) fn create(group: &str, spec: &SandboxSpec) -> io::Result<()> {
     if is_v2() { create_v2(group, spec) } else { create_v1(group, spec) }
@@ -77,6 +86,9 @@ fn create_v1(group: &str, spec: &SandboxSpec) -> io::Result<()> {
     };
     if let Some(memory) = spec.memory {
         set("memory", "memory.limit_in_bytes", memory.to_string())?;
+        if limits_swap(group) {
+            set("memory", "memory.memsw.limit_in_bytes", memory.to_string())?;
+        }
     }
     if let Some(cpu) = spec.cpu {
         set("cpu", "cpu.cfs_period_us", CPU_PERIOD_US.to_string())?;
@@ -118,6 +130,9 @@ fn create_v2(group: &str, spec: &SandboxSpec) -> io::Result<()> {
     fs::write(folder.join("cgroup.subtree_control"), "+cpu +memory +pids")?;
     if let Some(memory) = spec.memory {
         fs::write(folder.join("memory.max"), memory.to_string())?;
+        if folder.join("memory.swap.max").exists() {
+            fs::write(folder.join("memory.swap.max"), "0")?;
+        }
     }
     if let Some(cpu) = spec.cpu {
         fs::write(folder.join("cpu.max"), format!("{} {CPU_PERIOD_US}", quota(cpu)))?;

@@ -10,6 +10,7 @@
 mod cgroup;
 mod error;
 mod executor;
+mod guard;
 mod init;
 mod logs;
 mod oci;

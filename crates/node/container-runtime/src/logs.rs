@@ -345,4 +345,25 @@ mod tests {
         assert!(!writer.is_full());
         fs::remove_dir_all(folder).expect("removes");
     }
+
+    #[tokio::test]
+    async fn a_disk_that_is_full_for_a_while_loses_and_tears_nothing() {
+        let folder = folder("full");
+        let mut writer = LogWriter::create(&folder).expect("creates");
+        writer.take(0, b"before\n").expect("writes");
+        let good = std::mem::replace(&mut writer.file, File::create("/dev/full").expect("opens"));
+        writer.take(0, b"during\n").expect_err("no room");
+        assert!(writer.is_full(), "nothing more is taken");
+        writer.retry().expect_err("still no room");
+        writer.file = good;
+        writer.retry().expect("writes");
+        assert!(!writer.is_full());
+        writer.take(0, b"after").expect("writes");
+        writer.end().expect("ends");
+        let mut reader = LogReader::open(folder.clone(), folder.join("no-lock"), None);
+        let LogChunk::Records(records) = reader.read(100).await.expect("reads") else { panic!("no records") };
+        let texts: Vec<&[u8]> = records.iter().map(|record| record.bytes.as_slice()).collect();
+        assert_eq!(texts, [&b"before"[..], b"during", b"after"]);
+        fs::remove_dir_all(folder).expect("removes");
+    }
 }

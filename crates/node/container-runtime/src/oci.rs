@@ -122,7 +122,7 @@ pub(crate) fn config(
         "linux": {
             "cgroupsPath": group,
             "namespaces": namespaces,
-            "resources": resources(spec),
+            "resources": resources(spec, group),
             "maskedPaths": MASKED,
             "readonlyPaths": READ_ONLY,
             "sysctl": sysctl,
@@ -130,12 +130,14 @@ pub(crate) fn config(
     })
 }
 
-fn resources(spec: &ContainerSpec) -> Value {
+fn resources(spec: &ContainerSpec, group: &str) -> Value {
     let mut memory = serde_json::Map::new();
     if let Some(limit) = spec.memory {
         memory.insert("limit".to_owned(), json!(limit));
-        // As much in all as without swap: no container swaps.
-        memory.insert("swap".to_owned(), json!(limit));
+        if cgroup::limits_swap(group) {
+            // As much in all as without swap: no container swaps.
+            memory.insert("swap".to_owned(), json!(limit));
+        }
     }
     if let Some(reservation) = spec.memory_reservation {
         memory.insert("reservation".to_owned(), json!(reservation));

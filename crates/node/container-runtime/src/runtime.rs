@@ -7,6 +7,7 @@ use crate::spec::SandboxSpec;
 use crate::{SHIM_COMMAND, cgroup, logs};
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -38,6 +39,9 @@ impl Runtime {
     pub fn open(config: RuntimeConfig) -> Result<Self, RuntimeError> {
         fs::create_dir_all(&config.root)
             .map_err(|error| RuntimeError::io("creating", &config.root, error))?;
+        // Sockets that start processes as root and the environment of containers are nobody else's.
+        fs::set_permissions(&config.root, fs::Permissions::from_mode(0o700))
+            .map_err(|error| RuntimeError::io("closing to others", &config.root, error))?;
         Ok(Self(Arc::new(config)))
     }
 
@@ -117,7 +121,11 @@ impl Runtime {
             ("hostname", format!("{}\n", spec.hostname).as_bytes()),
             ("resolv.conf", spec.resolv_conf.as_bytes()),
         ] {
-            fs::write(folder.join(name), content).map_err(failed("writing"))?;
+            let path = folder.join(name);
+            fs::write(&path, content).map_err(failed("writing"))?;
+            // Any user of a container reads these, whatever mask the server was started with.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
+                .map_err(failed("opening to readers"))?;
         }
         let sandbox = Sandbox::new(&spec.id, folder.clone());
         // The socket is there before the shim is, so nobody waits for it to appear.

@@ -5,7 +5,7 @@ use crate::logs::{LogWriter, now_ms};
 use crate::protocol::Phase;
 use crate::rootfs::{self, User};
 use crate::spec::{ContainerSpec, SandboxSpec};
-use crate::{cgroup, oci, seccomp};
+use crate::{cgroup, guard, oci, seccomp};
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::fcntl::OFlag;
@@ -60,6 +60,9 @@ impl Container {
         }
         if spec.argv.is_empty() {
             return Err("no command specified".to_owned());
+        }
+        if let Some(text) = guard::refusal(&spec) {
+            return Err(text);
         }
         let bundle = folder.join("containers").join(&spec.name);
         fs::create_dir_all(&bundle).map_err(|error| format!("create the bundle: {error}"))?;

@@ -1,7 +1,7 @@
 //! What containers cannot do, and what they get.
 
 use crate::machine::{code, machine};
-use container_runtime::{Mount, Phase, Ulimit};
+use container_runtime::{ExecSpec, Mount, Phase, Ulimit};
 
 #[tokio::test]
 async fn the_filter_and_capabilities_bite() {
@@ -100,4 +100,48 @@ async fn a_read_only_volume_cannot_be_written() {
     spec.mounts = vec![mount("/rw", false), mount("/ro", true)];
     let (_, lines) = machine.run(spec).await;
     assert_eq!(lines, ["x"]);
+}
+
+#[tokio::test]
+async fn commands_are_confined_like_their_container() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    let mut spec = machine.container("a", "exec sleep 600");
+    spec.cap_drop = vec!["ALL".to_owned()];
+    spec.memory = Some(64 << 20);
+    sandbox.start(&spec).await.expect("starts");
+    let script = "cat /proc/self/status | while read k v; do \
+                  case $k in Seccomp:|CapEff:|CapBnd:|SigBlk:) echo $k $v;; esac; done; \
+                  unshare -m true 2>/dev/null && echo bad; cat /proc/self/cgroup";
+    let exec = ExecSpec { argv: ["sh", "-c", script].map(str::to_owned).to_vec(), timeout_ms: 10_000 };
+    let output = sandbox.exec("a", &exec).await.expect("executes").output;
+    for wanted in [
+        "CapBnd: 0000000000000000",
+        "CapEff: 0000000000000000",
+        "Seccomp: 2",
+        "SigBlk: 0000000000000000",
+        &format!("/{}/s/a", machine.group),
+    ] {
+        assert!(output.contains(wanted), "{wanted} in {output}");
+    }
+    assert!(!output.contains("bad"), "{output}");
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_the_machines_is_refused() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    let mut setting = machine.container("a", "true");
+    setting.sysctls = vec![("kernel.panic".to_owned(), "1".to_owned())];
+    let mut mount = machine.container("a", "true");
+    mount.mounts =
+        vec![Mount { source: machine.dir.path().into(), target: "/proc/sys".into(), read_only: false }];
+    for (spec, text) in [(setting, "kernel.panic"), (mount, "/proc/sys")] {
+        let error = sandbox.start(&spec).await.expect_err("refused").to_string();
+        assert!(error.contains(text), "{error}");
+    }
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
 }
