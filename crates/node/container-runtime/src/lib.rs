@@ -12,6 +12,7 @@ mod error;
 mod executor;
 mod guard;
 mod init;
+mod liveness;
 mod logs;
 mod oci;
 mod protocol;

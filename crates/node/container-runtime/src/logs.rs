@@ -6,7 +6,7 @@
 //! one of flags, 4 of length, all little endian, and the bytes.
 
 use crate::error::RuntimeError;
-use nix::fcntl::{Flock, FlockArg};
+use crate::liveness::shim_lives;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -284,12 +284,6 @@ fn parse<'a>(rest: &mut &'a [u8]) -> Option<(i64, u8, &'a [u8])> {
     let (bytes, after) = body.split_at_checked(length)?;
     *rest = after;
     Some((at_ms, header[8], bytes))
-}
-
-/// Whether the shim holds its lock.
-pub(crate) fn shim_lives(lock: &Path) -> bool {
-    let Ok(file) = File::open(lock) else { return false };
-    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::error::RuntimeError;
 use crate::protocol::Request;
 use crate::sandbox::{Sandbox, ask};
 use crate::spec::SandboxSpec;
-use crate::{SHIM_COMMAND, cgroup, logs};
+use crate::{SHIM_COMMAND, cgroup, liveness};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -61,7 +61,7 @@ impl Runtime {
     /// A sandbox of an earlier run whose shim lives.
     pub fn adopt(&self, id: &str) -> Option<Sandbox> {
         let sandbox = Sandbox::new(id, self.folder(id));
-        logs::shim_lives(&sandbox.lock()).then_some(sandbox)
+        liveness::shim_lives(&sandbox.lock()).then_some(sandbox)
     }
 
     /// A sandbox whose shim may be gone, to read what is left of it: the last state and the logs.
@@ -80,7 +80,7 @@ impl Runtime {
     /// Kills what is left in a sandbox and removes every trace of it; fine when there is none.
     pub async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
         let sandbox = Sandbox::new(id, self.folder(id));
-        if logs::shim_lives(&sandbox.lock()) {
+        if liveness::shim_lives(&sandbox.lock()) {
             // A shim that does not answer is killed below with everything else.
             let asked = tokio::time::timeout(REMOVE_TIME, ask(&sandbox.socket(), &Request::Remove)).await;
             if !matches!(asked, Ok(Ok(_))) {

@@ -1,6 +1,7 @@
 //! A sandbox as the agent holds it: questions to its shim, each over a connection of its own.
 
 use crate::error::RuntimeError;
+use crate::liveness;
 use crate::logs::{LogPosition, LogReader};
 use crate::protocol::{ContainerState, ExecResult, MOST_LINE_BYTES, Reply, Request, State, Usage};
 use crate::spec::{ContainerSpec, ExecSpec};
@@ -19,6 +20,7 @@ pub struct Sandbox {
 /// Follows the state of a sandbox's containers.
 pub struct SandboxWatch {
     id: String,
+    lock: PathBuf,
     lines: BufReader<UnixStream>,
 }
 
@@ -73,7 +75,7 @@ impl Sandbox {
     /// Follows the containers. The first state is the one now.
     pub async fn watch(&self) -> Result<SandboxWatch, RuntimeError> {
         let stream = send(&self.socket(), &Request::Watch).await.map_err(|_| self.gone())?;
-        Ok(SandboxWatch { id: self.id.clone(), lines: BufReader::new(stream) })
+        Ok(SandboxWatch { id: self.id.clone(), lock: self.lock(), lines: BufReader::new(stream) })
     }
 
     /// The last state that the shim wrote down, for when it is gone.
@@ -88,7 +90,14 @@ impl Sandbox {
     }
 
     async fn ask(&self, request: &Request) -> Result<Reply, RuntimeError> {
-        match ask(&self.socket(), request).await {
+        let (socket, lock) = (self.socket(), self.lock());
+        let answer = tokio::select! {
+            // An answer that is there counts, even when the shim is gone since.
+            biased;
+            answer = ask(&socket, request) => answer,
+            () = liveness::death(&lock) => return Err(self.gone()),
+        };
+        match answer {
             Ok(Reply::Failed(text)) => Err(RuntimeError::Refused(text)),
             Ok(reply) => Ok(reply),
             Err(_) => Err(self.gone()),
@@ -103,7 +112,12 @@ impl Sandbox {
 impl SandboxWatch {
     /// Waits for the next state; [`RuntimeError::ShimGone`] when the shim has died.
     pub async fn next(&mut self) -> Result<BTreeMap<String, ContainerState>, RuntimeError> {
-        match read(&mut self.lines).await {
+        let answer = tokio::select! {
+            biased;
+            answer = read(&mut self.lines) => answer,
+            () = liveness::death(&self.lock) => return Err(RuntimeError::ShimGone(self.id.clone())),
+        };
+        match answer {
             Ok(Reply::State(state)) => Ok(state.containers),
             Ok(other) => Err(unexpected(&other)),
             Err(_) => Err(RuntimeError::ShimGone(self.id.clone())),

@@ -8,15 +8,14 @@ mod container;
 mod exec;
 mod serve;
 
-use crate::cgroup;
 use crate::spec::SandboxSpec;
-use nix::fcntl::{Flock, FlockArg};
+use crate::{cgroup, liveness};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{ForkResult, setsid};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -61,10 +60,8 @@ fn start(folder: PathBuf, group: String) -> Result<(), String> {
     let text = fs::read(folder.join("sandbox.json")).map_err(failed("read the sandbox"))?;
     let spec: SandboxSpec =
         serde_json::from_slice(&text).map_err(|error| format!("read the sandbox: {error}"))?;
-    let lock = File::create(folder.join("lock")).map_err(failed("create the lock"))?;
     // Held until this process is gone, however it goes.
-    let _lock =
-        Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| format!("lock: {error}"))?;
+    let _lock = liveness::hold(&folder.join("lock")).map_err(failed("lock"))?;
     nix::sys::prctl::set_child_subreaper(true).map_err(|error| format!("become a subreaper: {error}"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| format!("make a mount namespace: {error}"))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)

@@ -102,16 +102,7 @@ async fn a_killed_shim_leaves_nothing_after_removal() {
     sandbox.start(&spec).await.expect("starts");
     let mut watch = sandbox.watch().await.expect("watches");
     watch.next().await.expect("the first state");
-    let folder = machine.dir.path().join("s/s");
-    let shim = std::fs::read_dir("/proc").expect("lists").flatten().find_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
-        let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        (command.contains(&*folder.to_string_lossy()) && command.contains("shim")).then_some(pid)
-    });
-    let shim = shim.expect("the shim's process");
-    assert!(
-        std::process::Command::new("kill").args(["-9", &shim.to_string()]).status().expect("kills").success()
-    );
+    machine.kill_shim("s");
     assert!(matches!(watch.next().await, Err(RuntimeError::ShimGone(_))));
     let unlocked = async {
         while machine.runtime.adopt("s").is_some() {
@@ -133,4 +124,22 @@ async fn a_sandbox_is_made_once() {
     machine.runtime.remove("s").await.expect("removes");
     machine.runtime.remove("s").await.expect("removes what is gone");
     machine.assert_clean();
+}
+
+#[tokio::test]
+async fn a_shim_killed_at_any_stage_of_a_start_leaves_nothing() {
+    let Some(machine) = machine() else { return };
+    for stage_ms in [0, 1, 2, 4, 6, 8, 10, 13, 17, 25] {
+        let sandbox = machine.create("s").await;
+        let mut spec = machine.container("a", "sleep 600 & exec sleep 600");
+        spec.init = stage_ms % 2 == 0;
+        let starts = tokio::spawn(async move { sandbox.start(&spec).await });
+        tokio::time::sleep(Duration::from_millis(stage_ms)).await;
+        machine.kill_shim("s");
+        // It may have been started just before, or not; it must only not hang.
+        let _ =
+            tokio::time::timeout(Duration::from_secs(10), starts).await.expect("an answer").expect("joins");
+        machine.runtime.remove("s").await.expect("removes");
+        machine.assert_clean();
+    }
 }

@@ -93,8 +93,26 @@ impl Machine {
         (ended, lines)
     }
 
+    /// Kills the shim of a sandbox the hard way.
+    pub(crate) fn kill_shim(&self, id: &str) {
+        let folder = self.dir.path().join("s").join(id);
+        let folder = folder.to_string_lossy();
+        let is_shim = |command: &str| command.contains(&*folder) && command.contains("shim");
+        // A container's first process looks the same until it becomes its program; the shim leads its session.
+        let shim =
+            processes().into_iter().find(|pid| is_shim(&about(*pid, "cmdline")) && leads_session(*pid));
+        let shim = shim.expect("the shim's process").to_string();
+        let killed = std::process::Command::new("kill").args(["-9", &shim]).status().expect("kills");
+        assert!(killed.success());
+    }
+
     /// No group, directory, mount or process of this machine is left.
     pub(crate) fn assert_clean(&self) {
+        // What has ended and waits for the machine's init to collect it has no command any more.
+        let lives =
+            |pid: &i32| about(*pid, "cgroup").contains(&self.group) && !about(*pid, "cmdline").is_empty();
+        let left: Vec<i32> = processes().into_iter().filter(lives).collect();
+        assert!(left.is_empty(), "processes are left: {left:?}");
         assert_eq!(self.runtime.list().expect("lists"), Vec::<String>::new());
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("reads");
         assert!(!mounts.contains(&*self.dir.path().to_string_lossy()), "mounts are left");
@@ -114,6 +132,23 @@ impl Drop for Machine {
         }
         let _ = std::fs::remove_dir(Path::new("/sys/fs/cgroup").join(&self.group));
     }
+}
+
+fn processes() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").expect("lists").flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// A file about a process; empty when it has ended.
+fn about(pid: i32, file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
+}
+
+fn leads_session(pid: i32) -> bool {
+    // Fields after the name: state, parent, group, session.
+    let stat = about(pid, "stat");
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    fields.split_whitespace().nth(3).is_some_and(|session| session == pid.to_string())
 }
 
 /// Waits for a container's end.
