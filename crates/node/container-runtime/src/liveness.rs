@@ -6,13 +6,22 @@
 
 #![expect(unsafe_code, reason = "opening a process by its number has no safe form")]
 
+use crate::SHIM_COMMAND;
 use nix::fcntl::{FcntlArg, fcntl};
-use std::fs::File;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// How long the end of killed processes may take.
+const KILL_TIME: Duration = Duration::from_secs(10);
 
 fn whole_file() -> libc::flock {
     libc::flock {
@@ -65,4 +74,36 @@ pub(crate) async fn death(lock: &Path) {
         Ok(process) => drop(process.readable().await),
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Kills a shim that does not answer, and what a killed one had forked that has not become its program yet: such a
+/// process would go on and make groups anew after they were removed. `folder` is the sandbox's.
+pub(crate) fn kill_all(folder: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + KILL_TIME;
+    loop {
+        let left = processes_of(folder)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        for pid in left {
+            // Gone already is as good.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Processes whose command line is that of the shim of this sandbox.
+fn processes_of(folder: &Path) -> io::Result<Vec<i32>> {
+    let is_shim = |pid: &i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut arguments = command.split(|byte| *byte == 0).skip(1);
+        arguments.next() == Some(SHIM_COMMAND.as_bytes())
+            && arguments.next() == Some(folder.as_os_str().as_bytes())
+    };
+    let pids = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(pids.filter(is_shim).collect())
 }

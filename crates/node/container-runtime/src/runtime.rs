@@ -80,15 +80,25 @@ impl Runtime {
     /// Kills what is left in a sandbox and removes every trace of it; fine when there is none.
     pub async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
         let sandbox = Sandbox::new(id, self.folder(id));
+        let mut orderly = false;
         if liveness::shim_lives(&sandbox.lock()) {
             // A shim that does not answer is killed below with everything else.
-            let asked = tokio::time::timeout(REMOVE_TIME, ask(&sandbox.socket(), &Request::Remove)).await;
-            if !matches!(asked, Ok(Ok(_))) {
+            let asked = tokio::time::timeout(REMOVE_TIME, sandbox.ask(&Request::Remove)).await;
+            orderly = matches!(asked, Ok(Ok(_)));
+            if !orderly {
                 tracing::warn!(sandbox = id, "the shim did not remove its sandbox, removing it by force");
             }
         }
         let (runtime, id) = (self.clone(), id.to_owned());
-        let cleared = tokio::task::spawn_blocking(move || runtime.clear(&id)).await;
+        let cleared = tokio::task::spawn_blocking(move || {
+            let folder = runtime.folder(&id);
+            if !orderly && folder.is_dir() {
+                liveness::kill_all(&folder)
+                    .map_err(|error| RuntimeError::io("killing what is left of", folder, error))?;
+            }
+            runtime.clear(&id)
+        })
+        .await;
         cleared.map_err(|error| RuntimeError::NoShim(error.to_string()))?
     }
 

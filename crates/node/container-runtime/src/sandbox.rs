@@ -89,7 +89,7 @@ impl Sandbox {
         LogReader::open(self.folder.join("logs").join(container), self.lock(), from)
     }
 
-    async fn ask(&self, request: &Request) -> Result<Reply, RuntimeError> {
+    pub(crate) async fn ask(&self, request: &Request) -> Result<Reply, RuntimeError> {
         let (socket, lock) = (self.socket(), self.lock());
         let answer = tokio::select! {
             // An answer that is there counts, even when the shim is gone since.

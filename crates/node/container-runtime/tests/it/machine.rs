@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const BUSYBOX: &str = "/bin/busybox";
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(15);
 
 pub(crate) struct Machine {
     pub(crate) runtime: Runtime,
@@ -108,10 +108,20 @@ impl Machine {
 
     /// No group, directory, mount or process of this machine is left.
     pub(crate) fn assert_clean(&self) {
-        // What has ended and waits for the machine's init to collect it has no command any more.
-        let lives =
-            |pid: &i32| about(*pid, "cgroup").contains(&self.group) && !about(*pid, "cmdline").is_empty();
-        let left: Vec<i32> = processes().into_iter().filter(lives).collect();
+        // A shim, and what it had forked before that joined a group, carry the directory in their command. What has
+        // ended and waits for the machine's init to collect it has no command any more.
+        let folder = self.dir.path().join("s");
+        let lives = |pid: &i32| {
+            let command = about(*pid, "cmdline");
+            let in_group = !command.is_empty() && about(*pid, "cgroup").contains(&self.group);
+            in_group || command.contains(&*folder.to_string_lossy())
+        };
+        let deadline = std::time::Instant::now() + DEADLINE;
+        let mut left: Vec<i32> = processes().into_iter().filter(lives).collect();
+        while !left.is_empty() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+            left.retain(lives);
+        }
         assert!(left.is_empty(), "processes are left: {left:?}");
         assert_eq!(self.runtime.list().expect("lists"), Vec::<String>::new());
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("reads");
