@@ -15,7 +15,28 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/store", &["crates/base/", "crates/state/resources"]),
     ("crates/state/store-backends", &["crates/base/", "crates/state/store", "crates/state/resources"]),
     ("crates/state/blob-store", &["crates/base/", "crates/state/store"]),
-    ("crates/api/access", &["crates/base/", "crates/state/resources", "crates/state/store"]),
+    ("crates/state/encryption", &["crates/base/"]),
+    ("crates/logic/", &["crates/base/", "crates/state/resources"]),
+    (
+        "crates/api/access",
+        &[
+            "crates/base/",
+            "crates/state/resources",
+            "crates/state/store",
+            "crates/state/encryption",
+            "crates/logic/iam-policy",
+        ],
+    ),
+    (
+        "crates/api/api-iam",
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/logic/iam-policy",
+        ],
+    ),
     ("crates/api/oci-registry", &["crates/base/", "crates/state/", "crates/api/access"]),
     (
         "crates/api/agent-gateway",
