@@ -374,14 +374,24 @@ mod tests {
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
     }
 
-    #[tokio::test]
-    async fn the_same_request_sent_twice_at_once_starts_its_tasks_once() {
-        let f = Fixture::prepared().await;
-        let request = RunTaskRequest { count: Some(2), client_token: Some("t".into()), ..run_request() };
-        let runs = (0..8).map(|_| run(&f.tables, &f.context, request.clone()));
-        let answers = futures::future::try_join_all(runs).await.expect("all run");
-        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
-        assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 2);
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_same_request_sent_many_times_at_once_starts_its_tasks_once() {
+        let f = std::sync::Arc::new(Fixture::prepared().await);
+        for round in 0..50 {
+            let token = Some(format!("t{round}"));
+            let request = RunTaskRequest { client_token: token, ..run_request() };
+            let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(4));
+            let runs = (0..4).map(|_| {
+                let (f, request, barrier) = (f.clone(), request.clone(), barrier.clone());
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    run(&f.tables, &f.context, request).await.expect("runs")
+                })
+            });
+            let answers = futures::future::try_join_all(runs).await.expect("join");
+            assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+        assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 50);
     }
 
     #[tokio::test]
