@@ -19,6 +19,7 @@ async fn fixture() -> (EcrService, RequestContext) {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost:4566".into(),
         time: environment.now(),
+        extensions: aws_wire::Extensions::new(),
     };
     (EcrService::new(tables, access, 4566), context)
 }

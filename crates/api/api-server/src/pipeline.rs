@@ -183,6 +183,7 @@ impl ApiServer {
             source_ip,
             host: host.unwrap_or_default().into(),
             time: self.0.config.environment.now(),
+            extensions: aws_wire::Extensions::new(),
         }
     }
 }

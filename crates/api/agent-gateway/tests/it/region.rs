@@ -273,6 +273,7 @@ impl TestRegion {
             source_ip: Ipv4Addr::LOCALHOST.into(),
             host: "localhost".into(),
             time: Environment::real().now(),
+            extensions: aws_wire::Extensions::new(),
         };
         let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
         let body = Protocol::Json.write(definition, operation, &*answer, "r").body;

@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 24] = [
@@ -18,6 +18,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::CREATE_CLUSTER_REQUEST,
         output: Some(&schema::CREATE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_CREATE_CLUSTER],
     },
     Operation {
         name: "DeleteCluster",
@@ -27,6 +28,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DELETE_CLUSTER_REQUEST,
         output: Some(&schema::DELETE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_CLUSTER],
     },
     Operation {
         name: "DeleteTaskDefinitions",
@@ -36,6 +38,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DELETE_TASK_DEFINITIONS_REQUEST,
         output: Some(&schema::DELETE_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_TASK_DEFINITIONS],
     },
     Operation {
         name: "DeregisterContainerInstance",
@@ -45,6 +48,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DEREGISTER_CONTAINER_INSTANCE_REQUEST,
         output: Some(&schema::DEREGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DEREGISTER_CONTAINER_INSTANCE],
     },
     Operation {
         name: "DeregisterTaskDefinition",
@@ -54,6 +58,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DEREGISTER_TASK_DEFINITION_REQUEST,
         output: Some(&schema::DEREGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DEREGISTER_TASK_DEFINITION],
     },
     Operation {
         name: "DescribeClusters",
@@ -63,6 +68,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_CLUSTERS_REQUEST,
         output: Some(&schema::DESCRIBE_CLUSTERS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_CLUSTERS],
     },
     Operation {
         name: "DescribeTaskDefinition",
@@ -72,6 +78,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_TASK_DEFINITION_REQUEST,
         output: Some(&schema::DESCRIBE_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_TASK_DEFINITION],
     },
     Operation {
         name: "DescribeTasks",
@@ -81,6 +88,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_TASKS_REQUEST,
         output: Some(&schema::DESCRIBE_TASKS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_TASKS],
     },
     Operation {
         name: "DiscoverPollEndpoint",
@@ -90,6 +98,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DISCOVER_POLL_ENDPOINT_REQUEST,
         output: Some(&schema::DISCOVER_POLL_ENDPOINT_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DISCOVER_POLL_ENDPOINT],
     },
     Operation {
         name: "ListClusters",
@@ -99,6 +108,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_CLUSTERS_REQUEST,
         output: Some(&schema::LIST_CLUSTERS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_CLUSTERS],
     },
     Operation {
         name: "ListTagsForResource",
@@ -108,6 +118,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TAGS_FOR_RESOURCE],
     },
     Operation {
         name: "ListTaskDefinitionFamilies",
@@ -117,6 +128,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASK_DEFINITION_FAMILIES_REQUEST,
         output: Some(&schema::LIST_TASK_DEFINITION_FAMILIES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASK_DEFINITION_FAMILIES],
     },
     Operation {
         name: "ListTaskDefinitions",
@@ -126,6 +138,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASK_DEFINITIONS_REQUEST,
         output: Some(&schema::LIST_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASK_DEFINITIONS],
     },
     Operation {
         name: "ListTasks",
@@ -135,6 +148,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASKS_REQUEST,
         output: Some(&schema::LIST_TASKS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASKS],
     },
     Operation {
         name: "RegisterContainerInstance",
@@ -144,6 +158,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::REGISTER_CONTAINER_INSTANCE_REQUEST,
         output: Some(&schema::REGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_REGISTER_CONTAINER_INSTANCE],
     },
     Operation {
         name: "RegisterTaskDefinition",
@@ -153,6 +168,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::REGISTER_TASK_DEFINITION_REQUEST,
         output: Some(&schema::REGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_REGISTER_TASK_DEFINITION],
     },
     Operation {
         name: "RunTask",
@@ -162,6 +178,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::RUN_TASK_REQUEST,
         output: Some(&schema::RUN_TASK_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_RUN_TASK],
     },
     Operation {
         name: "StopTask",
@@ -171,6 +188,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::STOP_TASK_REQUEST,
         output: Some(&schema::STOP_TASK_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_STOP_TASK],
     },
     Operation {
         name: "SubmitAttachmentStateChanges",
@@ -180,6 +198,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_ATTACHMENT_STATE_CHANGES_REQUEST,
         output: Some(&schema::SUBMIT_ATTACHMENT_STATE_CHANGES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_ATTACHMENT_STATE_CHANGES],
     },
     Operation {
         name: "SubmitContainerStateChange",
@@ -189,6 +208,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_CONTAINER_STATE_CHANGE_REQUEST,
         output: Some(&schema::SUBMIT_CONTAINER_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_CONTAINER_STATE_CHANGE],
     },
     Operation {
         name: "SubmitTaskStateChange",
@@ -198,6 +218,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_TASK_STATE_CHANGE_REQUEST,
         output: Some(&schema::SUBMIT_TASK_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_TASK_STATE_CHANGE],
     },
     Operation {
         name: "TagResource",
@@ -207,6 +228,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::TAG_RESOURCE_REQUEST,
         output: Some(&schema::TAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_TAG_RESOURCE],
     },
     Operation {
         name: "UntagResource",
@@ -216,6 +238,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_UNTAG_RESOURCE],
     },
     Operation {
         name: "UpdateCluster",
@@ -225,6 +248,7 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::UPDATE_CLUSTER_REQUEST,
         output: Some(&schema::UPDATE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_CLUSTER],
     },
 ];
 
@@ -305,6 +329,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Ecs: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn create_cluster(
         &self,
         _context: &RequestContext,
@@ -485,6 +518,14 @@ impl<T: Ecs> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,
