@@ -47,5 +47,6 @@ fn stored(file: &AccessKeyFile, caller: &Caller) -> AccessKey {
         principal_id: caller.principal_id.to_string(),
         active: true,
         created_at: Environment::real().now(),
+        user: None,
     }
 }

@@ -118,6 +118,7 @@ pub fn new_key(environment: &Environment, caller: &Caller) -> AccessKey {
         principal_id: caller.principal_id.to_string(),
         active: true,
         created_at: environment.now(),
+        user: None,
     }
 }
 
