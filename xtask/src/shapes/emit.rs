@@ -127,7 +127,9 @@ impl<'a> Generator<'a> {
 
     fn structure(&self, out: &mut String, name: &str, shape: &Shape) -> Result<()> {
         let rust = type_name(name);
-        writeln!(out, "#[derive(Clone, Debug, Default, PartialEq)]\npub struct {rust} {{")?;
+        let hidden = self.sensitive_members(shape)?;
+        let debug = if hidden.is_empty() { "Debug, " } else { "" };
+        writeln!(out, "#[derive(Clone, {debug}Default, PartialEq)]\npub struct {rust} {{")?;
         for (member, reference) in &shape.members {
             let mut kind = self.rust_type(&reference.shape)?;
             if !shape.required.contains(member) {
@@ -136,6 +138,9 @@ impl<'a> Generator<'a> {
             writeln!(out, "    pub {}: {kind},", field(member))?;
         }
         out.push_str("}\n\n");
+        if !hidden.is_empty() {
+            Self::debug_without(out, &rust, shape, &hidden)?;
+        }
         if self.inputs.contains(name) {
             Self::read_structure(out, &rust, shape)?;
         }
@@ -149,6 +154,40 @@ impl<'a> Generator<'a> {
             }
             out.push_str("writer.end_structure(); } }\n\n");
         }
+        Ok(())
+    }
+
+    /// Members that the model calls sensitive, themselves or as the items of a list.
+    fn sensitive_members(&self, shape: &'a Shape) -> Result<Vec<&'a str>> {
+        let mut hidden = Vec::new();
+        for (member, reference) in &shape.members {
+            let shape = self.shape(&reference.shape)?;
+            let items = shape.member.as_ref().map(|item| self.shape(&item.shape)).transpose()?;
+            if shape.sensitive || items.is_some_and(|items| items.sensitive) {
+                hidden.push(member.as_str());
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// `Debug` that shows whether a sensitive member is there, but not what it is.
+    fn debug_without(out: &mut String, rust: &str, shape: &Shape, hidden: &[&str]) -> Result<()> {
+        writeln!(
+            out,
+            "impl std::fmt::Debug for {rust} {{ fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ \
+             f.debug_struct({rust:?})"
+        )?;
+        for member in shape.members.keys() {
+            let field = field(member);
+            if !hidden.contains(&member.as_str()) {
+                writeln!(out, ".field({field:?}, &self.{field})")?;
+            } else if shape.required.contains(member) {
+                writeln!(out, ".field({field:?}, &\"(sensitive)\")")?;
+            } else {
+                writeln!(out, ".field({field:?}, &self.{field}.as_ref().map(|_| \"(sensitive)\"))")?;
+            }
+        }
+        out.push_str(".finish() } }\n\n");
         Ok(())
     }
 
