@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 128] = [
@@ -18,6 +18,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "AddRoleToInstanceProfile",
@@ -27,6 +28,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_ROLE_TO_INSTANCE_PROFILE],
     },
     Operation {
         name: "AddUserToGroup",
@@ -36,6 +38,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ADD_USER_TO_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_USER_TO_GROUP],
     },
     Operation {
         name: "AttachGroupPolicy",
@@ -45,6 +48,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ATTACH_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_GROUP_POLICY],
     },
     Operation {
         name: "AttachRolePolicy",
@@ -54,6 +58,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ATTACH_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_ROLE_POLICY],
     },
     Operation {
         name: "AttachUserPolicy",
@@ -63,6 +68,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::ATTACH_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_USER_POLICY],
     },
     Operation {
         name: "ChangePassword",
@@ -72,6 +78,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CHANGE_PASSWORD_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_CHANGE_PASSWORD],
     },
     Operation {
         name: "CreateAccessKey",
@@ -81,6 +88,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_ACCESS_KEY_REQUEST,
         output: Some(&schema::CREATE_ACCESS_KEY_RESPONSE),
         result_wrapper: Some("CreateAccessKeyResult"),
+        actions: &[&actions::IAM_CREATE_ACCESS_KEY],
     },
     Operation {
         name: "CreateAccountAlias",
@@ -90,6 +98,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_ACCOUNT_ALIAS_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_CREATE_ACCOUNT_ALIAS],
     },
     Operation {
         name: "CreateGroup",
@@ -99,6 +108,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_GROUP_REQUEST,
         output: Some(&schema::CREATE_GROUP_RESPONSE),
         result_wrapper: Some("CreateGroupResult"),
+        actions: &[&actions::IAM_CREATE_GROUP],
     },
     Operation {
         name: "CreateInstanceProfile",
@@ -108,6 +118,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_INSTANCE_PROFILE_REQUEST,
         output: Some(&schema::CREATE_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("CreateInstanceProfileResult"),
+        actions: &[&actions::IAM_CREATE_INSTANCE_PROFILE],
     },
     Operation {
         name: "CreateLoginProfile",
@@ -117,6 +128,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_LOGIN_PROFILE_REQUEST,
         output: Some(&schema::CREATE_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("CreateLoginProfileResult"),
+        actions: &[&actions::IAM_CREATE_LOGIN_PROFILE],
     },
     Operation {
         name: "CreateOpenIDConnectProvider",
@@ -126,6 +138,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: Some(&schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("CreateOpenIDConnectProviderResult"),
+        actions: &[&actions::IAM_CREATE_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "CreatePolicy",
@@ -135,6 +148,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_POLICY_REQUEST,
         output: Some(&schema::CREATE_POLICY_RESPONSE),
         result_wrapper: Some("CreatePolicyResult"),
+        actions: &[&actions::IAM_CREATE_POLICY],
     },
     Operation {
         name: "CreatePolicyVersion",
@@ -144,6 +158,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_POLICY_VERSION_REQUEST,
         output: Some(&schema::CREATE_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("CreatePolicyVersionResult"),
+        actions: &[&actions::IAM_CREATE_POLICY_VERSION],
     },
     Operation {
         name: "CreateRole",
@@ -153,6 +168,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_ROLE_REQUEST,
         output: Some(&schema::CREATE_ROLE_RESPONSE),
         result_wrapper: Some("CreateRoleResult"),
+        actions: &[&actions::IAM_CREATE_ROLE],
     },
     Operation {
         name: "CreateSAMLProvider",
@@ -162,6 +178,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_SAML_PROVIDER_REQUEST,
         output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("CreateSAMLProviderResult"),
+        actions: &[&actions::IAM_CREATE_SAML_PROVIDER],
     },
     Operation {
         name: "CreateServiceLinkedRole",
@@ -171,6 +188,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_SERVICE_LINKED_ROLE_REQUEST,
         output: Some(&schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("CreateServiceLinkedRoleResult"),
+        actions: &[&actions::IAM_CREATE_SERVICE_LINKED_ROLE],
     },
     Operation {
         name: "CreateUser",
@@ -180,6 +198,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::CREATE_USER_REQUEST,
         output: Some(&schema::CREATE_USER_RESPONSE),
         result_wrapper: Some("CreateUserResult"),
+        actions: &[&actions::IAM_CREATE_USER],
     },
     Operation {
         name: "DeleteAccessKey",
@@ -189,6 +208,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_ACCESS_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCESS_KEY],
     },
     Operation {
         name: "DeleteAccountAlias",
@@ -198,6 +218,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_ACCOUNT_ALIAS_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCOUNT_ALIAS],
     },
     Operation {
         name: "DeleteAccountPasswordPolicy",
@@ -207,6 +228,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::NO_INPUT,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCOUNT_PASSWORD_POLICY],
     },
     Operation {
         name: "DeleteGroup",
@@ -216,6 +238,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_GROUP],
     },
     Operation {
         name: "DeleteGroupPolicy",
@@ -225,6 +248,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_GROUP_POLICY],
     },
     Operation {
         name: "DeleteInstanceProfile",
@@ -234,6 +258,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_INSTANCE_PROFILE],
     },
     Operation {
         name: "DeleteLoginProfile",
@@ -243,6 +268,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_LOGIN_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_LOGIN_PROFILE],
     },
     Operation {
         name: "DeleteOpenIDConnectProvider",
@@ -252,6 +278,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "DeletePolicy",
@@ -261,6 +288,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_POLICY],
     },
     Operation {
         name: "DeletePolicyVersion",
@@ -270,6 +298,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_POLICY_VERSION_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_POLICY_VERSION],
     },
     Operation {
         name: "DeleteRole",
@@ -279,6 +308,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE],
     },
     Operation {
         name: "DeleteRolePermissionsBoundary",
@@ -288,6 +318,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE_PERMISSIONS_BOUNDARY],
     },
     Operation {
         name: "DeleteRolePolicy",
@@ -297,6 +328,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE_POLICY],
     },
     Operation {
         name: "DeleteSAMLProvider",
@@ -306,6 +338,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_SAML_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SAML_PROVIDER],
     },
     Operation {
         name: "DeleteSSHPublicKey",
@@ -315,6 +348,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
     },
     Operation {
         name: "DeleteServiceLinkedRole",
@@ -324,6 +358,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_SERVICE_LINKED_ROLE_REQUEST,
         output: Some(&schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("DeleteServiceLinkedRoleResult"),
+        actions: &[&actions::IAM_DELETE_SERVICE_LINKED_ROLE],
     },
     Operation {
         name: "DeleteSigningCertificate",
@@ -333,6 +368,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_SIGNING_CERTIFICATE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SIGNING_CERTIFICATE],
     },
     Operation {
         name: "DeleteUser",
@@ -342,6 +378,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER],
     },
     Operation {
         name: "DeleteUserPermissionsBoundary",
@@ -351,6 +388,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_USER_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER_PERMISSIONS_BOUNDARY],
     },
     Operation {
         name: "DeleteUserPolicy",
@@ -360,6 +398,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DELETE_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER_POLICY],
     },
     Operation {
         name: "DetachGroupPolicy",
@@ -369,6 +408,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DETACH_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_GROUP_POLICY],
     },
     Operation {
         name: "DetachRolePolicy",
@@ -378,6 +418,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DETACH_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_ROLE_POLICY],
     },
     Operation {
         name: "DetachUserPolicy",
@@ -387,6 +428,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::DETACH_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_USER_POLICY],
     },
     Operation {
         name: "GenerateCredentialReport",
@@ -396,6 +438,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GENERATE_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GenerateCredentialReportResult"),
+        actions: &[&actions::IAM_GENERATE_CREDENTIAL_REPORT],
     },
     Operation {
         name: "GetAccessKeyLastUsed",
@@ -405,6 +448,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_ACCESS_KEY_LAST_USED_REQUEST,
         output: Some(&schema::GET_ACCESS_KEY_LAST_USED_RESPONSE),
         result_wrapper: Some("GetAccessKeyLastUsedResult"),
+        actions: &[&actions::IAM_GET_ACCESS_KEY_LAST_USED],
     },
     Operation {
         name: "GetAccountAuthorizationDetails",
@@ -414,6 +458,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST,
         output: Some(&schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE),
         result_wrapper: Some("GetAccountAuthorizationDetailsResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_AUTHORIZATION_DETAILS],
     },
     Operation {
         name: "GetAccountPasswordPolicy",
@@ -423,6 +468,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE),
         result_wrapper: Some("GetAccountPasswordPolicyResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_PASSWORD_POLICY],
     },
     Operation {
         name: "GetAccountSummary",
@@ -432,6 +478,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_ACCOUNT_SUMMARY_RESPONSE),
         result_wrapper: Some("GetAccountSummaryResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_SUMMARY],
     },
     Operation {
         name: "GetContextKeysForCustomPolicy",
@@ -441,6 +488,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST,
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForCustomPolicyResult"),
+        actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY],
     },
     Operation {
         name: "GetContextKeysForPrincipalPolicy",
@@ -450,6 +498,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST,
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForPrincipalPolicyResult"),
+        actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY],
     },
     Operation {
         name: "GetCredentialReport",
@@ -459,6 +508,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GetCredentialReportResult"),
+        actions: &[&actions::IAM_GET_CREDENTIAL_REPORT],
     },
     Operation {
         name: "GetGroup",
@@ -468,6 +518,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_GROUP_REQUEST,
         output: Some(&schema::GET_GROUP_RESPONSE),
         result_wrapper: Some("GetGroupResult"),
+        actions: &[&actions::IAM_GET_GROUP],
     },
     Operation {
         name: "GetGroupPolicy",
@@ -477,6 +528,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_GROUP_POLICY_REQUEST,
         output: Some(&schema::GET_GROUP_POLICY_RESPONSE),
         result_wrapper: Some("GetGroupPolicyResult"),
+        actions: &[&actions::IAM_GET_GROUP_POLICY],
     },
     Operation {
         name: "GetInstanceProfile",
@@ -486,6 +538,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_INSTANCE_PROFILE_REQUEST,
         output: Some(&schema::GET_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("GetInstanceProfileResult"),
+        actions: &[&actions::IAM_GET_INSTANCE_PROFILE],
     },
     Operation {
         name: "GetLoginProfile",
@@ -495,6 +548,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_LOGIN_PROFILE_REQUEST,
         output: Some(&schema::GET_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("GetLoginProfileResult"),
+        actions: &[&actions::IAM_GET_LOGIN_PROFILE],
     },
     Operation {
         name: "GetOpenIDConnectProvider",
@@ -504,6 +558,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: Some(&schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("GetOpenIDConnectProviderResult"),
+        actions: &[&actions::IAM_GET_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "GetPolicy",
@@ -513,6 +568,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_POLICY_REQUEST,
         output: Some(&schema::GET_POLICY_RESPONSE),
         result_wrapper: Some("GetPolicyResult"),
+        actions: &[&actions::IAM_GET_POLICY],
     },
     Operation {
         name: "GetPolicyVersion",
@@ -522,6 +578,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_POLICY_VERSION_REQUEST,
         output: Some(&schema::GET_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("GetPolicyVersionResult"),
+        actions: &[&actions::IAM_GET_POLICY_VERSION],
     },
     Operation {
         name: "GetRole",
@@ -531,6 +588,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_ROLE_REQUEST,
         output: Some(&schema::GET_ROLE_RESPONSE),
         result_wrapper: Some("GetRoleResult"),
+        actions: &[&actions::IAM_GET_ROLE],
     },
     Operation {
         name: "GetRolePolicy",
@@ -540,6 +598,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_ROLE_POLICY_REQUEST,
         output: Some(&schema::GET_ROLE_POLICY_RESPONSE),
         result_wrapper: Some("GetRolePolicyResult"),
+        actions: &[&actions::IAM_GET_ROLE_POLICY],
     },
     Operation {
         name: "GetSAMLProvider",
@@ -549,6 +608,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_SAML_PROVIDER_REQUEST,
         output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("GetSAMLProviderResult"),
+        actions: &[&actions::IAM_GET_SAML_PROVIDER],
     },
     Operation {
         name: "GetSSHPublicKey",
@@ -558,6 +618,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
         output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
         result_wrapper: Some("GetSSHPublicKeyResult"),
+        actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
     },
     Operation {
         name: "GetServiceLinkedRoleDeletionStatus",
@@ -567,6 +628,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
         output: Some(&schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE),
         result_wrapper: Some("GetServiceLinkedRoleDeletionStatusResult"),
+        actions: &[&actions::IAM_GET_SERVICE_LINKED_ROLE_DELETION_STATUS],
     },
     Operation {
         name: "GetUser",
@@ -576,6 +638,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_USER_REQUEST,
         output: Some(&schema::GET_USER_RESPONSE),
         result_wrapper: Some("GetUserResult"),
+        actions: &[&actions::IAM_GET_USER],
     },
     Operation {
         name: "GetUserPolicy",
@@ -585,6 +648,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::GET_USER_POLICY_REQUEST,
         output: Some(&schema::GET_USER_POLICY_RESPONSE),
         result_wrapper: Some("GetUserPolicyResult"),
+        actions: &[&actions::IAM_GET_USER_POLICY],
     },
     Operation {
         name: "ListAccessKeys",
@@ -594,6 +658,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ACCESS_KEYS_REQUEST,
         output: Some(&schema::LIST_ACCESS_KEYS_RESPONSE),
         result_wrapper: Some("ListAccessKeysResult"),
+        actions: &[&actions::IAM_LIST_ACCESS_KEYS],
     },
     Operation {
         name: "ListAccountAliases",
@@ -603,6 +668,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ACCOUNT_ALIASES_REQUEST,
         output: Some(&schema::LIST_ACCOUNT_ALIASES_RESPONSE),
         result_wrapper: Some("ListAccountAliasesResult"),
+        actions: &[&actions::IAM_LIST_ACCOUNT_ALIASES],
     },
     Operation {
         name: "ListAttachedGroupPolicies",
@@ -612,6 +678,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ATTACHED_GROUP_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedGroupPoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_GROUP_POLICIES],
     },
     Operation {
         name: "ListAttachedRolePolicies",
@@ -621,6 +688,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ATTACHED_ROLE_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedRolePoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_ROLE_POLICIES],
     },
     Operation {
         name: "ListAttachedUserPolicies",
@@ -630,6 +698,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ATTACHED_USER_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedUserPoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_USER_POLICIES],
     },
     Operation {
         name: "ListEntitiesForPolicy",
@@ -639,6 +708,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ENTITIES_FOR_POLICY_REQUEST,
         output: Some(&schema::LIST_ENTITIES_FOR_POLICY_RESPONSE),
         result_wrapper: Some("ListEntitiesForPolicyResult"),
+        actions: &[&actions::IAM_LIST_ENTITIES_FOR_POLICY],
     },
     Operation {
         name: "ListGroupPolicies",
@@ -648,6 +718,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_GROUP_POLICIES_REQUEST,
         output: Some(&schema::LIST_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListGroupPoliciesResult"),
+        actions: &[&actions::IAM_LIST_GROUP_POLICIES],
     },
     Operation {
         name: "ListGroups",
@@ -657,6 +728,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_GROUPS_REQUEST,
         output: Some(&schema::LIST_GROUPS_RESPONSE),
         result_wrapper: Some("ListGroupsResult"),
+        actions: &[&actions::IAM_LIST_GROUPS],
     },
     Operation {
         name: "ListGroupsForUser",
@@ -666,6 +738,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_GROUPS_FOR_USER_REQUEST,
         output: Some(&schema::LIST_GROUPS_FOR_USER_RESPONSE),
         result_wrapper: Some("ListGroupsForUserResult"),
+        actions: &[&actions::IAM_LIST_GROUPS_FOR_USER],
     },
     Operation {
         name: "ListInstanceProfileTags",
@@ -675,6 +748,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_INSTANCE_PROFILE_TAGS_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILE_TAGS_RESPONSE),
         result_wrapper: Some("ListInstanceProfileTagsResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILE_TAGS],
     },
     Operation {
         name: "ListInstanceProfiles",
@@ -684,6 +758,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_INSTANCE_PROFILES_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILES_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILES],
     },
     Operation {
         name: "ListInstanceProfilesForRole",
@@ -693,6 +768,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesForRoleResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILES_FOR_ROLE],
     },
     Operation {
         name: "ListOpenIDConnectProviderTags",
@@ -702,6 +778,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST,
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
+        actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDER_TAGS],
     },
     Operation {
         name: "ListOpenIDConnectProviders",
@@ -711,6 +788,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST,
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProvidersResult"),
+        actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDERS],
     },
     Operation {
         name: "ListPolicies",
@@ -720,6 +798,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_POLICIES_REQUEST,
         output: Some(&schema::LIST_POLICIES_RESPONSE),
         result_wrapper: Some("ListPoliciesResult"),
+        actions: &[&actions::IAM_LIST_POLICIES],
     },
     Operation {
         name: "ListPolicyTags",
@@ -729,6 +808,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_POLICY_TAGS_REQUEST,
         output: Some(&schema::LIST_POLICY_TAGS_RESPONSE),
         result_wrapper: Some("ListPolicyTagsResult"),
+        actions: &[&actions::IAM_LIST_POLICY_TAGS],
     },
     Operation {
         name: "ListPolicyVersions",
@@ -738,6 +818,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_POLICY_VERSIONS_REQUEST,
         output: Some(&schema::LIST_POLICY_VERSIONS_RESPONSE),
         result_wrapper: Some("ListPolicyVersionsResult"),
+        actions: &[&actions::IAM_LIST_POLICY_VERSIONS],
     },
     Operation {
         name: "ListRolePolicies",
@@ -747,6 +828,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ROLE_POLICIES_REQUEST,
         output: Some(&schema::LIST_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListRolePoliciesResult"),
+        actions: &[&actions::IAM_LIST_ROLE_POLICIES],
     },
     Operation {
         name: "ListRoleTags",
@@ -756,6 +838,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ROLE_TAGS_REQUEST,
         output: Some(&schema::LIST_ROLE_TAGS_RESPONSE),
         result_wrapper: Some("ListRoleTagsResult"),
+        actions: &[&actions::IAM_LIST_ROLE_TAGS],
     },
     Operation {
         name: "ListRoles",
@@ -765,6 +848,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_ROLES_REQUEST,
         output: Some(&schema::LIST_ROLES_RESPONSE),
         result_wrapper: Some("ListRolesResult"),
+        actions: &[&actions::IAM_LIST_ROLES],
     },
     Operation {
         name: "ListSAMLProviderTags",
@@ -774,6 +858,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
         output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
         result_wrapper: Some("ListSAMLProviderTagsResult"),
+        actions: &[&actions::IAM_LIST_SAML_PROVIDER_TAGS],
     },
     Operation {
         name: "ListSAMLProviders",
@@ -783,6 +868,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_SAML_PROVIDERS_REQUEST,
         output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
         result_wrapper: Some("ListSAMLProvidersResult"),
+        actions: &[&actions::IAM_LIST_SAML_PROVIDERS],
     },
     Operation {
         name: "ListSSHPublicKeys",
@@ -792,6 +878,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
         output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
         result_wrapper: Some("ListSSHPublicKeysResult"),
+        actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
     },
     Operation {
         name: "ListSigningCertificates",
@@ -801,6 +888,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_SIGNING_CERTIFICATES_REQUEST,
         output: Some(&schema::LIST_SIGNING_CERTIFICATES_RESPONSE),
         result_wrapper: Some("ListSigningCertificatesResult"),
+        actions: &[&actions::IAM_LIST_SIGNING_CERTIFICATES],
     },
     Operation {
         name: "ListUserPolicies",
@@ -810,6 +898,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_USER_POLICIES_REQUEST,
         output: Some(&schema::LIST_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListUserPoliciesResult"),
+        actions: &[&actions::IAM_LIST_USER_POLICIES],
     },
     Operation {
         name: "ListUserTags",
@@ -819,6 +908,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_USER_TAGS_REQUEST,
         output: Some(&schema::LIST_USER_TAGS_RESPONSE),
         result_wrapper: Some("ListUserTagsResult"),
+        actions: &[&actions::IAM_LIST_USER_TAGS],
     },
     Operation {
         name: "ListUsers",
@@ -828,6 +918,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::LIST_USERS_REQUEST,
         output: Some(&schema::LIST_USERS_RESPONSE),
         result_wrapper: Some("ListUsersResult"),
+        actions: &[&actions::IAM_LIST_USERS],
     },
     Operation {
         name: "PutGroupPolicy",
@@ -837,6 +928,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::PUT_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_GROUP_POLICY],
     },
     Operation {
         name: "PutRolePermissionsBoundary",
@@ -846,6 +938,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_ROLE_PERMISSIONS_BOUNDARY],
     },
     Operation {
         name: "PutRolePolicy",
@@ -855,6 +948,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::PUT_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_ROLE_POLICY],
     },
     Operation {
         name: "PutUserPermissionsBoundary",
@@ -864,6 +958,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::PUT_USER_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_USER_PERMISSIONS_BOUNDARY],
     },
     Operation {
         name: "PutUserPolicy",
@@ -873,6 +968,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::PUT_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_USER_POLICY],
     },
     Operation {
         name: "RemoveClientIDFromOpenIDConnectProvider",
@@ -882,6 +978,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "RemoveRoleFromInstanceProfile",
@@ -891,6 +988,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_ROLE_FROM_INSTANCE_PROFILE],
     },
     Operation {
         name: "RemoveUserFromGroup",
@@ -900,6 +998,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::REMOVE_USER_FROM_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_USER_FROM_GROUP],
     },
     Operation {
         name: "SetDefaultPolicyVersion",
@@ -909,6 +1008,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::SET_DEFAULT_POLICY_VERSION_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_SET_DEFAULT_POLICY_VERSION],
     },
     Operation {
         name: "SimulateCustomPolicy",
@@ -918,6 +1018,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::SIMULATE_CUSTOM_POLICY_REQUEST,
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulateCustomPolicyResult"),
+        actions: &[&actions::IAM_SIMULATE_CUSTOM_POLICY],
     },
     Operation {
         name: "SimulatePrincipalPolicy",
@@ -927,6 +1028,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::SIMULATE_PRINCIPAL_POLICY_REQUEST,
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulatePrincipalPolicyResult"),
+        actions: &[&actions::IAM_SIMULATE_PRINCIPAL_POLICY],
     },
     Operation {
         name: "TagInstanceProfile",
@@ -936,6 +1038,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_INSTANCE_PROFILE],
     },
     Operation {
         name: "TagOpenIDConnectProvider",
@@ -945,6 +1048,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "TagPolicy",
@@ -954,6 +1058,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_POLICY],
     },
     Operation {
         name: "TagRole",
@@ -963,6 +1068,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_ROLE],
     },
     Operation {
         name: "TagSAMLProvider",
@@ -972,6 +1078,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_SAML_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_SAML_PROVIDER],
     },
     Operation {
         name: "TagUser",
@@ -981,6 +1088,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::TAG_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_USER],
     },
     Operation {
         name: "UntagInstanceProfile",
@@ -990,6 +1098,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_INSTANCE_PROFILE],
     },
     Operation {
         name: "UntagOpenIDConnectProvider",
@@ -999,6 +1108,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_OPEN_ID_CONNECT_PROVIDER],
     },
     Operation {
         name: "UntagPolicy",
@@ -1008,6 +1118,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_POLICY],
     },
     Operation {
         name: "UntagRole",
@@ -1017,6 +1128,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_ROLE],
     },
     Operation {
         name: "UntagSAMLProvider",
@@ -1026,6 +1138,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_SAML_PROVIDER],
     },
     Operation {
         name: "UntagUser",
@@ -1035,6 +1148,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UNTAG_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_USER],
     },
     Operation {
         name: "UpdateAccessKey",
@@ -1044,6 +1158,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_ACCESS_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ACCESS_KEY],
     },
     Operation {
         name: "UpdateAccountPasswordPolicy",
@@ -1053,6 +1168,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ACCOUNT_PASSWORD_POLICY],
     },
     Operation {
         name: "UpdateAssumeRolePolicy",
@@ -1062,6 +1178,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_ASSUME_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ASSUME_ROLE_POLICY],
     },
     Operation {
         name: "UpdateGroup",
@@ -1071,6 +1188,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_GROUP],
     },
     Operation {
         name: "UpdateLoginProfile",
@@ -1080,6 +1198,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_LOGIN_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_LOGIN_PROFILE],
     },
     Operation {
         name: "UpdateOpenIDConnectProviderThumbprint",
@@ -1089,6 +1208,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT],
     },
     Operation {
         name: "UpdateRole",
@@ -1098,6 +1218,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_ROLE_REQUEST,
         output: Some(&schema::UPDATE_ROLE_RESPONSE),
         result_wrapper: Some("UpdateRoleResult"),
+        actions: &[&actions::IAM_UPDATE_ROLE],
     },
     Operation {
         name: "UpdateRoleDescription",
@@ -1107,6 +1228,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_ROLE_DESCRIPTION_REQUEST,
         output: Some(&schema::UPDATE_ROLE_DESCRIPTION_RESPONSE),
         result_wrapper: Some("UpdateRoleDescriptionResult"),
+        actions: &[&actions::IAM_UPDATE_ROLE_DESCRIPTION],
     },
     Operation {
         name: "UpdateSAMLProvider",
@@ -1116,6 +1238,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
         output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("UpdateSAMLProviderResult"),
+        actions: &[&actions::IAM_UPDATE_SAML_PROVIDER],
     },
     Operation {
         name: "UpdateSSHPublicKey",
@@ -1125,6 +1248,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
     },
     Operation {
         name: "UpdateSigningCertificate",
@@ -1134,6 +1258,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_SIGNING_CERTIFICATE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SIGNING_CERTIFICATE],
     },
     Operation {
         name: "UpdateUser",
@@ -1143,6 +1268,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_USER],
     },
     Operation {
         name: "UploadSSHPublicKey",
@@ -1152,6 +1278,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
         output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
         result_wrapper: Some("UploadSSHPublicKeyResult"),
+        actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
     },
     Operation {
         name: "UploadSigningCertificate",
@@ -1161,6 +1288,7 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPLOAD_SIGNING_CERTIFICATE_REQUEST,
         output: Some(&schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE),
         result_wrapper: Some("UploadSigningCertificateResult"),
+        actions: &[&actions::IAM_UPLOAD_SIGNING_CERTIFICATE],
     },
 ];
 
@@ -1236,6 +1364,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Iam: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn add_client_id_to_open_id_connect_provider(
         &self,
         _context: &RequestContext,
@@ -2139,6 +2276,14 @@ impl<T: Iam> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::VALIDATION_ERROR
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

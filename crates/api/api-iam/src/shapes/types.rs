@@ -10,13 +10,25 @@ use environment::Timestamp;
 #[allow(unused_imports)]
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct AccessKey {
     pub access_key_id: String,
     pub create_date: Option<Timestamp>,
     pub secret_access_key: String,
     pub status: StatusType,
     pub user_name: String,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey")
+            .field("access_key_id", &self.access_key_id)
+            .field("create_date", &self.create_date)
+            .field("secret_access_key", &"(sensitive)")
+            .field("status", &self.status)
+            .field("user_name", &self.user_name)
+            .finish()
+    }
 }
 
 impl WriteItem for AccessKey {}
@@ -254,10 +266,19 @@ impl ToWire for AttachedPolicy {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct ChangePasswordRequest {
     pub new_password: String,
     pub old_password: String,
+}
+
+impl std::fmt::Debug for ChangePasswordRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChangePasswordRequest")
+            .field("new_password", &"(sensitive)")
+            .field("old_password", &"(sensitive)")
+            .finish()
+    }
 }
 
 impl ReadItem for ChangePasswordRequest {}
@@ -504,11 +525,21 @@ impl ToWire for CreateInstanceProfileResponse {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct CreateLoginProfileRequest {
     pub password: Option<String>,
     pub password_reset_required: Option<bool>,
     pub user_name: Option<String>,
+}
+
+impl std::fmt::Debug for CreateLoginProfileRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateLoginProfileRequest")
+            .field("password", &self.password.as_ref().map(|_| "(sensitive)"))
+            .field("password_reset_required", &self.password_reset_required)
+            .field("user_name", &self.user_name)
+            .finish()
+    }
 }
 
 impl ReadItem for CreateLoginProfileRequest {}
@@ -724,13 +755,25 @@ impl ToWire for CreateRoleResponse {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct CreateSAMLProviderRequest {
     pub add_private_key: Option<String>,
     pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
     pub name: String,
     pub saml_metadata_document: String,
     pub tags: Option<Vec<Tag>>,
+}
+
+impl std::fmt::Debug for CreateSAMLProviderRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateSAMLProviderRequest")
+            .field("add_private_key", &self.add_private_key.as_ref().map(|_| "(sensitive)"))
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("name", &self.name)
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("tags", &self.tags)
+            .finish()
+    }
 }
 
 impl ReadItem for CreateSAMLProviderRequest {}
@@ -5098,11 +5141,21 @@ impl FromNode for UpdateGroupRequest {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct UpdateLoginProfileRequest {
     pub password: Option<String>,
     pub password_reset_required: Option<bool>,
     pub user_name: String,
+}
+
+impl std::fmt::Debug for UpdateLoginProfileRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdateLoginProfileRequest")
+            .field("password", &self.password.as_ref().map(|_| "(sensitive)"))
+            .field("password_reset_required", &self.password_reset_required)
+            .field("user_name", &self.user_name)
+            .finish()
+    }
 }
 
 impl ReadItem for UpdateLoginProfileRequest {}
@@ -5223,13 +5276,25 @@ impl ToWire for UpdateRoleResponse {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct UpdateSAMLProviderRequest {
     pub add_private_key: Option<String>,
     pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
     pub remove_private_key: Option<String>,
     pub saml_metadata_document: Option<String>,
     pub saml_provider_arn: String,
+}
+
+impl std::fmt::Debug for UpdateSAMLProviderRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpdateSAMLProviderRequest")
+            .field("add_private_key", &self.add_private_key.as_ref().map(|_| "(sensitive)"))
+            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
+            .field("remove_private_key", &self.remove_private_key)
+            .field("saml_metadata_document", &self.saml_metadata_document)
+            .field("saml_provider_arn", &self.saml_provider_arn)
+            .finish()
+    }
 }
 
 impl ReadItem for UpdateSAMLProviderRequest {}
