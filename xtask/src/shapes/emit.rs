@@ -382,7 +382,7 @@ impl<'a> Generator<'a> {
             writeln!(
                 out,
                 "Operation {{ name: {name:?}, method: {:?}, uri: {:?}, status: {}, input: &schema::{}, output: {}, \
-                 result_wrapper: {:?}, actions: &[{}] }},",
+                 result_wrapper: {:?}, actions: &[{}], signed: {} }},",
                 operation.http.method.as_deref().unwrap_or("POST"),
                 operation.http.request_uri.as_deref().unwrap_or("/"),
                 operation.http.response_code.unwrap_or(200),
@@ -393,6 +393,7 @@ impl<'a> Generator<'a> {
                 )),
                 output.and_then(|output| output.result_wrapper.clone()),
                 self.actions(name),
+                operation.authtype.as_deref() != Some("none"),
             )?;
         }
         writeln!(

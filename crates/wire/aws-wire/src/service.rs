@@ -50,6 +50,8 @@ pub struct Operation {
     pub result_wrapper: Option<&'static str>,
     /// The IAM actions that a call needs, its own first; never empty.
     pub actions: &'static [&'static Action],
+    /// Whether a caller must sign; false where the input itself shows who calls, such as a web identity token.
+    pub signed: bool,
 }
 
 impl Operation {

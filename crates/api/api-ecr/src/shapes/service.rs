@@ -19,6 +19,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::BATCH_DELETE_IMAGE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_BATCH_DELETE_IMAGE],
+        signed: true,
     },
     Operation {
         name: "BatchGetImage",
@@ -29,6 +30,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::BATCH_GET_IMAGE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_BATCH_GET_IMAGE],
+        signed: true,
     },
     Operation {
         name: "CreateRepository",
@@ -39,6 +41,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::CREATE_REPOSITORY_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_CREATE_REPOSITORY],
+        signed: true,
     },
     Operation {
         name: "DeleteRepository",
@@ -49,6 +52,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::DELETE_REPOSITORY_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_DELETE_REPOSITORY],
+        signed: true,
     },
     Operation {
         name: "DescribeImages",
@@ -59,6 +63,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::DESCRIBE_IMAGES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_DESCRIBE_IMAGES],
+        signed: true,
     },
     Operation {
         name: "DescribeRepositories",
@@ -69,6 +74,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::DESCRIBE_REPOSITORIES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_DESCRIBE_REPOSITORIES],
+        signed: true,
     },
     Operation {
         name: "GetAuthorizationToken",
@@ -79,6 +85,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::GET_AUTHORIZATION_TOKEN_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_GET_AUTHORIZATION_TOKEN],
+        signed: true,
     },
     Operation {
         name: "ListImages",
@@ -89,6 +96,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::LIST_IMAGES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_LIST_IMAGES],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -99,6 +107,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -109,6 +118,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::TAG_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -119,6 +129,7 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_UNTAG_RESOURCE],
+        signed: true,
     },
 ];
 

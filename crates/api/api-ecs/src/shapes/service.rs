@@ -19,6 +19,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::CREATE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_CREATE_CLUSTER],
+        signed: true,
     },
     Operation {
         name: "DeleteCluster",
@@ -29,6 +30,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DELETE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DELETE_CLUSTER],
+        signed: true,
     },
     Operation {
         name: "DeleteTaskDefinitions",
@@ -39,6 +41,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DELETE_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DELETE_TASK_DEFINITIONS],
+        signed: true,
     },
     Operation {
         name: "DeregisterContainerInstance",
@@ -49,6 +52,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DEREGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DEREGISTER_CONTAINER_INSTANCE],
+        signed: true,
     },
     Operation {
         name: "DeregisterTaskDefinition",
@@ -59,6 +63,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DEREGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DEREGISTER_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "DescribeClusters",
@@ -69,6 +74,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DESCRIBE_CLUSTERS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DESCRIBE_CLUSTERS],
+        signed: true,
     },
     Operation {
         name: "DescribeTaskDefinition",
@@ -79,6 +85,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DESCRIBE_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DESCRIBE_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "DescribeTasks",
@@ -89,6 +96,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DESCRIBE_TASKS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DESCRIBE_TASKS],
+        signed: true,
     },
     Operation {
         name: "DiscoverPollEndpoint",
@@ -99,6 +107,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DISCOVER_POLL_ENDPOINT_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DISCOVER_POLL_ENDPOINT],
+        signed: true,
     },
     Operation {
         name: "ListClusters",
@@ -109,6 +118,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_CLUSTERS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_CLUSTERS],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -119,6 +129,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "ListTaskDefinitionFamilies",
@@ -129,6 +140,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_TASK_DEFINITION_FAMILIES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_TASK_DEFINITION_FAMILIES],
+        signed: true,
     },
     Operation {
         name: "ListTaskDefinitions",
@@ -139,6 +151,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_TASK_DEFINITIONS],
+        signed: true,
     },
     Operation {
         name: "ListTasks",
@@ -149,6 +162,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_TASKS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_TASKS],
+        signed: true,
     },
     Operation {
         name: "RegisterContainerInstance",
@@ -159,6 +173,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::REGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_REGISTER_CONTAINER_INSTANCE],
+        signed: true,
     },
     Operation {
         name: "RegisterTaskDefinition",
@@ -169,6 +184,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::REGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_REGISTER_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "RunTask",
@@ -179,6 +195,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::RUN_TASK_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_RUN_TASK],
+        signed: true,
     },
     Operation {
         name: "StopTask",
@@ -189,6 +206,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::STOP_TASK_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_STOP_TASK],
+        signed: true,
     },
     Operation {
         name: "SubmitAttachmentStateChanges",
@@ -199,6 +217,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::SUBMIT_ATTACHMENT_STATE_CHANGES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_SUBMIT_ATTACHMENT_STATE_CHANGES],
+        signed: true,
     },
     Operation {
         name: "SubmitContainerStateChange",
@@ -209,6 +228,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::SUBMIT_CONTAINER_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_SUBMIT_CONTAINER_STATE_CHANGE],
+        signed: true,
     },
     Operation {
         name: "SubmitTaskStateChange",
@@ -219,6 +239,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::SUBMIT_TASK_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_SUBMIT_TASK_STATE_CHANGE],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -229,6 +250,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::TAG_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -239,6 +261,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_UNTAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UpdateCluster",
@@ -249,6 +272,7 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::UPDATE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_UPDATE_CLUSTER],
+        signed: true,
     },
 ];
 

@@ -19,6 +19,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "AddRoleToInstanceProfile",
@@ -29,6 +30,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ADD_ROLE_TO_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "AddUserToGroup",
@@ -39,6 +41,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ADD_USER_TO_GROUP],
+        signed: true,
     },
     Operation {
         name: "AttachGroupPolicy",
@@ -49,6 +52,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ATTACH_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "AttachRolePolicy",
@@ -59,6 +63,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ATTACH_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "AttachUserPolicy",
@@ -69,6 +74,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_ATTACH_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "ChangePassword",
@@ -79,6 +85,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_CHANGE_PASSWORD],
+        signed: true,
     },
     Operation {
         name: "CreateAccessKey",
@@ -89,6 +96,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_ACCESS_KEY_RESPONSE),
         result_wrapper: Some("CreateAccessKeyResult"),
         actions: &[&actions::IAM_CREATE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "CreateAccountAlias",
@@ -99,6 +107,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_CREATE_ACCOUNT_ALIAS],
+        signed: true,
     },
     Operation {
         name: "CreateGroup",
@@ -109,6 +118,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_GROUP_RESPONSE),
         result_wrapper: Some("CreateGroupResult"),
         actions: &[&actions::IAM_CREATE_GROUP],
+        signed: true,
     },
     Operation {
         name: "CreateInstanceProfile",
@@ -119,6 +129,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("CreateInstanceProfileResult"),
         actions: &[&actions::IAM_CREATE_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "CreateLoginProfile",
@@ -129,6 +140,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("CreateLoginProfileResult"),
         actions: &[&actions::IAM_CREATE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "CreateOpenIDConnectProvider",
@@ -139,6 +151,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("CreateOpenIDConnectProviderResult"),
         actions: &[&actions::IAM_CREATE_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "CreatePolicy",
@@ -149,6 +162,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_POLICY_RESPONSE),
         result_wrapper: Some("CreatePolicyResult"),
         actions: &[&actions::IAM_CREATE_POLICY],
+        signed: true,
     },
     Operation {
         name: "CreatePolicyVersion",
@@ -159,6 +173,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("CreatePolicyVersionResult"),
         actions: &[&actions::IAM_CREATE_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "CreateRole",
@@ -169,6 +184,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_ROLE_RESPONSE),
         result_wrapper: Some("CreateRoleResult"),
         actions: &[&actions::IAM_CREATE_ROLE],
+        signed: true,
     },
     Operation {
         name: "CreateSAMLProvider",
@@ -179,6 +195,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("CreateSAMLProviderResult"),
         actions: &[&actions::IAM_CREATE_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "CreateServiceLinkedRole",
@@ -189,6 +206,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("CreateServiceLinkedRoleResult"),
         actions: &[&actions::IAM_CREATE_SERVICE_LINKED_ROLE],
+        signed: true,
     },
     Operation {
         name: "CreateUser",
@@ -199,6 +217,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::CREATE_USER_RESPONSE),
         result_wrapper: Some("CreateUserResult"),
         actions: &[&actions::IAM_CREATE_USER],
+        signed: true,
     },
     Operation {
         name: "DeleteAccessKey",
@@ -209,6 +228,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "DeleteAccountAlias",
@@ -219,6 +239,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ACCOUNT_ALIAS],
+        signed: true,
     },
     Operation {
         name: "DeleteAccountPasswordPolicy",
@@ -229,6 +250,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteGroup",
@@ -239,6 +261,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_GROUP],
+        signed: true,
     },
     Operation {
         name: "DeleteGroupPolicy",
@@ -249,6 +272,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteInstanceProfile",
@@ -259,6 +283,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "DeleteLoginProfile",
@@ -269,6 +294,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "DeleteOpenIDConnectProvider",
@@ -279,6 +305,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "DeletePolicy",
@@ -289,6 +316,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeletePolicyVersion",
@@ -299,6 +327,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "DeleteRole",
@@ -309,6 +338,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ROLE],
+        signed: true,
     },
     Operation {
         name: "DeleteRolePermissionsBoundary",
@@ -319,6 +349,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ROLE_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "DeleteRolePolicy",
@@ -329,6 +360,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteSAMLProvider",
@@ -339,6 +371,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "DeleteSSHPublicKey",
@@ -349,6 +382,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
+        signed: true,
     },
     Operation {
         name: "DeleteServiceLinkedRole",
@@ -359,6 +393,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("DeleteServiceLinkedRoleResult"),
         actions: &[&actions::IAM_DELETE_SERVICE_LINKED_ROLE],
+        signed: true,
     },
     Operation {
         name: "DeleteSigningCertificate",
@@ -369,6 +404,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_SIGNING_CERTIFICATE],
+        signed: true,
     },
     Operation {
         name: "DeleteUser",
@@ -379,6 +415,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_USER],
+        signed: true,
     },
     Operation {
         name: "DeleteUserPermissionsBoundary",
@@ -389,6 +426,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_USER_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "DeleteUserPolicy",
@@ -399,6 +437,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachGroupPolicy",
@@ -409,6 +448,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DETACH_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachRolePolicy",
@@ -419,6 +459,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DETACH_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachUserPolicy",
@@ -429,6 +470,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DETACH_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "GenerateCredentialReport",
@@ -439,6 +481,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GENERATE_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GenerateCredentialReportResult"),
         actions: &[&actions::IAM_GENERATE_CREDENTIAL_REPORT],
+        signed: true,
     },
     Operation {
         name: "GetAccessKeyLastUsed",
@@ -449,6 +492,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ACCESS_KEY_LAST_USED_RESPONSE),
         result_wrapper: Some("GetAccessKeyLastUsedResult"),
         actions: &[&actions::IAM_GET_ACCESS_KEY_LAST_USED],
+        signed: true,
     },
     Operation {
         name: "GetAccountAuthorizationDetails",
@@ -459,6 +503,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE),
         result_wrapper: Some("GetAccountAuthorizationDetailsResult"),
         actions: &[&actions::IAM_GET_ACCOUNT_AUTHORIZATION_DETAILS],
+        signed: true,
     },
     Operation {
         name: "GetAccountPasswordPolicy",
@@ -469,6 +514,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE),
         result_wrapper: Some("GetAccountPasswordPolicyResult"),
         actions: &[&actions::IAM_GET_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetAccountSummary",
@@ -479,6 +525,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ACCOUNT_SUMMARY_RESPONSE),
         result_wrapper: Some("GetAccountSummaryResult"),
         actions: &[&actions::IAM_GET_ACCOUNT_SUMMARY],
+        signed: true,
     },
     Operation {
         name: "GetContextKeysForCustomPolicy",
@@ -489,6 +536,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForCustomPolicyResult"),
         actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetContextKeysForPrincipalPolicy",
@@ -499,6 +547,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForPrincipalPolicyResult"),
         actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetCredentialReport",
@@ -509,6 +558,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GetCredentialReportResult"),
         actions: &[&actions::IAM_GET_CREDENTIAL_REPORT],
+        signed: true,
     },
     Operation {
         name: "GetGroup",
@@ -519,6 +569,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_GROUP_RESPONSE),
         result_wrapper: Some("GetGroupResult"),
         actions: &[&actions::IAM_GET_GROUP],
+        signed: true,
     },
     Operation {
         name: "GetGroupPolicy",
@@ -529,6 +580,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_GROUP_POLICY_RESPONSE),
         result_wrapper: Some("GetGroupPolicyResult"),
         actions: &[&actions::IAM_GET_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetInstanceProfile",
@@ -539,6 +591,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("GetInstanceProfileResult"),
         actions: &[&actions::IAM_GET_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "GetLoginProfile",
@@ -549,6 +602,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("GetLoginProfileResult"),
         actions: &[&actions::IAM_GET_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "GetOpenIDConnectProvider",
@@ -559,6 +613,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("GetOpenIDConnectProviderResult"),
         actions: &[&actions::IAM_GET_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "GetPolicy",
@@ -569,6 +624,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_POLICY_RESPONSE),
         result_wrapper: Some("GetPolicyResult"),
         actions: &[&actions::IAM_GET_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetPolicyVersion",
@@ -579,6 +635,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("GetPolicyVersionResult"),
         actions: &[&actions::IAM_GET_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "GetRole",
@@ -589,6 +646,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ROLE_RESPONSE),
         result_wrapper: Some("GetRoleResult"),
         actions: &[&actions::IAM_GET_ROLE],
+        signed: true,
     },
     Operation {
         name: "GetRolePolicy",
@@ -599,6 +657,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_ROLE_POLICY_RESPONSE),
         result_wrapper: Some("GetRolePolicyResult"),
         actions: &[&actions::IAM_GET_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetSAMLProvider",
@@ -609,6 +668,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("GetSAMLProviderResult"),
         actions: &[&actions::IAM_GET_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "GetSSHPublicKey",
@@ -619,6 +679,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
         result_wrapper: Some("GetSSHPublicKeyResult"),
         actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
+        signed: true,
     },
     Operation {
         name: "GetServiceLinkedRoleDeletionStatus",
@@ -629,6 +690,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE),
         result_wrapper: Some("GetServiceLinkedRoleDeletionStatusResult"),
         actions: &[&actions::IAM_GET_SERVICE_LINKED_ROLE_DELETION_STATUS],
+        signed: true,
     },
     Operation {
         name: "GetUser",
@@ -639,6 +701,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_USER_RESPONSE),
         result_wrapper: Some("GetUserResult"),
         actions: &[&actions::IAM_GET_USER],
+        signed: true,
     },
     Operation {
         name: "GetUserPolicy",
@@ -649,6 +712,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::GET_USER_POLICY_RESPONSE),
         result_wrapper: Some("GetUserPolicyResult"),
         actions: &[&actions::IAM_GET_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "ListAccessKeys",
@@ -659,6 +723,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ACCESS_KEYS_RESPONSE),
         result_wrapper: Some("ListAccessKeysResult"),
         actions: &[&actions::IAM_LIST_ACCESS_KEYS],
+        signed: true,
     },
     Operation {
         name: "ListAccountAliases",
@@ -669,6 +734,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ACCOUNT_ALIASES_RESPONSE),
         result_wrapper: Some("ListAccountAliasesResult"),
         actions: &[&actions::IAM_LIST_ACCOUNT_ALIASES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedGroupPolicies",
@@ -679,6 +745,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ATTACHED_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedGroupPoliciesResult"),
         actions: &[&actions::IAM_LIST_ATTACHED_GROUP_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedRolePolicies",
@@ -689,6 +756,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ATTACHED_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedRolePoliciesResult"),
         actions: &[&actions::IAM_LIST_ATTACHED_ROLE_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedUserPolicies",
@@ -699,6 +767,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ATTACHED_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedUserPoliciesResult"),
         actions: &[&actions::IAM_LIST_ATTACHED_USER_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListEntitiesForPolicy",
@@ -709,6 +778,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ENTITIES_FOR_POLICY_RESPONSE),
         result_wrapper: Some("ListEntitiesForPolicyResult"),
         actions: &[&actions::IAM_LIST_ENTITIES_FOR_POLICY],
+        signed: true,
     },
     Operation {
         name: "ListGroupPolicies",
@@ -719,6 +789,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListGroupPoliciesResult"),
         actions: &[&actions::IAM_LIST_GROUP_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListGroups",
@@ -729,6 +800,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_GROUPS_RESPONSE),
         result_wrapper: Some("ListGroupsResult"),
         actions: &[&actions::IAM_LIST_GROUPS],
+        signed: true,
     },
     Operation {
         name: "ListGroupsForUser",
@@ -739,6 +811,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_GROUPS_FOR_USER_RESPONSE),
         result_wrapper: Some("ListGroupsForUserResult"),
         actions: &[&actions::IAM_LIST_GROUPS_FOR_USER],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfileTags",
@@ -749,6 +822,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_INSTANCE_PROFILE_TAGS_RESPONSE),
         result_wrapper: Some("ListInstanceProfileTagsResult"),
         actions: &[&actions::IAM_LIST_INSTANCE_PROFILE_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfiles",
@@ -759,6 +833,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_INSTANCE_PROFILES_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesResult"),
         actions: &[&actions::IAM_LIST_INSTANCE_PROFILES],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfilesForRole",
@@ -769,6 +844,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesForRoleResult"),
         actions: &[&actions::IAM_LIST_INSTANCE_PROFILES_FOR_ROLE],
+        signed: true,
     },
     Operation {
         name: "ListOpenIDConnectProviderTags",
@@ -779,6 +855,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
         actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDER_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListOpenIDConnectProviders",
@@ -789,6 +866,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProvidersResult"),
         actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDERS],
+        signed: true,
     },
     Operation {
         name: "ListPolicies",
@@ -799,6 +877,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_POLICIES_RESPONSE),
         result_wrapper: Some("ListPoliciesResult"),
         actions: &[&actions::IAM_LIST_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListPolicyTags",
@@ -809,6 +888,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_POLICY_TAGS_RESPONSE),
         result_wrapper: Some("ListPolicyTagsResult"),
         actions: &[&actions::IAM_LIST_POLICY_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListPolicyVersions",
@@ -819,6 +899,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_POLICY_VERSIONS_RESPONSE),
         result_wrapper: Some("ListPolicyVersionsResult"),
         actions: &[&actions::IAM_LIST_POLICY_VERSIONS],
+        signed: true,
     },
     Operation {
         name: "ListRolePolicies",
@@ -829,6 +910,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListRolePoliciesResult"),
         actions: &[&actions::IAM_LIST_ROLE_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListRoleTags",
@@ -839,6 +921,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ROLE_TAGS_RESPONSE),
         result_wrapper: Some("ListRoleTagsResult"),
         actions: &[&actions::IAM_LIST_ROLE_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListRoles",
@@ -849,6 +932,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_ROLES_RESPONSE),
         result_wrapper: Some("ListRolesResult"),
         actions: &[&actions::IAM_LIST_ROLES],
+        signed: true,
     },
     Operation {
         name: "ListSAMLProviderTags",
@@ -859,6 +943,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
         result_wrapper: Some("ListSAMLProviderTagsResult"),
         actions: &[&actions::IAM_LIST_SAML_PROVIDER_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListSAMLProviders",
@@ -869,6 +954,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
         result_wrapper: Some("ListSAMLProvidersResult"),
         actions: &[&actions::IAM_LIST_SAML_PROVIDERS],
+        signed: true,
     },
     Operation {
         name: "ListSSHPublicKeys",
@@ -879,6 +965,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
         result_wrapper: Some("ListSSHPublicKeysResult"),
         actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
+        signed: true,
     },
     Operation {
         name: "ListSigningCertificates",
@@ -889,6 +976,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_SIGNING_CERTIFICATES_RESPONSE),
         result_wrapper: Some("ListSigningCertificatesResult"),
         actions: &[&actions::IAM_LIST_SIGNING_CERTIFICATES],
+        signed: true,
     },
     Operation {
         name: "ListUserPolicies",
@@ -899,6 +987,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListUserPoliciesResult"),
         actions: &[&actions::IAM_LIST_USER_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListUserTags",
@@ -909,6 +998,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_USER_TAGS_RESPONSE),
         result_wrapper: Some("ListUserTagsResult"),
         actions: &[&actions::IAM_LIST_USER_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListUsers",
@@ -919,6 +1009,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::LIST_USERS_RESPONSE),
         result_wrapper: Some("ListUsersResult"),
         actions: &[&actions::IAM_LIST_USERS],
+        signed: true,
     },
     Operation {
         name: "PutGroupPolicy",
@@ -929,6 +1020,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_PUT_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "PutRolePermissionsBoundary",
@@ -939,6 +1031,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_PUT_ROLE_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "PutRolePolicy",
@@ -949,6 +1042,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_PUT_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "PutUserPermissionsBoundary",
@@ -959,6 +1053,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_PUT_USER_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "PutUserPolicy",
@@ -969,6 +1064,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_PUT_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "RemoveClientIDFromOpenIDConnectProvider",
@@ -979,6 +1075,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "RemoveRoleFromInstanceProfile",
@@ -989,6 +1086,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_REMOVE_ROLE_FROM_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "RemoveUserFromGroup",
@@ -999,6 +1097,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_REMOVE_USER_FROM_GROUP],
+        signed: true,
     },
     Operation {
         name: "SetDefaultPolicyVersion",
@@ -1009,6 +1108,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_SET_DEFAULT_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "SimulateCustomPolicy",
@@ -1019,6 +1119,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulateCustomPolicyResult"),
         actions: &[&actions::IAM_SIMULATE_CUSTOM_POLICY],
+        signed: true,
     },
     Operation {
         name: "SimulatePrincipalPolicy",
@@ -1029,6 +1130,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulatePrincipalPolicyResult"),
         actions: &[&actions::IAM_SIMULATE_PRINCIPAL_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagInstanceProfile",
@@ -1039,6 +1141,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "TagOpenIDConnectProvider",
@@ -1049,6 +1152,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "TagPolicy",
@@ -1059,6 +1163,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagRole",
@@ -1069,6 +1174,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_ROLE],
+        signed: true,
     },
     Operation {
         name: "TagSAMLProvider",
@@ -1079,6 +1185,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "TagUser",
@@ -1089,6 +1196,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_USER],
+        signed: true,
     },
     Operation {
         name: "UntagInstanceProfile",
@@ -1099,6 +1207,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "UntagOpenIDConnectProvider",
@@ -1109,6 +1218,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "UntagPolicy",
@@ -1119,6 +1229,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_POLICY],
+        signed: true,
     },
     Operation {
         name: "UntagRole",
@@ -1129,6 +1240,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_ROLE],
+        signed: true,
     },
     Operation {
         name: "UntagSAMLProvider",
@@ -1139,6 +1251,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "UntagUser",
@@ -1149,6 +1262,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_USER],
+        signed: true,
     },
     Operation {
         name: "UpdateAccessKey",
@@ -1159,6 +1273,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "UpdateAccountPasswordPolicy",
@@ -1169,6 +1284,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "UpdateAssumeRolePolicy",
@@ -1179,6 +1295,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_ASSUME_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "UpdateGroup",
@@ -1189,6 +1306,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_GROUP],
+        signed: true,
     },
     Operation {
         name: "UpdateLoginProfile",
@@ -1199,6 +1317,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "UpdateOpenIDConnectProviderThumbprint",
@@ -1209,6 +1328,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT],
+        signed: true,
     },
     Operation {
         name: "UpdateRole",
@@ -1219,6 +1339,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::UPDATE_ROLE_RESPONSE),
         result_wrapper: Some("UpdateRoleResult"),
         actions: &[&actions::IAM_UPDATE_ROLE],
+        signed: true,
     },
     Operation {
         name: "UpdateRoleDescription",
@@ -1229,6 +1350,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::UPDATE_ROLE_DESCRIPTION_RESPONSE),
         result_wrapper: Some("UpdateRoleDescriptionResult"),
         actions: &[&actions::IAM_UPDATE_ROLE_DESCRIPTION],
+        signed: true,
     },
     Operation {
         name: "UpdateSAMLProvider",
@@ -1239,6 +1361,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
         result_wrapper: Some("UpdateSAMLProviderResult"),
         actions: &[&actions::IAM_UPDATE_SAML_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "UpdateSSHPublicKey",
@@ -1249,6 +1372,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
+        signed: true,
     },
     Operation {
         name: "UpdateSigningCertificate",
@@ -1259,6 +1383,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_SIGNING_CERTIFICATE],
+        signed: true,
     },
     Operation {
         name: "UpdateUser",
@@ -1269,6 +1394,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_USER],
+        signed: true,
     },
     Operation {
         name: "UploadSSHPublicKey",
@@ -1279,6 +1405,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
         result_wrapper: Some("UploadSSHPublicKeyResult"),
         actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
+        signed: true,
     },
     Operation {
         name: "UploadSigningCertificate",
@@ -1289,6 +1416,7 @@ pub static OPERATIONS: [Operation; 128] = [
         output: Some(&schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE),
         result_wrapper: Some("UploadSigningCertificateResult"),
         actions: &[&actions::IAM_UPLOAD_SIGNING_CERTIFICATE],
+        signed: true,
     },
 ];
 

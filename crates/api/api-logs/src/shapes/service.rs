@@ -19,6 +19,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_CREATE_LOG_GROUP],
+        signed: true,
     },
     Operation {
         name: "CreateLogStream",
@@ -29,6 +30,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_CREATE_LOG_STREAM],
+        signed: true,
     },
     Operation {
         name: "DeleteLogGroup",
@@ -39,6 +41,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_DELETE_LOG_GROUP],
+        signed: true,
     },
     Operation {
         name: "DeleteLogStream",
@@ -49,6 +52,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_DELETE_LOG_STREAM],
+        signed: true,
     },
     Operation {
         name: "DeleteRetentionPolicy",
@@ -59,6 +63,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_DELETE_RETENTION_POLICY],
+        signed: true,
     },
     Operation {
         name: "DescribeLogGroups",
@@ -69,6 +74,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::DESCRIBE_LOG_GROUPS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_DESCRIBE_LOG_GROUPS],
+        signed: true,
     },
     Operation {
         name: "DescribeLogStreams",
@@ -79,6 +85,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::DESCRIBE_LOG_STREAMS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_DESCRIBE_LOG_STREAMS],
+        signed: true,
     },
     Operation {
         name: "FilterLogEvents",
@@ -89,6 +96,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::FILTER_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_FILTER_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "GetLogEvents",
@@ -99,6 +107,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::GET_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_GET_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -109,6 +118,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "PutLogEvents",
@@ -119,6 +129,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::PUT_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_PUT_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "PutRetentionPolicy",
@@ -129,6 +140,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_PUT_RETENTION_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -139,6 +151,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -149,6 +162,7 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_UNTAG_RESOURCE],
+        signed: true,
     },
 ];
 

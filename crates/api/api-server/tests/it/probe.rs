@@ -48,6 +48,7 @@ const fn operation(name: &'static str) -> Operation {
         output: Some(&SHAPE),
         result_wrapper: Some("EchoResult"),
         actions: &ACTIONS,
+        signed: true,
     }
 }
 static OPERATIONS: [Operation; 3] = [operation("Echo"), operation("Fail"), operation("Panic")];

@@ -18,6 +18,7 @@ pub static OPERATIONS: [Operation; 1] = [Operation {
     output: Some(&schema::GET_CALLER_IDENTITY_RESPONSE),
     result_wrapper: Some("GetCallerIdentityResult"),
     actions: &[&actions::STS_GET_CALLER_IDENTITY],
+    signed: true,
 }];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
