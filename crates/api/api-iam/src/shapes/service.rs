@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 128] = [
+pub static OPERATIONS: [Operation; 115] = [
     Operation {
         name: "AddClientIDToOpenIDConnectProvider",
         method: "POST",
@@ -155,15 +155,6 @@ pub static OPERATIONS: [Operation; 128] = [
         result_wrapper: Some("CreateRoleResult"),
     },
     Operation {
-        name: "CreateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::CREATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("CreateSAMLProviderResult"),
-    },
-    Operation {
         name: "CreateServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -295,24 +286,6 @@ pub static OPERATIONS: [Operation; 128] = [
         uri: "/",
         status: 200,
         input: &schema::DELETE_ROLE_POLICY_REQUEST,
-        output: None,
-        result_wrapper: None,
-    },
-    Operation {
-        name: "DeleteSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-    },
-    Operation {
-        name: "DeleteSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
         output: None,
         result_wrapper: None,
     },
@@ -542,24 +515,6 @@ pub static OPERATIONS: [Operation; 128] = [
         result_wrapper: Some("GetRolePolicyResult"),
     },
     Operation {
-        name: "GetSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("GetSAMLProviderResult"),
-    },
-    Operation {
-        name: "GetSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("GetSSHPublicKeyResult"),
-    },
-    Operation {
         name: "GetServiceLinkedRoleDeletionStatus",
         method: "POST",
         uri: "/",
@@ -767,33 +722,6 @@ pub static OPERATIONS: [Operation; 128] = [
         result_wrapper: Some("ListRolesResult"),
     },
     Operation {
-        name: "ListSAMLProviderTags",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
-        result_wrapper: Some("ListSAMLProviderTagsResult"),
-    },
-    Operation {
-        name: "ListSAMLProviders",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDERS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
-        result_wrapper: Some("ListSAMLProvidersResult"),
-    },
-    Operation {
-        name: "ListSSHPublicKeys",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
-        output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
-        result_wrapper: Some("ListSSHPublicKeysResult"),
-    },
-    Operation {
         name: "ListSigningCertificates",
         method: "POST",
         uri: "/",
@@ -965,15 +893,6 @@ pub static OPERATIONS: [Operation; 128] = [
         result_wrapper: None,
     },
     Operation {
-        name: "TagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::TAG_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-    },
-    Operation {
         name: "TagUser",
         method: "POST",
         uri: "/",
@@ -1015,15 +934,6 @@ pub static OPERATIONS: [Operation; 128] = [
         uri: "/",
         status: 200,
         input: &schema::UNTAG_ROLE_REQUEST,
-        output: None,
-        result_wrapper: None,
-    },
-    Operation {
-        name: "UntagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
     },
@@ -1109,24 +1019,6 @@ pub static OPERATIONS: [Operation; 128] = [
         result_wrapper: Some("UpdateRoleDescriptionResult"),
     },
     Operation {
-        name: "UpdateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("UpdateSAMLProviderResult"),
-    },
-    Operation {
-        name: "UpdateSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
-        output: None,
-        result_wrapper: None,
-    },
-    Operation {
         name: "UpdateSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1143,15 +1035,6 @@ pub static OPERATIONS: [Operation; 128] = [
         input: &schema::UPDATE_USER_REQUEST,
         output: None,
         result_wrapper: None,
-    },
-    Operation {
-        name: "UploadSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("UploadSSHPublicKeyResult"),
     },
     Operation {
         name: "UploadSigningCertificate",
@@ -1177,9 +1060,12 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "AcceptDelegationRequest",
         "AssociateDelegationRequest",
         "CreateDelegationRequest",
+        "CreateSAMLProvider",
         "CreateServiceSpecificCredential",
         "CreateVirtualMFADevice",
         "DeactivateMFADevice",
+        "DeleteSAMLProvider",
+        "DeleteSSHPublicKey",
         "DeleteServerCertificate",
         "DeleteServiceSpecificCredential",
         "DeleteVirtualMFADevice",
@@ -1197,6 +1083,8 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GetMFADevice",
         "GetOrganizationsAccessReport",
         "GetOutboundWebIdentityFederationInfo",
+        "GetSAMLProvider",
+        "GetSSHPublicKey",
         "GetServerCertificate",
         "GetServiceLastAccessedDetails",
         "GetServiceLastAccessedDetailsWithEntities",
@@ -1205,6 +1093,9 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListMFADevices",
         "ListOrganizationsFeatures",
         "ListPoliciesGrantingServiceAccess",
+        "ListSAMLProviderTags",
+        "ListSAMLProviders",
+        "ListSSHPublicKeys",
         "ListServerCertificateTags",
         "ListServerCertificates",
         "ListServiceSpecificCredentials",
@@ -1215,12 +1106,17 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "SendDelegationToken",
         "SetSecurityTokenServicePreferences",
         "TagMFADevice",
+        "TagSAMLProvider",
         "TagServerCertificate",
         "UntagMFADevice",
+        "UntagSAMLProvider",
         "UntagServerCertificate",
         "UpdateDelegationRequest",
+        "UpdateSAMLProvider",
+        "UpdateSSHPublicKey",
         "UpdateServerCertificate",
         "UpdateServiceSpecificCredential",
+        "UploadSSHPublicKey",
         "UploadServerCertificate",
     ],
 };
@@ -1348,13 +1244,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<CreateRoleResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateRole is not implemented."))
     }
-    async fn create_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: CreateSAMLProviderRequest,
-    ) -> Result<CreateSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateSAMLProvider is not implemented."))
-    }
     async fn create_service_linked_role(
         &self,
         _context: &RequestContext,
@@ -1459,20 +1348,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: DeleteRolePolicyRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRolePolicy is not implemented."))
-    }
-    async fn delete_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: DeleteSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSAMLProvider is not implemented."))
-    }
-    async fn delete_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: DeleteSSHPublicKeyRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSSHPublicKey is not implemented."))
     }
     async fn delete_service_linked_role(
         &self,
@@ -1649,20 +1524,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<GetRolePolicyResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRolePolicy is not implemented."))
     }
-    async fn get_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: GetSAMLProviderRequest,
-    ) -> Result<GetSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSAMLProvider is not implemented."))
-    }
-    async fn get_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: GetSSHPublicKeyRequest,
-    ) -> Result<GetSSHPublicKeyResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSSHPublicKey is not implemented."))
-    }
     async fn get_service_linked_role_deletion_status(
         &self,
         _context: &RequestContext,
@@ -1824,27 +1685,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<ListRolesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListRoles is not implemented."))
     }
-    async fn list_saml_provider_tags(
-        &self,
-        _context: &RequestContext,
-        _input: ListSAMLProviderTagsRequest,
-    ) -> Result<ListSAMLProviderTagsResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSAMLProviderTags is not implemented."))
-    }
-    async fn list_saml_providers(
-        &self,
-        _context: &RequestContext,
-        _input: ListSAMLProvidersRequest,
-    ) -> Result<ListSAMLProvidersResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSAMLProviders is not implemented."))
-    }
-    async fn list_ssh_public_keys(
-        &self,
-        _context: &RequestContext,
-        _input: ListSSHPublicKeysRequest,
-    ) -> Result<ListSSHPublicKeysResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSSHPublicKeys is not implemented."))
-    }
     async fn list_signing_certificates(
         &self,
         _context: &RequestContext,
@@ -1977,13 +1817,6 @@ pub trait Iam: Send + Sync + 'static {
     async fn tag_role(&self, _context: &RequestContext, _input: TagRoleRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagRole is not implemented."))
     }
-    async fn tag_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: TagSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagSAMLProvider is not implemented."))
-    }
     async fn tag_user(&self, _context: &RequestContext, _input: TagUserRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagUser is not implemented."))
     }
@@ -2014,13 +1847,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: UntagRoleRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagRole is not implemented."))
-    }
-    async fn untag_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: UntagSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagSAMLProvider is not implemented."))
     }
     async fn untag_user(
         &self,
@@ -2085,20 +1911,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<UpdateRoleDescriptionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateRoleDescription is not implemented."))
     }
-    async fn update_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: UpdateSAMLProviderRequest,
-    ) -> Result<UpdateSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateSAMLProvider is not implemented."))
-    }
-    async fn update_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: UpdateSSHPublicKeyRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateSSHPublicKey is not implemented."))
-    }
     async fn update_signing_certificate(
         &self,
         _context: &RequestContext,
@@ -2112,13 +1924,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: UpdateUserRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateUser is not implemented."))
-    }
-    async fn upload_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: UploadSSHPublicKeyRequest,
-    ) -> Result<UploadSSHPublicKeyResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UploadSSHPublicKey is not implemented."))
     }
     async fn upload_signing_certificate(
         &self,
@@ -2171,7 +1976,6 @@ impl<T: Iam> Service for Server<T> {
             "CreatePolicy" => Ok(Box::new(self.0.create_policy(context, read(input)?).await?)),
             "CreatePolicyVersion" => Ok(Box::new(self.0.create_policy_version(context, read(input)?).await?)),
             "CreateRole" => Ok(Box::new(self.0.create_role(context, read(input)?).await?)),
-            "CreateSAMLProvider" => Ok(Box::new(self.0.create_saml_provider(context, read(input)?).await?)),
             "CreateServiceLinkedRole" => {
                 Ok(Box::new(self.0.create_service_linked_role(context, read(input)?).await?))
             }
@@ -2197,8 +2001,6 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.delete_role_permissions_boundary(context, read(input)?).await?))
             }
             "DeleteRolePolicy" => Ok(Box::new(self.0.delete_role_policy(context, read(input)?).await?)),
-            "DeleteSAMLProvider" => Ok(Box::new(self.0.delete_saml_provider(context, read(input)?).await?)),
-            "DeleteSSHPublicKey" => Ok(Box::new(self.0.delete_ssh_public_key(context, read(input)?).await?)),
             "DeleteServiceLinkedRole" => {
                 Ok(Box::new(self.0.delete_service_linked_role(context, read(input)?).await?))
             }
@@ -2242,8 +2044,6 @@ impl<T: Iam> Service for Server<T> {
             "GetPolicyVersion" => Ok(Box::new(self.0.get_policy_version(context, read(input)?).await?)),
             "GetRole" => Ok(Box::new(self.0.get_role(context, read(input)?).await?)),
             "GetRolePolicy" => Ok(Box::new(self.0.get_role_policy(context, read(input)?).await?)),
-            "GetSAMLProvider" => Ok(Box::new(self.0.get_saml_provider(context, read(input)?).await?)),
-            "GetSSHPublicKey" => Ok(Box::new(self.0.get_ssh_public_key(context, read(input)?).await?)),
             "GetServiceLinkedRoleDeletionStatus" => {
                 Ok(Box::new(self.0.get_service_linked_role_deletion_status(context, read(input)?).await?))
             }
@@ -2287,11 +2087,6 @@ impl<T: Iam> Service for Server<T> {
             "ListRolePolicies" => Ok(Box::new(self.0.list_role_policies(context, read(input)?).await?)),
             "ListRoleTags" => Ok(Box::new(self.0.list_role_tags(context, read(input)?).await?)),
             "ListRoles" => Ok(Box::new(self.0.list_roles(context, read(input)?).await?)),
-            "ListSAMLProviderTags" => {
-                Ok(Box::new(self.0.list_saml_provider_tags(context, read(input)?).await?))
-            }
-            "ListSAMLProviders" => Ok(Box::new(self.0.list_saml_providers(context, read(input)?).await?)),
-            "ListSSHPublicKeys" => Ok(Box::new(self.0.list_ssh_public_keys(context, read(input)?).await?)),
             "ListSigningCertificates" => {
                 Ok(Box::new(self.0.list_signing_certificates(context, read(input)?).await?))
             }
@@ -2331,7 +2126,6 @@ impl<T: Iam> Service for Server<T> {
             }
             "TagPolicy" => Ok(Box::new(self.0.tag_policy(context, read(input)?).await?)),
             "TagRole" => Ok(Box::new(self.0.tag_role(context, read(input)?).await?)),
-            "TagSAMLProvider" => Ok(Box::new(self.0.tag_saml_provider(context, read(input)?).await?)),
             "TagUser" => Ok(Box::new(self.0.tag_user(context, read(input)?).await?)),
             "UntagInstanceProfile" => {
                 Ok(Box::new(self.0.untag_instance_profile(context, read(input)?).await?))
@@ -2341,7 +2135,6 @@ impl<T: Iam> Service for Server<T> {
             }
             "UntagPolicy" => Ok(Box::new(self.0.untag_policy(context, read(input)?).await?)),
             "UntagRole" => Ok(Box::new(self.0.untag_role(context, read(input)?).await?)),
-            "UntagSAMLProvider" => Ok(Box::new(self.0.untag_saml_provider(context, read(input)?).await?)),
             "UntagUser" => Ok(Box::new(self.0.untag_user(context, read(input)?).await?)),
             "UpdateAccessKey" => Ok(Box::new(self.0.update_access_key(context, read(input)?).await?)),
             "UpdateAccountPasswordPolicy" => {
@@ -2359,13 +2152,10 @@ impl<T: Iam> Service for Server<T> {
             "UpdateRoleDescription" => {
                 Ok(Box::new(self.0.update_role_description(context, read(input)?).await?))
             }
-            "UpdateSAMLProvider" => Ok(Box::new(self.0.update_saml_provider(context, read(input)?).await?)),
-            "UpdateSSHPublicKey" => Ok(Box::new(self.0.update_ssh_public_key(context, read(input)?).await?)),
             "UpdateSigningCertificate" => {
                 Ok(Box::new(self.0.update_signing_certificate(context, read(input)?).await?))
             }
             "UpdateUser" => Ok(Box::new(self.0.update_user(context, read(input)?).await?)),
-            "UploadSSHPublicKey" => Ok(Box::new(self.0.upload_ssh_public_key(context, read(input)?).await?)),
             "UploadSigningCertificate" => {
                 Ok(Box::new(self.0.upload_signing_certificate(context, read(input)?).await?))
             }
