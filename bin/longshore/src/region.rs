@@ -79,6 +79,7 @@ impl Region {
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
+            Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService)),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
