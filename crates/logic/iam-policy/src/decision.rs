@@ -48,11 +48,23 @@ pub struct Decision {
     pub effect: Effect,
     /// The statement that allowed or denied. None for implicit denials, and for the root user, who needs no statement.
     pub decided_by: Option<StatementRef>,
-    /// The kind of policy that denied, that lacked an allow, or that allowed; none where the root user is allowed.
+    /// The kind of policy that allowed, denied, or lacked an allow; none where the root user is allowed.
     pub policy_type: Option<PolicyType>,
 }
 
 impl Decision {
+    pub(crate) fn by_statement(effect: Effect, statement: StatementRef) -> Self {
+        Self { effect, policy_type: Some(statement.policy_type), decided_by: Some(statement) }
+    }
+
+    pub(crate) fn lacking(policy_type: PolicyType) -> Self {
+        Self { effect: Effect::ImplicitDeny, decided_by: None, policy_type: Some(policy_type) }
+    }
+
+    pub(crate) fn root() -> Self {
+        Self { effect: Effect::Allow, decided_by: None, policy_type: None }
+    }
+
     /// May it be done?
     pub fn is_allowed(&self) -> bool {
         self.effect == Effect::Allow
@@ -62,7 +74,37 @@ impl Decision {
     /// `because no identity-based policy allows the ecs:RunTask action`, or
     /// `with an explicit deny in a resource-based policy`. Empty for what is allowed.
     pub fn denial_reason(&self, action: &str) -> String {
-        let _ = action;
-        String::new()
+        match (self.effect, self.policy_type) {
+            (Effect::Allow, _) | (_, None) => String::new(),
+            (Effect::ExplicitDeny, Some(policy_type)) => {
+                format!("with an explicit deny in {}", policy_type.with_article())
+            }
+            (Effect::ImplicitDeny, Some(policy_type)) => {
+                format!("because no {} allows the {action} action", policy_type.name())
+            }
+        }
+    }
+}
+
+impl PolicyType {
+    /// As AWS's messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity-based policy",
+            Self::Boundary => "permissions boundary",
+            Self::Session => "session policy",
+            Self::Resource => "resource-based policy",
+            Self::Trust => "role trust policy",
+        }
+    }
+
+    fn with_article(self) -> &'static str {
+        match self {
+            Self::Identity => "an identity-based policy",
+            Self::Boundary => "a permissions boundary",
+            Self::Session => "a session policy",
+            Self::Resource => "a resource-based policy",
+            Self::Trust => "the role trust policy",
+        }
     }
 }

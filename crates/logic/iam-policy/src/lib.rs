@@ -9,16 +9,28 @@
 //! (how long a managed policy may be, whether a principal exists) are the API's; service control policies are not
 //! part of it.
 
+mod action;
+mod arn;
+mod condition;
 mod context;
 mod decision;
+mod document;
 mod evaluate;
 mod malformed;
+mod pattern;
 mod policy;
+mod position;
 mod principal;
+mod principal_clause;
+mod statement;
+mod syntax;
+mod template;
+mod validate;
 
 pub use context::Context;
 pub use decision::{Decision, Effect, PolicyType, StatementRef};
 pub use evaluate::{Policies, Request, Source, evaluate, matching_statements};
 pub use malformed::MalformedPolicy;
 pub use policy::{Policy, PolicyKind};
+pub use position::{Position, Span, statement_spans};
 pub use principal::Principal;

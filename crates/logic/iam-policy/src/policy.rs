@@ -1,6 +1,15 @@
 //! A policy document, checked and compiled.
 
-use crate::MalformedPolicy;
+use crate::principal_clause::PrincipalClause;
+use crate::statement::Statement;
+use crate::syntax::{Document, Version};
+use crate::{MalformedPolicy, validate};
+
+/// No kind of policy may be longer; the quotas of IAM per kind are lower and its API's to check.
+pub(crate) const MAX_CHARACTERS: usize = 131_072;
+
+/// More than the longest document could hold of useful statements.
+pub(crate) const MAX_STATEMENTS: usize = 2_000;
 
 /// What a document is for, which decides what it must and must not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,13 +26,17 @@ pub enum PolicyKind {
 #[derive(Debug)]
 pub struct Policy {
     kind: PolicyKind,
+    pub(crate) statements: Box<[Statement]>,
 }
 
 impl Policy {
     /// Checks and compiles a document.
     pub fn parse(text: &str, kind: PolicyKind) -> Result<Self, MalformedPolicy> {
-        serde_json::from_str::<serde_json::Value>(text).map_err(|_| MalformedPolicy::Syntax)?;
-        Ok(Self { kind })
+        let document = Document::parse(text, kind)?;
+        validate::check(&document, kind)?;
+        let version = document.version.unwrap_or(Version::V2008);
+        let statements = document.statements.iter().map(|raw| Statement::compile(raw, version)).collect();
+        Ok(Self { kind, statements })
     }
 
     /// What the document is for.
@@ -31,8 +44,21 @@ impl Policy {
         self.kind
     }
 
-    /// The condition keys that conditions and policy variables ask for, as written, without repetition.
+    /// The condition keys that conditions and policy variables ask for, as written, each once, in order.
     pub fn context_keys(&self) -> Vec<&str> {
-        Vec::new()
+        let mut keys: Vec<&str> = Vec::new();
+        for key in self.statements.iter().flat_map(Statement::keys) {
+            if !keys.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    /// The ARNs and unique ids of users, roles and sessions that `Principal` and `NotPrincipal` name, so that the
+    /// API can refuse those that do not exist. Whole accounts are not among them.
+    pub fn named_principals(&self) -> Vec<&str> {
+        let clauses = self.statements.iter().filter_map(|statement| statement.principal.as_ref());
+        clauses.flat_map(PrincipalClause::named).collect()
     }
 }

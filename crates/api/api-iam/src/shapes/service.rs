@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 115] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "AddRoleToInstanceProfile",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_ROLE_TO_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "AddUserToGroup",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ADD_USER_TO_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ADD_USER_TO_GROUP],
+        signed: true,
     },
     Operation {
         name: "AttachGroupPolicy",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ATTACH_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "AttachRolePolicy",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ATTACH_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "AttachUserPolicy",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::ATTACH_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_ATTACH_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "ChangePassword",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CHANGE_PASSWORD_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_CHANGE_PASSWORD],
+        signed: true,
     },
     Operation {
         name: "CreateAccessKey",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_ACCESS_KEY_REQUEST,
         output: Some(&schema::CREATE_ACCESS_KEY_RESPONSE),
         result_wrapper: Some("CreateAccessKeyResult"),
+        actions: &[&actions::IAM_CREATE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "CreateAccountAlias",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_ACCOUNT_ALIAS_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_CREATE_ACCOUNT_ALIAS],
+        signed: true,
     },
     Operation {
         name: "CreateGroup",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_GROUP_REQUEST,
         output: Some(&schema::CREATE_GROUP_RESPONSE),
         result_wrapper: Some("CreateGroupResult"),
+        actions: &[&actions::IAM_CREATE_GROUP],
+        signed: true,
     },
     Operation {
         name: "CreateInstanceProfile",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_INSTANCE_PROFILE_REQUEST,
         output: Some(&schema::CREATE_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("CreateInstanceProfileResult"),
+        actions: &[&actions::IAM_CREATE_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "CreateLoginProfile",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_LOGIN_PROFILE_REQUEST,
         output: Some(&schema::CREATE_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("CreateLoginProfileResult"),
+        actions: &[&actions::IAM_CREATE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "CreateOpenIDConnectProvider",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: Some(&schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("CreateOpenIDConnectProviderResult"),
+        actions: &[&actions::IAM_CREATE_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "CreatePolicy",
@@ -135,6 +161,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_POLICY_REQUEST,
         output: Some(&schema::CREATE_POLICY_RESPONSE),
         result_wrapper: Some("CreatePolicyResult"),
+        actions: &[&actions::IAM_CREATE_POLICY],
+        signed: true,
     },
     Operation {
         name: "CreatePolicyVersion",
@@ -144,6 +172,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_POLICY_VERSION_REQUEST,
         output: Some(&schema::CREATE_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("CreatePolicyVersionResult"),
+        actions: &[&actions::IAM_CREATE_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "CreateRole",
@@ -153,8 +183,24 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_ROLE_REQUEST,
         output: Some(&schema::CREATE_ROLE_RESPONSE),
         result_wrapper: Some("CreateRoleResult"),
+        actions: &[&actions::IAM_CREATE_ROLE],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "CreateSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_SAML_PROVIDER_REQUEST,
+        output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
+        result_wrapper: Some("CreateSAMLProviderResult"),
+        actions: &[&actions::IAM_CREATE_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "CreateServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -162,6 +208,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_SERVICE_LINKED_ROLE_REQUEST,
         output: Some(&schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("CreateServiceLinkedRoleResult"),
+        actions: &[&actions::IAM_CREATE_SERVICE_LINKED_ROLE],
+        signed: true,
     },
     Operation {
         name: "CreateUser",
@@ -171,6 +219,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::CREATE_USER_REQUEST,
         output: Some(&schema::CREATE_USER_RESPONSE),
         result_wrapper: Some("CreateUserResult"),
+        actions: &[&actions::IAM_CREATE_USER],
+        signed: true,
     },
     Operation {
         name: "DeleteAccessKey",
@@ -180,6 +230,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_ACCESS_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "DeleteAccountAlias",
@@ -189,6 +241,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_ACCOUNT_ALIAS_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCOUNT_ALIAS],
+        signed: true,
     },
     Operation {
         name: "DeleteAccountPasswordPolicy",
@@ -198,6 +252,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::NO_INPUT,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteGroup",
@@ -207,6 +263,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_GROUP],
+        signed: true,
     },
     Operation {
         name: "DeleteGroupPolicy",
@@ -216,6 +274,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteInstanceProfile",
@@ -225,6 +285,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "DeleteLoginProfile",
@@ -234,6 +296,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_LOGIN_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "DeleteOpenIDConnectProvider",
@@ -243,6 +307,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "DeletePolicy",
@@ -252,6 +318,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeletePolicyVersion",
@@ -261,6 +329,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_POLICY_VERSION_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "DeleteRole",
@@ -270,6 +340,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE],
+        signed: true,
     },
     Operation {
         name: "DeleteRolePermissionsBoundary",
@@ -279,6 +351,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "DeleteRolePolicy",
@@ -288,8 +362,35 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_ROLE_POLICY],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "DeleteSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SAML_PROVIDER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "DeleteServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -297,6 +398,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_SERVICE_LINKED_ROLE_REQUEST,
         output: Some(&schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE),
         result_wrapper: Some("DeleteServiceLinkedRoleResult"),
+        actions: &[&actions::IAM_DELETE_SERVICE_LINKED_ROLE],
+        signed: true,
     },
     Operation {
         name: "DeleteSigningCertificate",
@@ -306,6 +409,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_SIGNING_CERTIFICATE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SIGNING_CERTIFICATE],
+        signed: true,
     },
     Operation {
         name: "DeleteUser",
@@ -315,6 +420,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER],
+        signed: true,
     },
     Operation {
         name: "DeleteUserPermissionsBoundary",
@@ -324,6 +431,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_USER_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "DeleteUserPolicy",
@@ -333,6 +442,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DELETE_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachGroupPolicy",
@@ -342,6 +453,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DETACH_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachRolePolicy",
@@ -351,6 +464,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DETACH_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DetachUserPolicy",
@@ -360,6 +475,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::DETACH_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_DETACH_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "GenerateCredentialReport",
@@ -369,6 +486,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GENERATE_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GenerateCredentialReportResult"),
+        actions: &[&actions::IAM_GENERATE_CREDENTIAL_REPORT],
+        signed: true,
     },
     Operation {
         name: "GetAccessKeyLastUsed",
@@ -378,6 +497,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_ACCESS_KEY_LAST_USED_REQUEST,
         output: Some(&schema::GET_ACCESS_KEY_LAST_USED_RESPONSE),
         result_wrapper: Some("GetAccessKeyLastUsedResult"),
+        actions: &[&actions::IAM_GET_ACCESS_KEY_LAST_USED],
+        signed: true,
     },
     Operation {
         name: "GetAccountAuthorizationDetails",
@@ -387,6 +508,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_REQUEST,
         output: Some(&schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE),
         result_wrapper: Some("GetAccountAuthorizationDetailsResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_AUTHORIZATION_DETAILS],
+        signed: true,
     },
     Operation {
         name: "GetAccountPasswordPolicy",
@@ -396,6 +519,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE),
         result_wrapper: Some("GetAccountPasswordPolicyResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetAccountSummary",
@@ -405,6 +530,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_ACCOUNT_SUMMARY_RESPONSE),
         result_wrapper: Some("GetAccountSummaryResult"),
+        actions: &[&actions::IAM_GET_ACCOUNT_SUMMARY],
+        signed: true,
     },
     Operation {
         name: "GetContextKeysForCustomPolicy",
@@ -414,6 +541,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY_REQUEST,
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForCustomPolicyResult"),
+        actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetContextKeysForPrincipalPolicy",
@@ -423,6 +552,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST,
         output: Some(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE),
         result_wrapper: Some("GetContextKeysForPrincipalPolicyResult"),
+        actions: &[&actions::IAM_GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetCredentialReport",
@@ -432,6 +563,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::NO_INPUT,
         output: Some(&schema::GET_CREDENTIAL_REPORT_RESPONSE),
         result_wrapper: Some("GetCredentialReportResult"),
+        actions: &[&actions::IAM_GET_CREDENTIAL_REPORT],
+        signed: true,
     },
     Operation {
         name: "GetGroup",
@@ -441,6 +574,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_GROUP_REQUEST,
         output: Some(&schema::GET_GROUP_RESPONSE),
         result_wrapper: Some("GetGroupResult"),
+        actions: &[&actions::IAM_GET_GROUP],
+        signed: true,
     },
     Operation {
         name: "GetGroupPolicy",
@@ -450,6 +585,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_GROUP_POLICY_REQUEST,
         output: Some(&schema::GET_GROUP_POLICY_RESPONSE),
         result_wrapper: Some("GetGroupPolicyResult"),
+        actions: &[&actions::IAM_GET_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetInstanceProfile",
@@ -459,6 +596,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_INSTANCE_PROFILE_REQUEST,
         output: Some(&schema::GET_INSTANCE_PROFILE_RESPONSE),
         result_wrapper: Some("GetInstanceProfileResult"),
+        actions: &[&actions::IAM_GET_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "GetLoginProfile",
@@ -468,6 +607,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_LOGIN_PROFILE_REQUEST,
         output: Some(&schema::GET_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("GetLoginProfileResult"),
+        actions: &[&actions::IAM_GET_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "GetOpenIDConnectProvider",
@@ -477,6 +618,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: Some(&schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE),
         result_wrapper: Some("GetOpenIDConnectProviderResult"),
+        actions: &[&actions::IAM_GET_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "GetPolicy",
@@ -486,6 +629,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_POLICY_REQUEST,
         output: Some(&schema::GET_POLICY_RESPONSE),
         result_wrapper: Some("GetPolicyResult"),
+        actions: &[&actions::IAM_GET_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetPolicyVersion",
@@ -495,6 +640,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_POLICY_VERSION_REQUEST,
         output: Some(&schema::GET_POLICY_VERSION_RESPONSE),
         result_wrapper: Some("GetPolicyVersionResult"),
+        actions: &[&actions::IAM_GET_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "GetRole",
@@ -504,6 +651,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_ROLE_REQUEST,
         output: Some(&schema::GET_ROLE_RESPONSE),
         result_wrapper: Some("GetRoleResult"),
+        actions: &[&actions::IAM_GET_ROLE],
+        signed: true,
     },
     Operation {
         name: "GetRolePolicy",
@@ -513,8 +662,35 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_ROLE_POLICY_REQUEST,
         output: Some(&schema::GET_ROLE_POLICY_RESPONSE),
         result_wrapper: Some("GetRolePolicyResult"),
+        actions: &[&actions::IAM_GET_ROLE_POLICY],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "GetSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SAML_PROVIDER_REQUEST,
+        output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
+        result_wrapper: Some("GetSAMLProviderResult"),
+        actions: &[&actions::IAM_GET_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+        name: "GetSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
+        output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
+        result_wrapper: Some("GetSSHPublicKeyResult"),
+        actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "GetServiceLinkedRoleDeletionStatus",
         method: "POST",
         uri: "/",
@@ -522,6 +698,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
         output: Some(&schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE),
         result_wrapper: Some("GetServiceLinkedRoleDeletionStatusResult"),
+        actions: &[&actions::IAM_GET_SERVICE_LINKED_ROLE_DELETION_STATUS],
+        signed: true,
     },
     Operation {
         name: "GetUser",
@@ -531,6 +709,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_USER_REQUEST,
         output: Some(&schema::GET_USER_RESPONSE),
         result_wrapper: Some("GetUserResult"),
+        actions: &[&actions::IAM_GET_USER],
+        signed: true,
     },
     Operation {
         name: "GetUserPolicy",
@@ -540,6 +720,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::GET_USER_POLICY_REQUEST,
         output: Some(&schema::GET_USER_POLICY_RESPONSE),
         result_wrapper: Some("GetUserPolicyResult"),
+        actions: &[&actions::IAM_GET_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "ListAccessKeys",
@@ -549,6 +731,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ACCESS_KEYS_REQUEST,
         output: Some(&schema::LIST_ACCESS_KEYS_RESPONSE),
         result_wrapper: Some("ListAccessKeysResult"),
+        actions: &[&actions::IAM_LIST_ACCESS_KEYS],
+        signed: true,
     },
     Operation {
         name: "ListAccountAliases",
@@ -558,6 +742,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ACCOUNT_ALIASES_REQUEST,
         output: Some(&schema::LIST_ACCOUNT_ALIASES_RESPONSE),
         result_wrapper: Some("ListAccountAliasesResult"),
+        actions: &[&actions::IAM_LIST_ACCOUNT_ALIASES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedGroupPolicies",
@@ -567,6 +753,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ATTACHED_GROUP_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedGroupPoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_GROUP_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedRolePolicies",
@@ -576,6 +764,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ATTACHED_ROLE_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedRolePoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_ROLE_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListAttachedUserPolicies",
@@ -585,6 +775,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ATTACHED_USER_POLICIES_REQUEST,
         output: Some(&schema::LIST_ATTACHED_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListAttachedUserPoliciesResult"),
+        actions: &[&actions::IAM_LIST_ATTACHED_USER_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListEntitiesForPolicy",
@@ -594,6 +786,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ENTITIES_FOR_POLICY_REQUEST,
         output: Some(&schema::LIST_ENTITIES_FOR_POLICY_RESPONSE),
         result_wrapper: Some("ListEntitiesForPolicyResult"),
+        actions: &[&actions::IAM_LIST_ENTITIES_FOR_POLICY],
+        signed: true,
     },
     Operation {
         name: "ListGroupPolicies",
@@ -603,6 +797,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_GROUP_POLICIES_REQUEST,
         output: Some(&schema::LIST_GROUP_POLICIES_RESPONSE),
         result_wrapper: Some("ListGroupPoliciesResult"),
+        actions: &[&actions::IAM_LIST_GROUP_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListGroups",
@@ -612,6 +808,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_GROUPS_REQUEST,
         output: Some(&schema::LIST_GROUPS_RESPONSE),
         result_wrapper: Some("ListGroupsResult"),
+        actions: &[&actions::IAM_LIST_GROUPS],
+        signed: true,
     },
     Operation {
         name: "ListGroupsForUser",
@@ -621,6 +819,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_GROUPS_FOR_USER_REQUEST,
         output: Some(&schema::LIST_GROUPS_FOR_USER_RESPONSE),
         result_wrapper: Some("ListGroupsForUserResult"),
+        actions: &[&actions::IAM_LIST_GROUPS_FOR_USER],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfileTags",
@@ -630,6 +830,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_INSTANCE_PROFILE_TAGS_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILE_TAGS_RESPONSE),
         result_wrapper: Some("ListInstanceProfileTagsResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILE_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfiles",
@@ -639,6 +841,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_INSTANCE_PROFILES_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILES_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILES],
+        signed: true,
     },
     Operation {
         name: "ListInstanceProfilesForRole",
@@ -648,6 +852,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_INSTANCE_PROFILES_FOR_ROLE_REQUEST,
         output: Some(&schema::LIST_INSTANCE_PROFILES_FOR_ROLE_RESPONSE),
         result_wrapper: Some("ListInstanceProfilesForRoleResult"),
+        actions: &[&actions::IAM_LIST_INSTANCE_PROFILES_FOR_ROLE],
+        signed: true,
     },
     Operation {
         name: "ListOpenIDConnectProviderTags",
@@ -657,6 +863,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST,
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
+        actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDER_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListOpenIDConnectProviders",
@@ -666,6 +874,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST,
         output: Some(&schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE),
         result_wrapper: Some("ListOpenIDConnectProvidersResult"),
+        actions: &[&actions::IAM_LIST_OPEN_ID_CONNECT_PROVIDERS],
+        signed: true,
     },
     Operation {
         name: "ListPolicies",
@@ -675,6 +885,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_POLICIES_REQUEST,
         output: Some(&schema::LIST_POLICIES_RESPONSE),
         result_wrapper: Some("ListPoliciesResult"),
+        actions: &[&actions::IAM_LIST_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListPolicyTags",
@@ -684,6 +896,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_POLICY_TAGS_REQUEST,
         output: Some(&schema::LIST_POLICY_TAGS_RESPONSE),
         result_wrapper: Some("ListPolicyTagsResult"),
+        actions: &[&actions::IAM_LIST_POLICY_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListPolicyVersions",
@@ -693,6 +907,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_POLICY_VERSIONS_REQUEST,
         output: Some(&schema::LIST_POLICY_VERSIONS_RESPONSE),
         result_wrapper: Some("ListPolicyVersionsResult"),
+        actions: &[&actions::IAM_LIST_POLICY_VERSIONS],
+        signed: true,
     },
     Operation {
         name: "ListRolePolicies",
@@ -702,6 +918,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ROLE_POLICIES_REQUEST,
         output: Some(&schema::LIST_ROLE_POLICIES_RESPONSE),
         result_wrapper: Some("ListRolePoliciesResult"),
+        actions: &[&actions::IAM_LIST_ROLE_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListRoleTags",
@@ -711,6 +929,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ROLE_TAGS_REQUEST,
         output: Some(&schema::LIST_ROLE_TAGS_RESPONSE),
         result_wrapper: Some("ListRoleTagsResult"),
+        actions: &[&actions::IAM_LIST_ROLE_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListRoles",
@@ -720,8 +940,46 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_ROLES_REQUEST,
         output: Some(&schema::LIST_ROLES_RESPONSE),
         result_wrapper: Some("ListRolesResult"),
+        actions: &[&actions::IAM_LIST_ROLES],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "ListSAMLProviderTags",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
+        output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
+        result_wrapper: Some("ListSAMLProviderTagsResult"),
+        actions: &[&actions::IAM_LIST_SAML_PROVIDER_TAGS],
+        signed: true,
+    },
+    Operation {
+        name: "ListSAMLProviders",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SAML_PROVIDERS_REQUEST,
+        output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
+        result_wrapper: Some("ListSAMLProvidersResult"),
+        actions: &[&actions::IAM_LIST_SAML_PROVIDERS],
+        signed: true,
+    },
+    Operation {
+        name: "ListSSHPublicKeys",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
+        output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
+        result_wrapper: Some("ListSSHPublicKeysResult"),
+        actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "ListSigningCertificates",
         method: "POST",
         uri: "/",
@@ -729,6 +987,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_SIGNING_CERTIFICATES_REQUEST,
         output: Some(&schema::LIST_SIGNING_CERTIFICATES_RESPONSE),
         result_wrapper: Some("ListSigningCertificatesResult"),
+        actions: &[&actions::IAM_LIST_SIGNING_CERTIFICATES],
+        signed: true,
     },
     Operation {
         name: "ListUserPolicies",
@@ -738,6 +998,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_USER_POLICIES_REQUEST,
         output: Some(&schema::LIST_USER_POLICIES_RESPONSE),
         result_wrapper: Some("ListUserPoliciesResult"),
+        actions: &[&actions::IAM_LIST_USER_POLICIES],
+        signed: true,
     },
     Operation {
         name: "ListUserTags",
@@ -747,6 +1009,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_USER_TAGS_REQUEST,
         output: Some(&schema::LIST_USER_TAGS_RESPONSE),
         result_wrapper: Some("ListUserTagsResult"),
+        actions: &[&actions::IAM_LIST_USER_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListUsers",
@@ -756,6 +1020,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::LIST_USERS_REQUEST,
         output: Some(&schema::LIST_USERS_RESPONSE),
         result_wrapper: Some("ListUsersResult"),
+        actions: &[&actions::IAM_LIST_USERS],
+        signed: true,
     },
     Operation {
         name: "PutGroupPolicy",
@@ -765,6 +1031,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::PUT_GROUP_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_GROUP_POLICY],
+        signed: true,
     },
     Operation {
         name: "PutRolePermissionsBoundary",
@@ -774,6 +1042,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::PUT_ROLE_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_ROLE_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "PutRolePolicy",
@@ -783,6 +1053,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::PUT_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "PutUserPermissionsBoundary",
@@ -792,6 +1064,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::PUT_USER_PERMISSIONS_BOUNDARY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_USER_PERMISSIONS_BOUNDARY],
+        signed: true,
     },
     Operation {
         name: "PutUserPolicy",
@@ -801,6 +1075,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::PUT_USER_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_PUT_USER_POLICY],
+        signed: true,
     },
     Operation {
         name: "RemoveClientIDFromOpenIDConnectProvider",
@@ -810,6 +1086,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "RemoveRoleFromInstanceProfile",
@@ -819,6 +1097,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_ROLE_FROM_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "RemoveUserFromGroup",
@@ -828,6 +1108,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::REMOVE_USER_FROM_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_REMOVE_USER_FROM_GROUP],
+        signed: true,
     },
     Operation {
         name: "SetDefaultPolicyVersion",
@@ -837,6 +1119,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::SET_DEFAULT_POLICY_VERSION_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_SET_DEFAULT_POLICY_VERSION],
+        signed: true,
     },
     Operation {
         name: "SimulateCustomPolicy",
@@ -846,6 +1130,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::SIMULATE_CUSTOM_POLICY_REQUEST,
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulateCustomPolicyResult"),
+        actions: &[&actions::IAM_SIMULATE_CUSTOM_POLICY],
+        signed: true,
     },
     Operation {
         name: "SimulatePrincipalPolicy",
@@ -855,6 +1141,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::SIMULATE_PRINCIPAL_POLICY_REQUEST,
         output: Some(&schema::SIMULATE_POLICY_RESPONSE),
         result_wrapper: Some("SimulatePrincipalPolicyResult"),
+        actions: &[&actions::IAM_SIMULATE_PRINCIPAL_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagInstanceProfile",
@@ -864,6 +1152,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::TAG_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "TagOpenIDConnectProvider",
@@ -873,6 +1163,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "TagPolicy",
@@ -882,6 +1174,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::TAG_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagRole",
@@ -891,8 +1185,24 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::TAG_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_ROLE],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "TagSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TAG_SAML_PROVIDER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_TAG_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "TagUser",
         method: "POST",
         uri: "/",
@@ -900,6 +1210,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::TAG_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_TAG_USER],
+        signed: true,
     },
     Operation {
         name: "UntagInstanceProfile",
@@ -909,6 +1221,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UNTAG_INSTANCE_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_INSTANCE_PROFILE],
+        signed: true,
     },
     Operation {
         name: "UntagOpenIDConnectProvider",
@@ -918,6 +1232,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_OPEN_ID_CONNECT_PROVIDER],
+        signed: true,
     },
     Operation {
         name: "UntagPolicy",
@@ -927,6 +1243,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UNTAG_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_POLICY],
+        signed: true,
     },
     Operation {
         name: "UntagRole",
@@ -936,8 +1254,24 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UNTAG_ROLE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_ROLE],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "UntagSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "UntagUser",
         method: "POST",
         uri: "/",
@@ -945,6 +1279,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UNTAG_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_USER],
+        signed: true,
     },
     Operation {
         name: "UpdateAccessKey",
@@ -954,6 +1290,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_ACCESS_KEY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ACCESS_KEY],
+        signed: true,
     },
     Operation {
         name: "UpdateAccountPasswordPolicy",
@@ -963,6 +1301,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ACCOUNT_PASSWORD_POLICY],
+        signed: true,
     },
     Operation {
         name: "UpdateAssumeRolePolicy",
@@ -972,6 +1312,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_ASSUME_ROLE_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_ASSUME_ROLE_POLICY],
+        signed: true,
     },
     Operation {
         name: "UpdateGroup",
@@ -981,6 +1323,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_GROUP],
+        signed: true,
     },
     Operation {
         name: "UpdateLoginProfile",
@@ -990,6 +1334,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_LOGIN_PROFILE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_LOGIN_PROFILE],
+        signed: true,
     },
     Operation {
         name: "UpdateOpenIDConnectProviderThumbprint",
@@ -999,6 +1345,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT],
+        signed: true,
     },
     Operation {
         name: "UpdateRole",
@@ -1008,6 +1356,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_ROLE_REQUEST,
         output: Some(&schema::UPDATE_ROLE_RESPONSE),
         result_wrapper: Some("UpdateRoleResult"),
+        actions: &[&actions::IAM_UPDATE_ROLE],
+        signed: true,
     },
     Operation {
         name: "UpdateRoleDescription",
@@ -1017,8 +1367,35 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_ROLE_DESCRIPTION_REQUEST,
         output: Some(&schema::UPDATE_ROLE_DESCRIPTION_RESPONSE),
         result_wrapper: Some("UpdateRoleDescriptionResult"),
+        actions: &[&actions::IAM_UPDATE_ROLE_DESCRIPTION],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "UpdateSAMLProvider",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
+        output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
+        result_wrapper: Some("UpdateSAMLProviderResult"),
+        actions: &[&actions::IAM_UPDATE_SAML_PROVIDER],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "UpdateSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1026,6 +1403,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_SIGNING_CERTIFICATE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SIGNING_CERTIFICATE],
+        signed: true,
     },
     Operation {
         name: "UpdateUser",
@@ -1035,8 +1414,24 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPDATE_USER_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_USER],
+        signed: true,
     },
     Operation {
+<<<<<<< HEAD
+=======
+        name: "UploadSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
+        output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
+        result_wrapper: Some("UploadSSHPublicKeyResult"),
+        actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+>>>>>>> main
         name: "UploadSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1044,6 +1439,8 @@ pub static OPERATIONS: [Operation; 115] = [
         input: &schema::UPLOAD_SIGNING_CERTIFICATE_REQUEST,
         output: Some(&schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE),
         result_wrapper: Some("UploadSigningCertificateResult"),
+        actions: &[&actions::IAM_UPLOAD_SIGNING_CERTIFICATE],
+        signed: true,
     },
 ];
 
@@ -1132,6 +1529,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Iam: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn add_client_id_to_open_id_connect_provider(
         &self,
         _context: &RequestContext,
@@ -1944,6 +2350,14 @@ impl<T: Iam> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::VALIDATION_ERROR
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,
