@@ -15,6 +15,7 @@ mod linked_services;
 mod operations;
 mod paging;
 mod passwords;
+mod permissions;
 mod positions;
 mod principal_policies;
 mod quotas;
@@ -24,7 +25,7 @@ pub mod shapes;
 mod tags;
 mod uses;
 
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use environment::Environment;
 use operations as op;
 #[allow(
@@ -55,6 +56,15 @@ macro_rules! operations {
     ($($name:ident: $input:ty => $output:ty, $module:ident::$function:ident;)*) => {
         #[async_trait::async_trait]
         impl Iam for IamService {
+            async fn permissions(
+                &self,
+                operation: &'static Operation,
+                context: &RequestContext,
+                input: &Node,
+            ) -> Result<Vec<Permission>, ServiceError> {
+                permissions::of(self, context, operation, input).await
+            }
+
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 Ok(op::$module::$function(self, context, input).await?)
             })*

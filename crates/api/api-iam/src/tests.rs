@@ -32,6 +32,7 @@ fn fixture() -> (IamService, RequestContext) {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost:4566".into(),
         time: environment.now(),
+        extensions: aws_wire::Extensions::new(),
     };
     (IamService::new(tables), context)
 }

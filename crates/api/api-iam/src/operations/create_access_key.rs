@@ -6,7 +6,7 @@ use crate::errors::{Failure, over_quota};
 use crate::quotas::ACCESS_KEYS_PER_USER;
 use crate::retry::retrying;
 use crate::shapes::{self as wire, CreateAccessKeyRequest, CreateAccessKeyResponse, StatusType};
-use access::{Access, Caller, new_key};
+use access::{Caller, new_key};
 use aws_wire::RequestContext;
 use resources::access::AccessKey;
 use resources::iam::User;
@@ -41,15 +41,10 @@ async fn for_user(
     if user.access_keys.len() >= ACCESS_KEYS_PER_USER {
         return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
     }
-    let caller = Caller {
-        account: user.account.clone(),
-        principal_arn: user.arn().into(),
-        principal_id: user.id.as_str().into(),
-    };
     let key = AccessKey {
         created_at: now(context),
         user: Some(user.name.clone()),
-        ..new_key(service.environment(), &caller)
+        ..new_key(service.environment(), &Caller::user(&user))
     };
     let mut owner = User::clone(&user);
     owner.access_keys.push(key.access_key_id.clone());
@@ -63,7 +58,7 @@ async fn for_root(service: &IamService, context: &RequestContext) -> Result<Acce
     }
     let key = AccessKey {
         created_at: now(context),
-        ..new_key(service.environment(), &Access::root(&context.account))
+        ..new_key(service.environment(), &Caller::root(&context.account))
     };
     service.tables.create(key.clone()).await?;
     Ok(key)

@@ -187,20 +187,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "CreateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::CREATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("CreateSAMLProviderResult"),
-        actions: &[&actions::IAM_CREATE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "CreateServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -366,31 +352,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "DeleteSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_DELETE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "DeleteSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "DeleteServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -666,31 +627,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "GetSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("GetSAMLProviderResult"),
-        actions: &[&actions::IAM_GET_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "GetSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("GetSSHPublicKeyResult"),
-        actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "GetServiceLinkedRoleDeletionStatus",
         method: "POST",
         uri: "/",
@@ -944,42 +880,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "ListSAMLProviderTags",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
-        result_wrapper: Some("ListSAMLProviderTagsResult"),
-        actions: &[&actions::IAM_LIST_SAML_PROVIDER_TAGS],
-        signed: true,
-    },
-    Operation {
-        name: "ListSAMLProviders",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDERS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
-        result_wrapper: Some("ListSAMLProvidersResult"),
-        actions: &[&actions::IAM_LIST_SAML_PROVIDERS],
-        signed: true,
-    },
-    Operation {
-        name: "ListSSHPublicKeys",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
-        output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
-        result_wrapper: Some("ListSSHPublicKeysResult"),
-        actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "ListSigningCertificates",
         method: "POST",
         uri: "/",
@@ -1189,20 +1089,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "TagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::TAG_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_TAG_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "TagUser",
         method: "POST",
         uri: "/",
@@ -1258,20 +1144,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "UntagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_UNTAG_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "UntagUser",
         method: "POST",
         uri: "/",
@@ -1371,31 +1243,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "UpdateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("UpdateSAMLProviderResult"),
-        actions: &[&actions::IAM_UPDATE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "UpdateSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "UpdateSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1418,20 +1265,6 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
-<<<<<<< HEAD
-=======
-        name: "UploadSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("UploadSSHPublicKeyResult"),
-        actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
->>>>>>> main
         name: "UploadSigningCertificate",
         method: "POST",
         uri: "/",
