@@ -6,6 +6,9 @@ pub mod access;
 pub mod ecr;
 pub mod ecs;
 pub mod logs;
+pub mod sealed;
+pub mod secrets;
+pub mod ssm;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
