@@ -1,10 +1,11 @@
-//! A service made for these tests: it echoes, fails and panics, in both protocols.
+//! A service made for these tests: it echoes, fails, hangs and panics, in both protocols.
 
 use aws_wire::schema::{Kind, Limits, Location, Member, Shape};
 use aws_wire::{
     Answer, ErrorShape, Fault, Node, Operation, RequestContext, Service, ServiceDefinition, ServiceError,
     ToWire, Writer, write_member,
 };
+use tokio::sync::Notify;
 
 static TEXT: Shape = Shape {
     name: "Text",
@@ -38,7 +39,8 @@ const fn operation(name: &'static str) -> Operation {
         result_wrapper: Some("EchoResult"),
     }
 }
-static OPERATIONS: [Operation; 3] = [operation("Echo"), operation("Fail"), operation("Panic")];
+static OPERATIONS: [Operation; 4] =
+    [operation("Echo"), operation("Fail"), operation("Hang"), operation("Panic")];
 static DEFINITION: ServiceDefinition = ServiceDefinition {
     name: "probe",
     signing_name: "probe",
@@ -58,6 +60,9 @@ static INVALID: ErrorShape = shape("ProbeInvalid", 400, Fault::Sender);
 static FAILED: ErrorShape = shape("ProbeFailed", 503, Fault::Receiver);
 
 pub(crate) struct Probe;
+
+/// Tells that an operation hangs.
+pub(crate) static HANGING: Notify = Notify::const_new();
 
 struct Echo(Option<String>);
 
@@ -88,6 +93,10 @@ impl Service for Probe {
         match operation.name {
             "Echo" => Ok(Box::new(Echo(input.text("text").map(str::to_owned)))),
             "Fail" => Err(ServiceError::new(&FAILED, "down")),
+            "Hang" => {
+                HANGING.notify_one();
+                std::future::pending().await
+            }
             _ => panic!("as asked"),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::probe::Probe;
 use access::Access;
-use api_server::{ApiServer, Authenticator, Config, Limits, Listener, Running};
+use api_server::{ApiServer, Audit, Authenticator, Config, Limits, Listener, Running};
 use api_sts::StsService;
 use aws_wire::sigv4::{Signer, sign};
 use environment::{Environment, Timestamp};
@@ -39,6 +39,10 @@ impl TestRegion {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::with_audit(limits, None).await
+    }
+
+    pub(crate) async fn with_audit(limits: Limits, audit: Option<Audit>) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
         let access = Access::open(tables).await.expect("opens");
@@ -49,6 +53,7 @@ impl TestRegion {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access, region, environment.clone()),
+            audit,
             services: vec![Arc::new(api_sts::shapes::Server(StsService)), Arc::new(Probe)],
             handlers: vec![],
         };
