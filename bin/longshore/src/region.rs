@@ -105,6 +105,7 @@ impl Region {
             region: settings.region.clone(),
             environment: environment.clone(),
             authenticator,
+            audit: None,
             services,
             handlers,
         }));
