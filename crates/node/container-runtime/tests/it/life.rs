@@ -1,7 +1,8 @@
 //! Starting, ending, output, commands, adoption.
 
 use crate::machine::{Machine, code, ended, lines, machine, open};
-use container_runtime::{ExecSpec, LogChunk, Phase, RuntimeError};
+use container_runtime::{ExecSpec, LogChunk, Mount, Phase, RuntimeError};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 #[tokio::test]
@@ -49,6 +50,65 @@ async fn programs_that_are_not_there() {
         let error = sandbox.start(&spec).await.expect_err("refused").to_string();
         assert!(error.contains(text), "{error}");
     }
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn programs_that_cannot_run_are_errors_of_the_start() {
+    let Some(machine) = machine() else { return };
+    let layer = machine.dir.path().join("layer/bin");
+    let write = |name: &str, content: &[u8], mode: u32| {
+        let path = layer.join(name);
+        std::fs::write(&path, content).expect("writes");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
+    };
+    let dynamic = std::fs::read(std::env::current_exe().expect("is known")).expect("reads");
+    write("script", b"#!/nope -x\necho said", 0o755);
+    write("dynamic", &dynamic, 0o755);
+    write("text", b"echo said", 0o755);
+    write("cut", &dynamic[..64], 0o755);
+    write("secret", b"#!/bin/sh\necho said", 0o700);
+    let volume = machine.dir.path().join("volume");
+    std::fs::create_dir(&volume).expect("makes");
+    std::fs::copy(layer.join("busybox"), volume.join("busy")).expect("copies");
+    let _writer = std::fs::File::options().append(true).open(volume.join("busy")).expect("opens");
+    let sandbox = machine.create("s").await;
+    for (number, (argv, env, text)) in [
+        (
+            vec!["script"],
+            String::new(),
+            "\"script\": no such file or directory (its interpreter \"/nope\" is not in",
+        ),
+        (vec!["/bin/dynamic"], String::new(), "no such file or directory (its interpreter \"/lib"),
+        (vec!["text"], String::new(), "exec format error (it is neither"),
+        (vec!["cut"], String::new(), "exec format error"),
+        (vec!["/bin/secret"], String::new(), "permission denied (the user"),
+        (vec!["/volume/busy", "true"], String::new(), "text file busy"),
+        (vec!["true"], "x".repeat(200_000), "argument list too long"),
+        (vec!["/volume/gone"], String::new(), "no such file or directory"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for init in [false, true] {
+            let mut spec = machine.container("x", "");
+            spec.argv = argv.iter().map(|arg| (*arg).to_owned()).collect();
+            spec.env.push(format!("LONG={env}"));
+            spec.user = Some("app".to_owned());
+            spec.init = init;
+            spec.mounts = vec![Mount { source: volume.clone(), target: "/volume".into(), read_only: false }];
+            let started = sandbox.start(&spec).await;
+            let error = started.map_err(|error| error.to_string()).expect_err(text);
+            assert!(error.contains(text), "{number}: {error}");
+        }
+    }
+    let mut good = machine.container("x", "echo said; exec sleep 600");
+    good.init = true;
+    sandbox.start(&good).await.expect("starts under the same name");
+    let script = ExecSpec { argv: vec!["script".to_owned()], timeout_ms: 1000 };
+    let error = sandbox.exec("x", &script).await.expect_err("refused").to_string();
+    assert!(error.contains("its interpreter"), "{error}");
     machine.runtime.remove("s").await.expect("removes");
     machine.assert_clean();
 }
