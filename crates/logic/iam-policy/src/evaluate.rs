@@ -15,6 +15,7 @@
 //!
 //! Read: IAM User Guide, "Policy evaluation logic" and "Cross-account policy evaluation logic".
 
+use crate::action::ActionName;
 use crate::arn::ArnText;
 use crate::principal_clause::Grant;
 use crate::statement::{Statement, StatementEffect, Subject};
@@ -83,7 +84,7 @@ pub fn matching_statements(request: &Request<'_>, policies: &Policies<'_>) -> Ve
 fn subject<'a>(request: &Request<'a>, policies: &Policies<'_>) -> Subject<'a> {
     Subject {
         principal: request.principal,
-        action: request.action.to_ascii_lowercase(),
+        action: ActionName::new(request.action),
         resource: ArnText::new(request.resource),
         context: request.context,
         has_boundary: policies.boundary.is_some(),

@@ -9,6 +9,7 @@
 //! (how long a managed policy may be, whether a principal exists) are the API's; service control policies are not
 //! part of it.
 
+mod action;
 mod arn;
 mod condition;
 mod context;

@@ -1,11 +1,10 @@
 //! One statement, compiled, and whether it is about a request.
 
+use crate::action::{ActionName, ActionPattern};
 use crate::arn::{ArnPattern, ArnText, Variables};
 use crate::condition::Condition;
-use crate::pattern::Pattern;
 use crate::principal_clause::{Grant, PrincipalClause};
 use crate::syntax::{RawStatement, Version};
-use crate::template::Special;
 use crate::{Context, Principal};
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ pub(crate) struct Statement {
     pub(crate) effect: StatementEffect,
     /// None in policies of users, groups and roles.
     pub(crate) principal: Option<PrincipalClause>,
-    actions: Clause<Pattern>,
+    actions: Clause<ActionPattern>,
     /// None where the policy is attached to the resource it is about and names none.
     resources: Option<Clause<ArnPattern>>,
     conditions: Box<[Condition]>,
@@ -40,8 +39,7 @@ enum Clause<P> {
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) principal: &'a Principal,
-    /// In lower case.
-    pub(crate) action: String,
+    pub(crate) action: ActionName,
     pub(crate) resource: ArnText<'a>,
     pub(crate) context: &'a Context,
     /// Does the caller have a permissions boundary?
@@ -72,7 +70,7 @@ impl Statement {
             (None, Some(named)) => Some(PrincipalClause::compile(named, true)),
             (None, None) => None,
         };
-        let actions = clause(raw.action.as_deref(), raw.not_action.as_deref(), action_pattern);
+        let actions = clause(raw.action.as_deref(), raw.not_action.as_deref(), ActionPattern::compile);
         let resources = clause(raw.resource.as_deref(), raw.not_resource.as_deref(), |text| {
             ArnPattern::compile(text, variables)
         });
@@ -134,9 +132,4 @@ fn clause<P>(
         (None, Some(texts)) => Some(Clause::NoneOf(compile_all(texts))),
         (None, None) => None,
     }
-}
-
-/// Actions are not case-sensitive and know no variables.
-fn action_pattern(text: &str) -> Pattern {
-    Pattern::compile(&text.to_ascii_lowercase(), Special { wildcards: true, variables: false })
 }
