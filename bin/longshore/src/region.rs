@@ -59,6 +59,7 @@ impl Region {
             .context("another region, or another program, may use this address; choose one with --listen")?;
         let store = open_store(&dir, &environment).await?;
         let tables = Tables::new(store.clone(), environment.clone());
+        let ring = dir.key_ring(environment.clone())?;
         let access = Access::open(tables.clone()).await?;
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
@@ -79,6 +80,11 @@ impl Region {
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
+            Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
+                tables.clone(),
+                ring.clone(),
+            ))),
+            Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService)),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
@@ -108,7 +114,10 @@ impl Region {
             server,
             host: None,
             shutdown: shutdown.clone(),
-            background: vec![tokio::spawn(sweep(registry, environment, shutdown.clone()))],
+            background: vec![
+                tokio::spawn(sweep(registry, environment, shutdown.clone())),
+                tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
+            ],
             settings,
         };
         region.dir.write_endpoint(&region.endpoint_file())?;
