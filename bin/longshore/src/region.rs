@@ -14,7 +14,6 @@ use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
-use encryption::KeyRing;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan};
@@ -60,8 +59,8 @@ impl Region {
             .context("another region, or another program, may use this address; choose one with --listen")?;
         let store = open_store(&dir, &environment).await?;
         let tables = Tables::new(store.clone(), environment.clone());
-        let keyring = KeyRing::load(&dir.join("region-keys.toml"), environment.clone())?;
-        let mut access = Access::new(tables.clone(), keyring);
+        let ring = dir.key_ring(environment.clone())?;
+        let mut access = Access::new(tables.clone(), ring.clone());
         if settings.auth == AuthMode::Open {
             access = access.without_policies();
         }
@@ -92,6 +91,11 @@ impl Region {
                 access.clone(),
                 api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
             ))),
+            Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
+                tables.clone(),
+                ring.clone(),
+            ))),
+            Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
@@ -121,7 +125,10 @@ impl Region {
             server,
             host: None,
             shutdown: shutdown.clone(),
-            background: vec![tokio::spawn(sweep(registry, environment, shutdown.clone()))],
+            background: vec![
+                tokio::spawn(sweep(registry, environment, shutdown.clone())),
+                tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
+            ],
             settings,
         };
         region.dir.write_endpoint(&region.endpoint_file())?;

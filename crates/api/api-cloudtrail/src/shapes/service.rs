@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 16] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::ADD_TAGS_REQUEST,
         output: Some(&schema::ADD_TAGS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_ADD_TAGS],
+        signed: true,
     },
     Operation {
         name: "CreateTrail",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::CREATE_TRAIL_REQUEST,
         output: Some(&schema::CREATE_TRAIL_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_CREATE_TRAIL],
+        signed: true,
     },
     Operation {
         name: "DeleteTrail",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::DELETE_TRAIL_REQUEST,
         output: Some(&schema::DELETE_TRAIL_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_DELETE_TRAIL],
+        signed: true,
     },
     Operation {
         name: "DescribeTrails",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::DESCRIBE_TRAILS_REQUEST,
         output: Some(&schema::DESCRIBE_TRAILS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_DESCRIBE_TRAILS],
+        signed: true,
     },
     Operation {
         name: "GetEventSelectors",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::GET_EVENT_SELECTORS_REQUEST,
         output: Some(&schema::GET_EVENT_SELECTORS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_GET_EVENT_SELECTORS],
+        signed: true,
     },
     Operation {
         name: "GetInsightSelectors",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::GET_INSIGHT_SELECTORS_REQUEST,
         output: Some(&schema::GET_INSIGHT_SELECTORS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_GET_INSIGHT_SELECTORS],
+        signed: true,
     },
     Operation {
         name: "GetTrail",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::GET_TRAIL_REQUEST,
         output: Some(&schema::GET_TRAIL_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_GET_TRAIL],
+        signed: true,
     },
     Operation {
         name: "GetTrailStatus",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::GET_TRAIL_STATUS_REQUEST,
         output: Some(&schema::GET_TRAIL_STATUS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_GET_TRAIL_STATUS],
+        signed: true,
     },
     Operation {
         name: "ListTags",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::LIST_TAGS_REQUEST,
         output: Some(&schema::LIST_TAGS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_LIST_TAGS],
+        signed: true,
     },
     Operation {
         name: "ListTrails",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::LIST_TRAILS_REQUEST,
         output: Some(&schema::LIST_TRAILS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_LIST_TRAILS],
+        signed: true,
     },
     Operation {
         name: "LookupEvents",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::LOOKUP_EVENTS_REQUEST,
         output: Some(&schema::LOOKUP_EVENTS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_LOOKUP_EVENTS],
+        signed: true,
     },
     Operation {
         name: "PutEventSelectors",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::PUT_EVENT_SELECTORS_REQUEST,
         output: Some(&schema::PUT_EVENT_SELECTORS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_PUT_EVENT_SELECTORS],
+        signed: true,
     },
     Operation {
         name: "RemoveTags",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::REMOVE_TAGS_REQUEST,
         output: Some(&schema::REMOVE_TAGS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_REMOVE_TAGS],
+        signed: true,
     },
     Operation {
         name: "StartLogging",
@@ -135,6 +161,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::START_LOGGING_REQUEST,
         output: Some(&schema::START_LOGGING_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_START_LOGGING],
+        signed: true,
     },
     Operation {
         name: "StopLogging",
@@ -144,6 +172,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::STOP_LOGGING_REQUEST,
         output: Some(&schema::STOP_LOGGING_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_STOP_LOGGING],
+        signed: true,
     },
     Operation {
         name: "UpdateTrail",
@@ -153,6 +183,8 @@ pub static OPERATIONS: [Operation; 16] = [
         input: &schema::UPDATE_TRAIL_REQUEST,
         output: Some(&schema::UPDATE_TRAIL_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::CLOUDTRAIL_UPDATE_TRAIL],
+        signed: true,
     },
 ];
 
@@ -224,6 +256,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait CloudTrail: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn add_tags(
         &self,
         _context: &RequestContext,
@@ -348,6 +389,14 @@ impl<T: CloudTrail> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,
