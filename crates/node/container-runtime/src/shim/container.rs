@@ -17,10 +17,10 @@ use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Bytes read from an output at a time.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read from an output at a time; each shim keeps about as much memory for good.
+const CHUNK: usize = 16 * 1024;
 /// Reads in one turn, so that one loud container does not keep the others waiting.
-const TURN: usize = 16;
+const TURN: usize = 64;
 
 /// Whether a log's bound holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
