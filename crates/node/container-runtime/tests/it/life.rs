@@ -203,3 +203,47 @@ async fn a_shim_killed_at_any_stage_of_a_start_leaves_nothing() {
         machine.assert_clean();
     }
 }
+
+#[tokio::test]
+async fn a_shim_killed_at_any_stage_of_an_end_leaves_nothing() {
+    let Some(machine) = machine() else { return };
+    for stage_ms in [0, 1, 2, 3, 5, 8, 12, 20] {
+        let sandbox = machine.create("s").await;
+        for name in ["a", "b"] {
+            let mut spec = machine.container(name, "trap '' TERM; sleep 600 & while :; do sleep 0.01; done");
+            spec.init = name == "b";
+            sandbox.start(&spec).await.expect("starts");
+        }
+        sandbox.signal("a", 15).await.expect("signals");
+        let runtime = machine.runtime.clone();
+        let removes = tokio::spawn(async move { runtime.remove("s").await });
+        tokio::time::sleep(Duration::from_millis(stage_ms)).await;
+        // It may have done its work and ended.
+        machine.kill_shim_if_there("s");
+        let removed = tokio::time::timeout(Duration::from_secs(30), removes).await.expect("an answer");
+        removed.expect("joins").expect("removes, with the shim or by force");
+        machine.assert_clean();
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_a_killed_shim_ends_with_it() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    sandbox.start(&machine.container("a", "echo up; exec sleep 600")).await.expect("starts");
+    let again = sandbox.clone();
+    let exec = ExecSpec { argv: ["sleep", "600"].map(str::to_owned).to_vec(), timeout_ms: 600_000 };
+    let command = tokio::spawn(async move { again.exec("a", &exec).await });
+    // Its process counts, once it runs.
+    let running = async {
+        while machine.processes_in_groups() < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), running).await.expect("the command runs");
+    machine.kill_shim("s");
+    let ended = tokio::time::timeout(Duration::from_secs(15), command).await.expect("an answer");
+    assert!(matches!(ended.expect("joins"), Err(RuntimeError::ShimGone(_))));
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
