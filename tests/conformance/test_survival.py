@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,28 @@ def test_stop_tasks_flag():
         tasks.wait(task, "RUNNING")
         region.stop()
         assert not any(leftovers(region).values())
+    finally:
+        region.close()
+
+
+def test_stop_tasks_removes_what_an_adopted_region_was_left():
+    region = Region("--stop-tasks")
+    try:
+        tasks, image = prepared(region)
+        task = tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])]))
+        tasks.wait(task, "RUNNING")
+        region.stop(hard=True)
+        region.start()
+        # The agent has taken over what there was before it takes anything new.
+        tasks.wait(tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])])), "RUNNING")
+        bridge = tomllib.loads((Path(region.data_dir) / "host.toml").read_text())["bridge"]
+        # What a race between a task's end and a kill would leave: a network and a sandbox that no task has.
+        (Path("/run/longshore/netns") / bridge / "ghost").touch()
+        (Path(region.data_dir) / "tasks" / "ghost").mkdir()
+        region.stop()
+        assert not any(leftovers(region).values())
+        assert not Path("/sys/class/net", bridge).exists()
+        assert not (Path(region.data_dir) / "tasks" / "ghost").exists()
     finally:
         region.close()
 

@@ -15,7 +15,7 @@ use aws_wire::Service;
 use blob_store::BlobStore;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
-use host::{Host, HostPlan};
+use host::{Host, HostPlan, Sandboxes};
 use oci_registry::{Registry, RegistryConfig};
 use resources::ecs::{DesiredStatus, StopCode, Task, TaskStatus};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -153,8 +153,9 @@ impl Region {
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.
     pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
         let stopped = if stop_tasks { self.stop_tasks().await } else { Ok(()) };
+        let all_over = stop_tasks && stopped.is_ok();
         if let Some(host) = self.host.take() {
-            host.stop().await;
+            host.stop(if all_over { Sandboxes::BelongToNoTask } else { Sandboxes::Stay }).await;
         }
         self.shutdown.cancel();
         self.gateway.stop().await;
