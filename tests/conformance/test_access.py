@@ -295,7 +295,7 @@ def test_assume_role(access_region, iam):
     denied(lambda: session_client(access_region, "logs", broad["Credentials"]).describe_log_groups())
     assert code(lambda: sts.assume_role(RoleArn=arn, RoleSessionName="work", Policy="{}")) == "MalformedPolicyDocument"
     denied(lambda: sts.assume_role(RoleArn=arn + "x", RoleSessionName="work"), "sts:AssumeRole", arn + "x")
-    denied(lambda: access_region.client("sts").assume_role(RoleArn=arn, RoleSessionName="w"), "root accounts")
+    denied(lambda: access_region.client("sts").assume_role(RoleArn=arn, RoleSessionName="work"), "root accounts")
     other = User(access_region, fresh("u"), allow("ecs:*"))
     denied(lambda: other.client("sts").assume_role(RoleArn=arn, RoleSessionName="work"), other.arn, "sts:AssumeRole")
 
@@ -375,7 +375,7 @@ def test_tokens_of_another_role_and_tampered_ones(access_region, iam):
     user = User(access_region, fresh("u"))
     arns = [make_role(iam, fresh("role"), trust({"AWS": user.arn}), allow("ecs:*")) for _ in range(2)]
     first, second = (
-        user.client("sts").assume_role(RoleArn=arn, RoleSessionName="s")["Credentials"] for arn in arns)
+        user.client("sts").assume_role(RoleArn=arn, RoleSessionName="work")["Credentials"] for arn in arns)
     for token in (second["SessionToken"], first["SessionToken"][:-4] + "AAAA", "x", first["SessionToken"] + "A"):
         mixed = {**first, "SessionToken": token}
         assert code(session_client(access_region, "ecs", mixed).list_clusters) == "UnrecognizedClientException"
@@ -455,6 +455,8 @@ def minimal(shape, depth=0):
     if shape.type_name == "string":
         if getattr(shape, "enum", None):
             return shape.enum[0]
+        if shape.name == "policyVersionIdType":
+            return "v1"
         return "arn:aws:iam::123456789012:role/xx" if "arn" in shape.name.lower() else "x" * max(shape.metadata.get("min", 1), 2)
     if shape.type_name in ("integer", "long", "float", "double"):
         return shape.metadata.get("min", 1)
