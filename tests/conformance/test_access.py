@@ -438,7 +438,7 @@ def test_presigned_requests_end(access_region):
     assert caught.value.code == 403
 
 
-OUR_SERVICES = ("ecr", "ecs", "iam", "logs", "sts")
+OUR_SERVICES = ("cloudtrail", "ecr", "ecs", "iam", "logs", "secretsmanager", "ssm", "sts")
 NEED_NOTHING = {"GetCallerIdentity", "GetSessionToken"}
 NOT_SIGNED = {"AssumeRoleWithWebIdentity"}
 
