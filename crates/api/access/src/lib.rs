@@ -11,6 +11,7 @@
 //!
 //! It never sees the wire: which resources a request touches is said by the services.
 
+mod accounts;
 mod assume;
 mod authorize;
 mod caller;
@@ -24,6 +25,7 @@ mod policies;
 mod registry_token;
 mod session;
 
+pub use accounts::CreateAccountError;
 pub use assume::AssumeError;
 pub use authorize::{Asked, RequestFacts};
 pub use caller::{Caller, CallerKind, Session, SessionPolicies, Subject};
