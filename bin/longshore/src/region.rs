@@ -14,10 +14,9 @@ use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
-use encryption::KeyRing;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
-use host::{Host, HostPlan};
+use host::{Host, HostPlan, Sandboxes};
 use oci_registry::{Registry, RegistryConfig};
 use reset::ResetHandler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -60,8 +59,8 @@ impl Region {
             .context("another region, or another program, may use this address; choose one with --listen")?;
         let store = open_store(&dir, &environment).await?;
         let tables = Tables::new(store.clone(), environment.clone());
-        let keyring = KeyRing::load(&dir.join("region-keys.toml"), environment.clone())?;
-        let mut access = Access::new(tables.clone(), keyring);
+        let ring = dir.key_ring(environment.clone())?;
+        let mut access = Access::new(tables.clone(), ring.clone());
         if settings.auth == AuthMode::Open {
             access = access.without_policies();
         }
@@ -87,7 +86,16 @@ impl Region {
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
-            Arc::new(api_sts::shapes::Server(api_sts::StsService)),
+            Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
+                tables.clone(),
+                access.clone(),
+                api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
+            ))),
+            Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
+                tables.clone(),
+                ring.clone(),
+            ))),
+            Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
@@ -101,6 +109,7 @@ impl Region {
             region: settings.region.clone(),
             environment: environment.clone(),
             authenticator,
+            audit: None,
             services,
             handlers,
         }));
@@ -116,7 +125,10 @@ impl Region {
             server,
             host: None,
             shutdown: shutdown.clone(),
-            background: vec![tokio::spawn(sweep(registry, environment, shutdown.clone()))],
+            background: vec![
+                tokio::spawn(sweep(registry, environment, shutdown.clone())),
+                tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
+            ],
             settings,
         };
         region.dir.write_endpoint(&region.endpoint_file())?;
@@ -165,8 +177,9 @@ impl Region {
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.
     pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
         let stopped = if stop_tasks { reset::stop_tasks(&self.tables).await } else { Ok(()) };
+        let all_over = stop_tasks && stopped.is_ok();
         if let Some(host) = self.host.take() {
-            host.stop().await;
+            host.stop(if all_over { Sandboxes::BelongToNoTask } else { Sandboxes::Stay }).await;
         }
         self.shutdown.cancel();
         self.gateway.stop().await;

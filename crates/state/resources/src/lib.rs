@@ -3,10 +3,14 @@
 //! These are neither wire shapes nor agent messages; conversions are written where they are needed.
 
 pub mod access;
+pub mod cloudtrail;
 pub mod ecr;
 pub mod ecs;
 pub mod iam;
 pub mod logs;
+pub mod sealed;
+pub mod secrets;
+pub mod ssm;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
