@@ -8,7 +8,7 @@ mod reset;
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
 use crate::settings::{AuthMode, Settings};
-use access::Access;
+use access::{Access, Caller};
 use agent_gateway::AgentGateway;
 use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
@@ -60,7 +60,10 @@ impl Region {
         let store = open_store(&dir, &environment).await?;
         let tables = Tables::new(store.clone(), environment.clone());
         let ring = dir.key_ring(environment.clone())?;
-        let access = Access::open(tables.clone()).await?;
+        let mut access = Access::new(tables.clone(), ring.clone());
+        if settings.auth == AuthMode::Open {
+            access = access.without_policies();
+        }
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
@@ -70,29 +73,36 @@ impl Region {
             access.clone(),
             RegistryConfig {
                 account: settings.account.clone(),
+                region: settings.region.clone(),
                 create_on_push: settings.create_repository_on_push,
             },
         );
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
-        let gateway = AgentGateway::new(tables.clone(), settings.region.clone(), hosts.clone());
+        let gateway =
+            AgentGateway::new(tables.clone(), access.clone(), settings.region.clone(), hosts.clone());
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
+            Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
             Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
                 tables.clone(),
                 ring.clone(),
             ))),
             Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
-            Arc::new(api_sts::shapes::Server(api_sts::StsService)),
+            Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
+                tables.clone(),
+                access.clone(),
+                api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
+            ))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {
-            authenticator = authenticator.open_to(Access::root(&settings.account));
+            authenticator = authenticator.open_to(Caller::root(&settings.account));
             handlers.push(Arc::new(ResetHandler::new(tables.clone())));
         }
         let server = listener.serve(ApiServer::new(Config {

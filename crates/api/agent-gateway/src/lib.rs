@@ -5,16 +5,18 @@
 //! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
 //!
 //! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
-//! of the old. Requests arrive with their signature verified; an agent may only speak for instances of its account.
+//! of the old. Requests arrive with their signature verified; a caller needs `ecs:Poll` or `ecs:StartTelemetrySession` on the
+//! container instance, and those of Fargate hosts belong to these hosts alone.
 
 mod acs;
 mod convert;
 mod feed;
 mod instance;
+mod permit;
 mod tcs;
 mod upgrade;
 
-use access::Caller;
+use access::{Access, Caller};
 use bytes::Bytes;
 use convert::Registry;
 use environment::Environment;
@@ -47,6 +49,7 @@ pub struct AgentGateway(Arc<Inner>);
 
 struct Inner {
     tables: Tables,
+    access: Access,
     environment: Environment,
     region: Region,
     registry: Registry,
@@ -60,13 +63,14 @@ struct Inner {
 impl AgentGateway {
     /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
     /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
-    pub fn new(tables: Tables, region: Region, registry_hosts: Vec<String>) -> Self {
+    pub fn new(tables: Tables, access: Access, region: Region, registry_hosts: Vec<String>) -> Self {
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
             feed: Feed::start(tables.clone(), stop.subscribe()),
             registry: Registry::new(&region, registry_hosts),
             tables,
+            access,
             region,
             places: Arc::new(Semaphore::new(MOST_SESSIONS as usize)),
             stop,
@@ -99,6 +103,7 @@ impl AgentGateway {
         let telemetry = request.uri().path().starts_with(TCS_PATH);
         let name = if telemetry { "containerInstance" } else { "containerInstanceArn" };
         let arn = upgrade::parameter(request.uri(), name).unwrap_or_default();
+        permit::permit(&self.0, caller, &request, telemetry, &arn).await?;
         let instance = Instance::find(&self.0.tables, &self.0.region, caller, &arn).await?;
         let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::busy())?;
         let (response, upgrading) = upgrade::begin(&mut request)?;

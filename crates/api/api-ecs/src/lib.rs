@@ -10,13 +10,14 @@ mod definition;
 mod errors;
 mod operations;
 mod paging;
+mod permissions;
 mod refuse;
 mod render;
 pub mod shapes;
 #[cfg(test)]
 mod testing;
 
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
 #[allow(
     clippy::wildcard_imports,
@@ -42,6 +43,15 @@ macro_rules! operations {
     ($($name:ident: $module:ident, $input:ident => $output:ident;)*) => {
         #[async_trait::async_trait]
         impl Ecs for EcsService {
+            async fn permissions(
+                &self,
+                operation: &'static Operation,
+                context: &RequestContext,
+                input: &Node,
+            ) -> Result<Vec<Permission>, ServiceError> {
+                permissions::of(&self.tables, context, operation, input).await
+            }
+
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$module::run(&self.tables, context, input).await
             })*

@@ -15,6 +15,7 @@ pub(crate) fn context() -> RequestContext {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost:4566".into(),
         time: Timestamp::from_seconds(1_700_000_000),
+        extensions: aws_wire::Extensions::new(),
     }
 }
 
@@ -27,7 +28,7 @@ use store::MemoryStore;
 
 const VALUE: &str = "correct horse battery staple";
 
-fn service() -> SsmService {
+pub(crate) fn service() -> SsmService {
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
     SsmService::new(tables, KeyRing::in_memory(environment))
@@ -189,14 +190,16 @@ async fn advanced_parameters_hold_more_and_expire() {
     assert!(message.contains("can't downgrade"), "{message}");
 
     let date = (context.time + Duration::from_secs(60)).to_rfc3339_seconds();
-    let policy = format!(r#"[{{"Type":"Expiration","Version":"1.0","Attributes":{{"Timestamp":"{date}"}}}}]"#);
+    let policy =
+        format!(r#"[{{"Type":"Expiration","Version":"1.0","Attributes":{{"Timestamp":"{date}"}}}}]"#);
     let expiring = PutParameterRequest { policies: Some(policy.clone()), ..over("p", "x") };
     service.put_parameter(&context, expiring).await.expect("puts");
     let standard = PutParameterRequest { policies: Some(policy), ..over("q", "x") };
     assert_eq!(refusal(service.put_parameter(&context, standard).await).0, "ValidationException");
     context.time = context.time + Duration::from_secs(60);
     assert_eq!(refusal(service.get_parameter(&context, get("p", true)).await).0, "ParameterNotFound");
-    let all = service.describe_parameters(&context, DescribeParametersRequest::default()).await.expect("lists");
+    let all =
+        service.describe_parameters(&context, DescribeParametersRequest::default()).await.expect("lists");
     assert_eq!(all.parameters, Some(vec![]));
     // The name is free, even if nobody has swept yet.
     let anew = service.put_parameter(&context, put("p", "new", Some(ParameterType::String))).await;
@@ -259,7 +262,8 @@ async fn another_account_finds_nothing() {
         assert_eq!(refusal(service.get_parameter(&other, get(name, true)).await).0, "ParameterNotFound");
     }
     assert_eq!(value(&service, "arn:aws:ssm:us-east-1:123456789012:parameter/a").await, VALUE);
-    let names = GetParametersRequest { names: vec!["a".into(), "b".into(), "a".into()], with_decryption: None };
+    let names =
+        GetParametersRequest { names: vec!["a".into(), "b".into(), "a".into()], with_decryption: None };
     let found = service.get_parameters(&own, names).await.expect("gets");
     assert_eq!(found.parameters.map(|found| found.len()), Some(1));
     assert_eq!(found.invalid_parameters, Some(vec!["b".to_owned()]));

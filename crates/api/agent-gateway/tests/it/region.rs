@@ -7,6 +7,7 @@ use api_logs::LogsService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
 use aws_wire::{Protocol, RequestContext, Service};
 use blob_store::BlobStore;
+use encryption::KeyRing;
 use environment::Environment;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -67,10 +68,10 @@ impl TestRegion {
     pub(crate) async fn new() -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::open(tables.clone()).await.expect("opens");
+        let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
         let account: AccountId = "123456789012".parse().expect("an account");
         let region: Region = "us-east-1".parse().expect("a region");
-        let key = access.create_key(&Access::root(&account)).await.expect("creates");
+        let key = access.create_key(&access::host(&account)).await.expect("creates");
         let credentials = Credentials {
             access_key_id: key.access_key_id.clone(),
             // The agent signs with it.
@@ -80,7 +81,7 @@ impl TestRegion {
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
         let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
-        let gateway = AgentGateway::new(tables.clone(), region.clone(), vec![]);
+        let gateway = AgentGateway::new(tables.clone(), access.clone(), region.clone(), vec![]);
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
@@ -273,6 +274,7 @@ impl TestRegion {
             source_ip: Ipv4Addr::LOCALHOST.into(),
             host: "localhost".into(),
             time: Environment::real().now(),
+            extensions: aws_wire::Extensions::new(),
         };
         let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
         let body = Protocol::Json.write(definition, operation, &*answer, "r").body;
