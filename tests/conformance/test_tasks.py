@@ -1,6 +1,5 @@
 """The life of Fargate tasks: what runs, what stops, and why."""
 
-import time
 import concurrent.futures
 import uuid
 

@@ -103,7 +103,7 @@ fn fixed(caller: &Caller, asked: &Asked<'_>) -> Option<Result<(), Box<Denied>>> 
         _ if host::is_reserved(asked.resource) => no("because it belongs to the hosts of the region"),
         CallerKind::Root if asked.action == "sts:AssumeRole" => {
             let mut denied = denied(caller, asked, "");
-            denied.message = "Roles may not be assumed by root accounts.".to_owned();
+            denied.message = String::from("Roles may not be assumed by root accounts.");
             Some(Err(Box::new(denied)))
         }
         // Sessions of users are for the services; they give out no further ones and change no identities.

@@ -34,7 +34,7 @@ pub use denied::{Denied, NotAllowed};
 pub use host::host;
 pub use key_id::account_of_key;
 pub use keys::new_key;
-pub use policies::{AccessError, NotAPolicy};
+pub use policies::{AccessError, NotAPolicy, check_resource_policy};
 pub use registry_token::{RegistryToken, TOKEN_LIFE};
 pub use session::SessionCredentials;
 
