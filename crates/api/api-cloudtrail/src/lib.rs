@@ -8,6 +8,7 @@
 mod delivery;
 mod errors;
 mod operations;
+mod permissions;
 mod record;
 mod selectors;
 pub mod shapes;
@@ -17,7 +18,7 @@ mod trails;
 pub use delivery::{Delivery, DeliveryError};
 
 use audit_log::AuditLog;
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
 use shapes::{
     AddTagsRequest, AddTagsResponse, CloudTrail, CreateTrailRequest, CreateTrailResponse, DeleteTrailRequest,
@@ -48,6 +49,15 @@ impl CloudTrailService {
 
 #[async_trait::async_trait]
 impl CloudTrail for CloudTrailService {
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        c: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        permissions::of(self, c, operation, input).await
+    }
+
     async fn lookup_events(
         &self,
         c: &RequestContext,

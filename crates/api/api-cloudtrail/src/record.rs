@@ -69,11 +69,16 @@ struct SessionContext<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SessionIssuer<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     #[serde(rename = "type")]
     kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     principal_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     arn: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     account_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     user_name: &'a str,
 }
 

@@ -12,7 +12,7 @@ mod parameters;
 mod resources;
 mod rules;
 
-use access::Caller;
+use access::{Caller, CallerKind};
 use audit_log::{AuditLog, Event, Identity, Resource};
 use aws_wire::{Node, ServiceError, ToWire};
 use environment::Environment;
@@ -153,7 +153,8 @@ impl<'a> RecordedCall<'a> {
             || Identity { kind: "Unknown", access_key_id: key, ..Identity::default() },
             |caller| caller::identity(caller, key),
         );
-        let account = self.caller.as_ref().map_or(&audit.account, |caller| &caller.account);
+        let known = self.caller.as_ref().filter(|caller| caller.kind != CallerKind::Anonymous);
+        let account = known.map_or(&audit.account, |caller| &caller.account);
         let resources: Vec<Resource<'_>> = self.resources.iter().map(Named::resource).collect();
         audit.log.record(&Event {
             time: self.recorder.environment.now(),

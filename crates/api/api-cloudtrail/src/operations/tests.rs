@@ -1,6 +1,7 @@
 //! Every operation with its documented errors, against rows in memory and files in a temporary directory.
 
 mod events;
+mod permissions;
 mod trails;
 
 use crate::shapes::{CloudTrail, CreateTrailRequest, StartLoggingRequest};
@@ -41,7 +42,7 @@ impl Bench {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             host: "localhost:4566".into(),
             time: Timestamp::from_millis(NOW),
-            extensions: aws_wire::Extensions::new(),
+            extensions: aws_wire::Extensions::default(),
         };
         let (log, service) = open(&tables, &dir).await;
         Self { dir, tables, simulation, log, context, service }

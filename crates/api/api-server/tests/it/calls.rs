@@ -114,7 +114,7 @@ async fn nowhere_to_go() {
     region.send(cbor).await.assert_json_error(400, "UnknownOperationException");
     for form in [
         "Action=Nothing&Version=2011-06-15",
-        "Action=AssumeRole&Version=2011-06-15",
+        "Action=AssumeRoleWithSAML&Version=2011-06-15",
         "Action=GetCallerIdentity&Version=1999-01-01",
         "Action=GetCallerIdentity",
         "Version=2011-06-15",
