@@ -1,5 +1,6 @@
 //! A container of the sandbox.
 
+use super::memory_file;
 use crate::executor::ShimExecutor;
 use crate::logs::{LogWriter, now_ms};
 use crate::protocol::Phase;
@@ -40,6 +41,8 @@ pub(super) struct Container {
     outputs: [Option<File>; 2],
     log: Option<LogWriter>,
     kills_before: u64,
+    /// Commands that join the container read it again.
+    _bundle_file: File,
 }
 
 impl Container {
@@ -104,7 +107,7 @@ impl Container {
         }
         let process = oci::process(&spec, &spec.argv, &user, &home);
         let config = oci::config(sandbox, &spec, process, &root, &group, folder);
-        fs::write(bundle.join("config.json"), config.to_string())
+        let bundle_file = memory_file::at(&bundle.join("config.json"), &config.to_string())
             .map_err(|error| format!("write the bundle: {error}"))?;
         let mut outputs = [None, None];
         let mut ends = Vec::new();
@@ -144,7 +147,20 @@ impl Container {
         let pid = container.pid().ok_or("the container has no process")?.as_raw();
         container.start().map_err(|error| chain(&error))?;
         let phase = Phase::Running { pid };
-        Ok(Self { spec, id, group, root, user, home, pid, phase, outputs, log, kills_before })
+        Ok(Self {
+            spec,
+            id,
+            group,
+            root,
+            user,
+            home,
+            pid,
+            phase,
+            outputs,
+            log,
+            kills_before,
+            _bundle_file: bundle_file,
+        })
     }
 
     pub(super) fn name(&self) -> &str {
