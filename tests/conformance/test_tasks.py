@@ -3,6 +3,7 @@
 import io
 import tarfile
 import time
+import concurrent.futures
 import uuid
 
 import pytest
@@ -171,8 +172,11 @@ def test_ten_at_once_and_client_token(tasks, image):
     token = uuid.uuid4().hex
     run = lambda count: tasks.ecs.run_task(cluster=tasks.cluster, taskDefinition=definition, count=count, clientToken=token,
                                            launchType="FARGATE", networkConfiguration=NETWORK)["tasks"]
-    made = [task["taskArn"] for task in run(10)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [sorted(task["taskArn"] for task in answer) for answer in pool.map(run, [10] * 8)]
+    made = answers[0]
     assert len(set(made)) == 10
+    assert all(answer == made for answer in answers), "one request sent eight times at once starts its tasks once"
     assert sorted(task["taskArn"] for task in run(10)) == sorted(made)
     with pytest.raises(ClientError) as error:
         run(9)

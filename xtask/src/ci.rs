@@ -3,7 +3,7 @@
 use crate::tools;
 use crate::{shapes, tidy};
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs every test: Rust first, then the real clients against a real region.
@@ -44,12 +44,28 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         tools::run(Command::new("cargo").args(arguments).current_dir(root))
     })?;
     step("licences", || licences(root))?;
+    step("advisories", || advisories(root))?;
     step("tests", || test(root, false))
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     println!("ci: {name}");
     work()
+}
+
+/// Known vulnerabilities of the dependencies, where cargo-audit and its database are on this machine: the gate needs no
+/// network.
+fn advisories(root: &Path) -> Result<()> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let database = home.unwrap_or_default().join("advisory-db");
+    let audit = Command::new("cargo").args(["audit", "--version"]).output();
+    if !database.is_dir() || !audit.is_ok_and(|output| output.status.success()) {
+        println!("advisories: not checked, cargo-audit or {} is missing", database.display());
+        return Ok(());
+    }
+    let arguments = ["audit", "--no-fetch", "--stale", "--deny", "warnings", "--db"];
+    tools::run(Command::new("cargo").args(arguments).arg(&database).current_dir(root))
 }
 
 /// Licences of every dependency against the list of permissive ones, from cargo's own metadata.

@@ -3,21 +3,22 @@
 mod handlers;
 mod host;
 mod keys;
+mod reset;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
-use crate::settings::Settings;
+use crate::settings::{AuthMode, Settings};
 use access::Access;
 use agent_gateway::AgentGateway;
 use anyhow::{Context, Result, bail};
-use api_server::{ApiServer, Authenticator, Config, Listener, Running};
+use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan};
 use oci_registry::{Registry, RegistryConfig};
-use resources::ecs::{DesiredStatus, StopCode, Task, TaskStatus};
+use reset::ResetHandler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,8 +30,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two sweeps of unused blobs.
 const SWEEP: Duration = Duration::from_secs(3600);
-/// How long tasks may take to stop with the region, the longest stop timeout included.
-const STOP_TIME: Duration = Duration::from_secs(150);
 
 /// A region at work.
 pub(crate) struct Region {
@@ -82,15 +81,20 @@ impl Region {
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_sts::shapes::Server(api_sts::StsService)),
         ];
+        let mut handlers: Vec<Arc<dyn HttpHandler>> =
+            vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
+        let mut authenticator =
+            Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
+        if settings.auth == AuthMode::Open {
+            authenticator = authenticator.open_to(Access::root(&settings.account));
+            handlers.push(Arc::new(ResetHandler::new(tables.clone())));
+        }
         let server = listener.serve(ApiServer::new(Config {
             region: settings.region.clone(),
             environment: environment.clone(),
-            authenticator: Authenticator::new(access.clone(), settings.region.clone(), environment.clone()),
+            authenticator,
             services,
-            handlers: vec![
-                Arc::new(RegistryHandler(registry.clone())),
-                Arc::new(AgentHandler(gateway.clone())),
-            ],
+            handlers,
         }));
         let shutdown = CancellationToken::new();
         let mut region = Self {
@@ -152,7 +156,7 @@ impl Region {
 
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.
     pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
-        let stopped = if stop_tasks { self.stop_tasks().await } else { Ok(()) };
+        let stopped = if stop_tasks { reset::stop_tasks(&self.tables).await } else { Ok(()) };
         if let Some(host) = self.host.take() {
             host.stop().await;
         }
@@ -167,31 +171,6 @@ impl Region {
         self.logs.close().await;
         self.store.close().await;
         stopped
-    }
-
-    /// Wants every task stopped and waits for it.
-    async fn stop_tasks(&self) -> Result<()> {
-        let deadline = self.environment.now() + STOP_TIME;
-        loop {
-            let tasks = self.tables.list_all::<Task>("").await?;
-            let left: Vec<_> = tasks.iter().filter(|task| task.last_status != TaskStatus::Stopped).collect();
-            if left.is_empty() {
-                return Ok(());
-            }
-            let now = self.environment.now();
-            if now > deadline {
-                bail!("{} tasks did not stop in time", left.len());
-            }
-            for task in left.iter().filter(|task| task.desired_status == DesiredStatus::Running) {
-                let stop = |old: &Task| {
-                    let mut new = old.clone();
-                    new.want_stop(StopCode::UserInitiated, "The region was stopped with its tasks", now);
-                    Ok::<_, StoreError>(Some(new))
-                };
-                self.tables.update(&resources::Stored::key(&*task.value), stop).await?;
-            }
-            self.environment.sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// `http://127.0.0.1:4566`: where clients on this machine reach the region.
@@ -237,13 +216,19 @@ impl Region {
             Some(host) => format!("this machine, tasks get addresses from {}", host.subnet()),
             None => "none (--no-host): tasks stay PROVISIONING".to_owned(),
         };
+        let open = match self.settings.auth {
+            AuthMode::Verify => "",
+            AuthMode::Open => {
+                "\x20 auth         OPEN: any key and date acts as the account's root; for tests only\n"
+            }
+        };
         format!(
             "Longshore region {} of account {}\n\
              \x20 endpoint     {}\n\
              \x20 registry     {}/NAME or {}.dkr.ecr.{}.localhost:{}/NAME\n\
              \x20 data         {dir}\n\
              \x20 host         {host}\n\
-             \x20 credentials  eval \"$(longshore env --data-dir {dir})\"\n",
+             \x20 credentials  eval \"$(longshore env --data-dir {dir})\"\n{open}",
             self.settings.region,
             self.settings.account,
             self.endpoint(),

@@ -40,6 +40,21 @@ pub(crate) struct SettingsArgs {
     /// Create an ECR repository at the first push to it, which AWS does not
     #[arg(long, env = "LONGSHORE_CREATE_REPOSITORY_ON_PUSH")]
     pub(crate) create_repository_on_push: bool,
+    /// Whose requests are answered: `verify` demands signatures; `open` takes any key and date for the account's root,
+    /// on a loopback address only, for test suites written against mocks [default: verify]
+    #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
+    pub(crate) auth: Option<AuthMode>,
+}
+
+/// Whose requests are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AuthMode {
+    /// Those of callers who sign with a key of the region.
+    #[default]
+    Verify,
+    /// Everybody's, as the account's root.
+    Open,
 }
 
 /// The file's settings. Unknown keys are refused.
@@ -55,6 +70,7 @@ struct File {
     no_host: bool,
     #[serde(default)]
     create_repository_on_push: bool,
+    auth: Option<AuthMode>,
 }
 
 /// The effective settings.
@@ -69,6 +85,7 @@ pub(crate) struct Settings {
     pub(crate) task_subnet: Option<String>,
     pub(crate) no_host: bool,
     pub(crate) create_repository_on_push: bool,
+    pub(crate) auth: AuthMode,
 }
 
 impl Settings {
@@ -88,11 +105,19 @@ impl SettingsArgs {
     pub(crate) fn resolve(self) -> Result<Settings> {
         let file = read_file(self.config.as_deref())?;
         let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir);
+        let listen = match self.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse()?,
+        };
+        let auth = self.auth.or(file.auth).unwrap_or_default();
+        if auth == AuthMode::Open && !listen.ip().is_loopback() {
+            bail!(
+                "--auth open lets everybody in as root, and {listen} is not a loopback address; \
+                 listen on 127.0.0.1, or leave --auth open out"
+            );
+        }
         Ok(Settings {
-            listen: match self.listen.or(file.listen) {
-                Some(listen) => listen,
-                None => DEFAULT_LISTEN.parse()?,
-            },
+            listen,
             data_dir: std::path::absolute(&data_dir)
                 .with_context(|| format!("make {} absolute", data_dir.display()))?,
             region: match self.region.or(file.region) {
@@ -106,6 +131,7 @@ impl SettingsArgs {
             task_subnet: self.task_subnet.or(file.task_subnet),
             no_host: self.no_host || file.no_host,
             create_repository_on_push: self.create_repository_on_push || file.create_repository_on_push,
+            auth,
         })
     }
 }
@@ -157,6 +183,20 @@ mod tests {
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.region.as_str(), "eu-west-1");
         assert_eq!(settings.account.as_str(), DEFAULT_ACCOUNT);
+    }
+
+    #[test]
+    fn only_a_loopback_address_is_open_to_everybody() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let open_on = |listen: &str| SettingsArgs {
+            listen: Some(listen.parse().expect("an address")),
+            data_dir: Some(dir.path().to_owned()),
+            auth: Some(AuthMode::Open),
+            ..SettingsArgs::default()
+        };
+        assert_eq!(open_on("[::1]:0").resolve().expect("resolves").auth, AuthMode::Open);
+        let error = open_on("0.0.0.0:4566").resolve().expect_err("refused").to_string();
+        assert!(error.contains("not a loopback address"), "{error}");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Authenticator {
     region: Region,
     environment: Environment,
     verifier: Verifier,
+    /// Who calls when a request shows nobody; `None` refuses such requests.
+    anybody: Option<Caller>,
 }
 
 /// Why a request is not let in.
@@ -28,11 +30,20 @@ pub(crate) enum NotAuthenticated {
 impl Authenticator {
     /// An authenticator over the keys of `access`.
     pub fn new(access: Access, region: Region, environment: Environment) -> Self {
-        Self { access, region, environment, verifier: Verifier::default() }
+        Self { access, region, environment, verifier: Verifier::default(), anybody: None }
+    }
+
+    /// Takes every request whose signature does not show somebody else for one of `caller`, for test suites that were
+    /// written against mocks.
+    pub fn open_to(self, caller: Caller) -> Self {
+        Self { anybody: Some(caller), ..self }
     }
 
     /// Whether a request names an access key that exists, which is all that can be known before its body is read.
     pub(crate) async fn known(&self, parts: &Parts) -> Result<(), NotAuthenticated> {
+        if self.anybody.is_some() {
+            return Ok(());
+        }
         let query = Authorization::query_of(parts);
         let authorization = parse(parts, &query)?;
         self.key(&authorization).await.map(|_| ())
@@ -45,6 +56,13 @@ impl Authenticator {
         body: &[u8],
         service: &str,
     ) -> Result<Caller, NotAuthenticated> {
+        match (self.verified(parts, body, service).await, &self.anybody) {
+            (Err(NotAuthenticated::Refused(_)), Some(anybody)) => Ok(anybody.clone()),
+            (verified, _) => verified,
+        }
+    }
+
+    async fn verified(&self, parts: &Parts, body: &[u8], service: &str) -> Result<Caller, NotAuthenticated> {
         let query = Authorization::query_of(parts);
         let authorization = parse(parts, &query)?;
         let key = self.key(&authorization).await?;

@@ -17,6 +17,8 @@ use store::{Tables, Versioned};
 
 /// Most tasks of a request.
 const MOST_TASKS: i32 = 10;
+/// Attempts to start tasks while others write the cluster or the token.
+const MOST_ATTEMPTS: usize = 8;
 /// GiB of scratch space without a setting.
 const DEFAULT_STORAGE: u32 = 20;
 /// Platform versions of Linux that name the one that exists.
@@ -32,6 +34,8 @@ struct Wanted {
     tags: Vec<Tag>,
     propagate: bool,
     count: i32,
+    /// Hash of the whole request, to tell whether a token is used for the same one again.
+    parameters: String,
 }
 
 pub(crate) async fn run(
@@ -41,43 +45,70 @@ pub(crate) async fn run(
 ) -> Result<RunTaskResponse, ServiceError> {
     let parameters =
         hex::encode(Sha256::digest(format!("{:?}", RunTaskRequest { client_token: None, ..input.clone() })));
-    let token = input.client_token.clone();
+    let wanted = Wanted { parameters, ..read(input.clone())? };
+    for _ in 0..MOST_ATTEMPTS {
+        match attempt(tables, context, &input, &wanted).await {
+            Err(Failed::Raced) => {}
+            Err(Failed::Refused(error)) => return Err(error),
+            Ok(tasks) => return Ok(answer(context, &tasks)),
+        }
+    }
+    Err(invalid("The cluster is being changed again and again. Please try again."))
+}
+
+/// Why an attempt started no task.
+enum Failed {
+    /// The cluster, or the request's token, was written at the same time.
+    Raced,
+    Refused(ServiceError),
+}
+
+impl<E: Into<ServiceError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// Writes the tasks, unless the same request has written them before.
+async fn attempt(
+    tables: &Tables,
+    context: &RequestContext,
+    input: &RunTaskRequest,
+    wanted: &Wanted,
+) -> Result<Vec<Task>, Failed> {
     let cluster = require_cluster(tables, context, input.cluster.as_deref()).await?;
-    if let Some(token) = &token
-        && let Some(tasks) = repeated(tables, context, &cluster, token, &parameters).await?
+    if let Some(token) = &input.client_token
+        && let Some(tasks) = repeated(tables, context, &cluster, token, &wanted.parameters).await?
     {
-        return Ok(answer(context, &tasks));
+        return Ok(tasks);
     }
     let found = find_definition(tables, context, &input.task_definition).await?;
     let definition = found.ok_or_else(|| client("TaskDefinition not found."))?;
     if definition.status != DefinitionStatus::Active {
-        return Err(client("TaskDefinition is inactive"));
+        return Err(client("TaskDefinition is inactive").into());
     }
-    let wanted = read(input)?;
     let tasks = (0..wanted.count)
-        .map(|_| new_task(tables, context, &cluster, &definition, &wanted))
+        .map(|_| new_task(tables, context, &cluster, &definition, wanted))
         .collect::<Result<Vec<_>, _>>()?;
     let mut batch = tables.batch().require_unchanged(&cluster);
     for task in &tasks {
         batch = batch.create(task);
     }
-    if let Some(token) = token {
+    if let Some(token) = &input.client_token {
         batch = batch.create(&RunToken {
             account: context.account.clone(),
             cluster: cluster.name.clone(),
-            token,
-            parameters,
+            token: token.clone(),
+            parameters: wanted.parameters.clone(),
             tasks: tasks.iter().map(|task| task.id.clone()).collect(),
             created_at: context.time,
         });
     }
-    batch.commit().await.map_err(|error| match error {
-        error if error.is_conflict() => {
-            invalid("The cluster was changed at the same time. Please try again.")
-        }
-        error => crate::errors::store(error),
-    })?;
-    Ok(answer(context, &tasks))
+    match batch.commit().await {
+        Ok(_) => Ok(tasks),
+        Err(error) if error.is_conflict() => Err(Failed::Raced),
+        Err(error) => Err(crate::errors::store(error).into()),
+    }
 }
 
 fn answer(context: &RequestContext, tasks: &[Task]) -> RunTaskResponse {
@@ -184,6 +215,7 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         tags: store_tags(tags)?,
         propagate: propagate_tags == Some(wire::PropagateTags::TaskDefinition),
         count,
+        parameters: String::new(),
     })
 }
 
@@ -340,6 +372,26 @@ mod tests {
         let other = RunTaskRequest { count: Some(2), ..request };
         assert_eq!(code(run(&f.tables, &f.context, other).await).0, "ConflictException");
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_same_request_sent_many_times_at_once_starts_its_tasks_once() {
+        let f = std::sync::Arc::new(Fixture::prepared().await);
+        for round in 0..50 {
+            let token = Some(format!("t{round}"));
+            let request = RunTaskRequest { client_token: token, ..run_request() };
+            let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(4));
+            let runs = (0..4).map(|_| {
+                let (f, request, barrier) = (f.clone(), request.clone(), barrier.clone());
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    run(&f.tables, &f.context, request).await.expect("runs")
+                })
+            });
+            let answers = futures::future::try_join_all(runs).await.expect("join");
+            assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+        assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 50);
     }
 
     #[tokio::test]
