@@ -12,6 +12,7 @@ mod operations;
 mod paging;
 mod refuse;
 mod render;
+mod secrets;
 pub mod shapes;
 #[cfg(test)]
 mod testing;

@@ -215,6 +215,7 @@ impl TestRegion {
             }),
             container_instance: Some(self.instance().await),
             group: "family:f".to_owned(),
+            credentials_id: "credentials".to_owned(),
             started_by: None,
             tags: vec![],
             version: 1,

@@ -182,8 +182,7 @@ fn pulled(
             state.image_digest = Some(digest);
             state.stop_signal = stop_signal;
         }
-        Err(cause) => {
-            let reason = format!("CannotPullContainerError: {cause}");
+        Err(reason) => {
             state.image = ImageLife::Failed;
             state.life = Life::Ended;
             state.reason = Some(reason.clone());
@@ -207,8 +206,7 @@ fn started(record: &mut TaskRecord, index: usize, result: Result<String, String>
                 state.life = Life::Running;
             }
         }
-        Err(cause) => {
-            let reason = format!("CannotStartContainerError: {cause}");
+        Err(reason) => {
             state.life = Life::Ended;
             state.reason = Some(reason.clone());
             stop(record, reason);
