@@ -48,7 +48,8 @@ def wait_for(condition, what, deadline=30.0, step=0.05):
 class Region:
     """A `longshore up` process on its own port and directory."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, address="127.0.0.1"):
+        self.address = address
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
         self.flags = list(flags)
         self.port = free_port()
@@ -57,7 +58,7 @@ class Region:
 
     def start(self):
         self.log = open(Path(self.dir) / "server.log", "ab")
-        command = [program(), "up", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, *self.flags]
+        command = [program(), "up", "--listen", f"{self.address}:{self.port}", "--data-dir", self.data_dir, *self.flags]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
         key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())

@@ -74,7 +74,7 @@ impl Region {
         );
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
-        let gateway = AgentGateway::new(tables.clone(), settings.region.clone(), hosts.clone());
+        let gateway = AgentGateway::new(tables.clone(), settings.region.clone(), hosts.clone(), None);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),

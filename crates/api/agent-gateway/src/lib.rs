@@ -1,7 +1,8 @@
 //! Serves the published ECS agent protocol to container agents: commands (ACS) and telemetry (TCS).
 //!
 //! An [`AgentGateway`] knows no container: it watches the tasks in the store, sends each agent those that are placed
-//! on its container instance, again until they are acknowledged, and writes down what agents tell of health. What
+//! on its container instance, again until they are acknowledged, with the credentials of their roles, which it renews
+//! in time, and writes down what agents tell of health. What
 //! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
 //!
 //! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
@@ -11,8 +12,11 @@ mod acs;
 mod convert;
 mod feed;
 mod instance;
+mod roles;
 mod tcs;
 mod upgrade;
+
+pub use roles::{NoSession, RoleSession, RoleSessions, Roles, SERVICE, SESSION_TIME};
 
 use access::Caller;
 use bytes::Bytes;
@@ -50,6 +54,7 @@ struct Inner {
     environment: Environment,
     region: Region,
     registry: Registry,
+    roles: Option<Roles>,
     feed: Feed,
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -60,7 +65,8 @@ struct Inner {
 impl AgentGateway {
     /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
     /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
-    pub fn new(tables: Tables, region: Region, registry_hosts: Vec<String>) -> Self {
+    /// Without `roles` tasks get no credentials, and agents use their own.
+    pub fn new(tables: Tables, region: Region, registry_hosts: Vec<String>, roles: Option<Roles>) -> Self {
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
@@ -68,6 +74,7 @@ impl AgentGateway {
             registry: Registry::new(&region, registry_hosts),
             tables,
             region,
+            roles,
             places: Arc::new(Semaphore::new(MOST_SESSIONS as usize)),
             stop,
             current: Mutex::default(),

@@ -100,6 +100,8 @@ async fn converse(endpoint: &Arc<Endpoint>, stream: TcpStream) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // Small clients close their side when they have asked.
+        .half_close(true)
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(MOST_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);

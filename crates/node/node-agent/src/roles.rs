@@ -89,11 +89,6 @@ impl TaskRoles {
         }
     }
 
-    /// What there is now.
-    pub(crate) fn get(&self, kind: RoleKind) -> Option<Arc<RoleCredentials>> {
-        self.of(kind).borrow().clone()
-    }
-
     /// Waits until there are some.
     pub(crate) async fn wait(&self, kind: RoleKind) -> Arc<RoleCredentials> {
         let mut changes = self.of(kind).subscribe();
@@ -148,7 +143,6 @@ mod tests {
     #[tokio::test]
     async fn newer_ones_take_the_place_of_older_ones() {
         let roles = TaskRoles::default();
-        assert_eq!(roles.get(RoleKind::Execution), None);
         let task = acs::Task {
             role_credentials: Some(message("one")),
             execution_role_credentials: Some(message("two")),

@@ -1,7 +1,8 @@
 //! A region in memory with one simulated machine, and waiting for what shall come.
 
+use crate::roles::TestRoles;
 use access::{Access, Caller};
-use agent_gateway::AgentGateway;
+use agent_gateway::{AgentGateway, Roles};
 use api_ecs::EcsService;
 use api_logs::LogsService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
@@ -64,7 +65,7 @@ pub(crate) struct TestRegion {
 
 impl TestRegion {
     /// A region whose agent is not started.
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn new(roles: Option<(Arc<TestRoles>, Duration)>) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
         let access = Access::open(tables.clone()).await.expect("opens");
@@ -80,7 +81,8 @@ impl TestRegion {
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
         let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
-        let gateway = AgentGateway::new(tables.clone(), region.clone(), vec![]);
+        let roles = roles.map(|(sessions, duration)| Roles { sessions, duration });
+        let gateway = AgentGateway::new(tables.clone(), region.clone(), vec![], roles);
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
@@ -106,7 +108,12 @@ impl TestRegion {
 
     /// A region with its agent connected.
     pub(crate) async fn with_agent() -> Self {
-        let mut region = Self::new().await;
+        Self::with_roles(None).await
+    }
+
+    /// The same, with roles whose sessions last so long.
+    pub(crate) async fn with_roles(roles: Option<(Arc<TestRoles>, Duration)>) -> Self {
+        let mut region = Self::new(roles).await;
         region.start_agent();
         region.instance().await;
         region
@@ -166,6 +173,15 @@ impl TestRegion {
 
     /// Places a task of these containers on the machine, as the task controller would.
     pub(crate) async fn place(&self, containers: Vec<ContainerDefinition>) -> String {
+        self.place_with(containers, None).await
+    }
+
+    /// The same with a role for its containers.
+    pub(crate) async fn place_with(
+        &self,
+        containers: Vec<ContainerDefinition>,
+        task_role: Option<&str>,
+    ) -> String {
         let now = Environment::real().now();
         let id = Environment::real().random_hex(32);
         let states = containers.iter().map(state).collect();
@@ -178,7 +194,7 @@ impl TestRegion {
             requires_compatibilities: vec!["FARGATE".to_owned()],
             cpu: 256,
             memory: 512,
-            task_role_arn: None,
+            task_role_arn: task_role.map(str::to_owned),
             execution_role_arn: None,
             containers,
             volumes: vec!["shared".to_owned()],
@@ -215,7 +231,7 @@ impl TestRegion {
             }),
             container_instance: Some(self.instance().await),
             group: "family:f".to_owned(),
-            credentials_id: "credentials".to_owned(),
+            credentials_id: Environment::real().uuid(),
             started_by: None,
             tags: vec![],
             version: 1,
@@ -280,6 +296,11 @@ impl TestRegion {
         let value: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
         let events = value["events"].as_array().expect("has events").iter();
         events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+    }
+
+    /// The agent's own files.
+    pub(crate) fn agent_files(&self) -> std::path::PathBuf {
+        self.dir.path().join("agent")
     }
 
     pub(crate) async fn end(mut self) {

@@ -28,7 +28,7 @@ pub enum Event {
     Pulled {
         /// Index of the container.
         container: usize,
-        /// Digest and stop signal, or the reason.
+        /// Digest and stop signal, or the whole reason.
         result: Result<(String, Option<String>), String>,
     },
     /// The sandbox is there, or not.
@@ -37,7 +37,7 @@ pub enum Event {
     Started {
         /// Index of the container.
         container: usize,
-        /// The runtime's id, or the reason.
+        /// The runtime's id, or the whole reason.
         result: Result<String, String>,
     },
     /// A container has ended.

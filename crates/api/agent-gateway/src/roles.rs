@@ -1,0 +1,136 @@
+//! The roles of a task, and where their sessions come from.
+
+use agent_wire::acs;
+use environment::Timestamp;
+use identifiers::Region;
+use resources::access::Secret;
+use resources::ecs::{Task, TaskDefinition};
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Life of a session, as AWS's agents get them.
+pub const SESSION_TIME: Duration = Duration::from_secs(6 * 3600);
+/// Who assumes the roles.
+pub const SERVICE: &str = "ecs-tasks.amazonaws.com";
+
+/// Temporary credentials of a role.
+#[derive(Clone, Debug)]
+pub struct RoleSession {
+    /// Id of the access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: Secret,
+    /// The token that goes with it.
+    pub session_token: Secret,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSession {
+    /// There is no such role, or it does not trust the service.
+    #[error("{0}")]
+    Refused(String),
+    /// It cannot be known now.
+    #[error("assume a role")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Gives out sessions of roles.
+#[async_trait::async_trait]
+pub trait RoleSessions: Send + Sync {
+    /// Lets [`SERVICE`] assume a role for a task, if the role trusts it.
+    async fn assume(
+        &self,
+        role_arn: &str,
+        session_name: &str,
+        task_arn: &str,
+        duration: Duration,
+    ) -> Result<RoleSession, NoSession>;
+}
+
+/// What the gateway needs to give tasks their roles.
+#[derive(Clone)]
+pub struct Roles {
+    /// Where sessions come from.
+    pub sessions: Arc<dyn RoleSessions>,
+    /// Life of a session.
+    pub duration: Duration,
+}
+
+/// Which of a task's two roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RoleKind {
+    /// What the task's containers act as.
+    Task,
+    /// What the agent acts as for the task.
+    Execution,
+}
+
+impl RoleKind {
+    pub(crate) const ALL: [Self; 2] = [Self::Task, Self::Execution];
+
+    /// The role of a task, after overrides, if it has one of this kind.
+    pub(crate) fn arn(self, task: &Task, definition: &TaskDefinition) -> Option<String> {
+        let over = &task.overrides;
+        let given = match self {
+            Self::Task => over.task_role_arn.as_ref().or(definition.task_role_arn.as_ref()),
+            Self::Execution => over.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref()),
+        };
+        let given = given.filter(|given| !given.is_empty())?;
+        if given.starts_with("arn:") {
+            return Some(given.clone());
+        }
+        Some(format!("arn:aws:iam::{}:role/{given}", task.account))
+    }
+
+    /// The protocol's word.
+    pub(crate) fn role_type(self) -> acs::RoleType {
+        match self {
+            Self::Task => acs::RoleType::TaskApplication,
+            Self::Execution => acs::RoleType::TaskExecution,
+        }
+    }
+
+    /// What names the credentials. Containers know that of their task's role, so it stays the same.
+    pub(crate) fn credentials_id(self, task: &Task) -> String {
+        match self {
+            Self::Task => task.credentials_id.clone(),
+            Self::Execution => format!("{}-execution", task.id),
+        }
+    }
+}
+
+/// Credentials of a role as they go to an agent, with the time of their end.
+pub(crate) async fn credentials(
+    roles: &Roles,
+    region: &Region,
+    task: &Task,
+    kind: RoleKind,
+    role_arn: &str,
+) -> Result<(acs::IAMRoleCredentials, Timestamp), NoSession> {
+    let task_arn = crate::convert::task_arn(region, task);
+    let session = roles.sessions.assume(role_arn, &task.id, &task_arn, roles.duration).await?;
+    let credentials = acs::IAMRoleCredentials {
+        credentials_id: kind.credentials_id(task),
+        role_arn: role_arn.to_owned(),
+        access_key_id: session.access_key_id,
+        // Exposed to be sent to the agent.
+        secret_access_key: session.secret_access_key.expose().to_owned().into(),
+        session_token: session.session_token.expose().to_owned(),
+        expiration: session.expires_at.to_rfc3339_seconds(),
+        credential_scope: String::new(),
+    };
+    Ok((credentials, session.expires_at))
+}
+
+/// Why a task ends whose role cannot be assumed, in AWS's words.
+pub(crate) fn not_assumed(role_arn: &str) -> String {
+    format!(
+        "ECS was unable to assume the role '{role_arn}' that was provided for this task. Please verify that the role \
+         being passed has the proper trust relationship and permissions and that your IAM user has permissions to \
+         pass this role."
+    )
+}

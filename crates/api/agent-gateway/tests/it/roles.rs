@@ -1,0 +1,197 @@
+//! Credentials of roles on their way from the region to a task, and their renewal.
+
+use crate::region::{TestRegion, container, sandbox};
+use agent_gateway::{NoSession, RoleSession, RoleSessions};
+use environment::Environment;
+use resources::access::Secret;
+use resources::ecs::{StopCode, TaskStatus};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/task";
+/// Long enough that nothing is renewed in a test.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Gives out numbered sessions of one role.
+#[derive(Default)]
+pub(crate) struct TestRoles {
+    given: AtomicU64,
+}
+
+#[async_trait::async_trait]
+impl RoleSessions for TestRoles {
+    async fn assume(
+        &self,
+        role_arn: &str,
+        session_name: &str,
+        task_arn: &str,
+        duration: Duration,
+    ) -> Result<RoleSession, NoSession> {
+        if role_arn != ROLE {
+            return Err(NoSession::Refused(format!("there is no role {role_arn}")));
+        }
+        assert!(task_arn.ends_with(session_name));
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        Ok(RoleSession {
+            access_key_id: format!("ASIA{number}"),
+            secret_access_key: Secret::new(format!("secret-{session_name}")),
+            session_token: Secret::new(format!("token-{session_name}")),
+            expires_at: Environment::real().now() + duration,
+        })
+    }
+}
+
+/// GET at the endpoint of a task.
+async fn get(region: &TestRegion, key: &str, path: &str) -> (u16, Value) {
+    let address = region.engine.endpoint_of(sandbox(key)).expect("is open");
+    let Ok(mut stream) = TcpStream::connect(address).await else { return (0, Value::Null) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("reads");
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    (status, serde_json::from_str(body).expect("is JSON"))
+}
+
+fn path(region: &TestRegion, key: &str) -> Option<String> {
+    region.engine.variable(sandbox(key), "web", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+}
+
+#[tokio::test]
+async fn a_task_gets_its_role_and_no_other() {
+    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
+    let first = region.place_with(vec![container("web")], Some(ROLE)).await;
+    // A role may be named without its ARN.
+    let second = region.place_with(vec![container("web")], Some("task")).await;
+    let plain = region.place(vec![container("web")]).await;
+    for key in [&first, &second, &plain] {
+        region.wait_for_status(key, TaskStatus::Running).await;
+    }
+    let own = path(&region, &first).expect("is set");
+    let (status, answer) = get(&region, &first, &own).await;
+    assert_eq!((status, answer["RoleArn"].as_str()), (200, Some(ROLE)));
+    assert_eq!(answer["SecretAccessKey"], format!("secret-{}", sandbox(&first)));
+    assert_eq!(answer["Token"], format!("token-{}", sandbox(&first)));
+    assert!(answer["AccessKeyId"].as_str().is_some_and(|id| id.starts_with("ASIA")));
+    assert!(answer["Expiration"].as_str().is_some_and(|at| at.ends_with('Z')));
+
+    // Another task's id is worth nothing here, nor is any other path to it.
+    assert_ne!(path(&region, &second), Some(own.clone()));
+    assert_eq!(path(&region, &plain), None);
+    for key in [&second, &plain] {
+        let (status, answer) = get(&region, key, &own).await;
+        assert_eq!((status, answer["code"].as_str()), (400, Some("InvalidIdInRequest")));
+    }
+    let execution = format!("/v2/credentials/{}-execution", sandbox(&first));
+    assert_eq!(get(&region, &first, &execution).await.0, 400);
+
+    let (status, answer) = get(&region, &first, "/v2/credentials/").await;
+    assert_eq!((status, answer["code"].as_str()), (400, Some("NoIdInRequest")));
+    assert_eq!(answer["HTTPErrorCode"], 400);
+    region.end().await;
+}
+
+#[tokio::test]
+async fn credentials_are_renewed_while_the_task_runs() {
+    let region = TestRegion::with_roles(Some((Arc::default(), Duration::from_secs(1)))).await;
+    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let path = path(&region, &key).expect("is set");
+    let mut seen = Vec::new();
+    region
+        .wait_for("three keys", async || {
+            let (status, answer) = get(&region, &key, &path).await;
+            assert_eq!(status, 200);
+            let id = answer["AccessKeyId"].as_str().expect("has one").to_owned();
+            let expiration = answer["Expiration"].as_str().expect("has one").to_owned();
+            if !seen.iter().any(|(known, _)| *known == id) {
+                seen.push((id, expiration));
+            }
+            (seen.len() == 3).then_some(())
+        })
+        .await;
+    assert!(seen.is_sorted_by_key(|(_, expiration)| expiration.clone()));
+    region.want_stop(&key).await;
+    region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
+    region.end().await;
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_assumed_stops_the_task_with_the_reason_of_aws() {
+    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
+    let role = "arn:aws:iam::123456789012:role/other";
+    let key = region.place_with(vec![container("web")], Some(role)).await;
+    let task = region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
+    assert_eq!(task.stop_code, Some(StopCode::TaskFailedToStart));
+    let reason = task.stopped_reason.expect("has one");
+    assert!(
+        reason.starts_with(&format!("ECS was unable to assume the role '{role}' that was provided")),
+        "{reason}"
+    );
+    assert!(region.engine.made().is_empty(), "nothing of it ran");
+    // The next is not held up by it.
+    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    region.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
+    let mut region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
+    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let path = path(&region, &key).expect("is set");
+    let before = get(&region, &key, &path).await.1;
+    region.kill_agent().await;
+    let mut files = 0;
+    let mut left = vec![region.agent_files()];
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(folder).expect("lists") {
+            let entry = entry.expect("lists").path();
+            if entry.is_dir() {
+                left.push(entry);
+                continue;
+            }
+            files += 1;
+            let text = String::from_utf8_lossy(&std::fs::read(&entry).expect("reads")).into_owned();
+            for secret in ["secret-", "token-", "ASIA"] {
+                assert!(!text.contains(secret), "{} holds {secret}", entry.display());
+            }
+        }
+    }
+    assert!(files >= 3, "the agent keeps its state");
+
+    region.start_agent();
+    let after = region
+        .wait_for("credentials after the restart", async || {
+            let (status, answer) = get(&region, &key, &path).await;
+            (status == 200).then_some(answer)
+        })
+        .await;
+    assert_ne!(after["AccessKeyId"], before["AccessKeyId"]);
+    assert_eq!(after["SecretAccessKey"], before["SecretAccessKey"]);
+    assert_eq!(region.engine.made().len(), 1, "the task went on");
+    region.end().await;
+}
+
+#[tokio::test]
+async fn the_endpoint_is_closed_with_the_task() {
+    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
+    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let address = region.engine.endpoint_of(sandbox(&key)).expect("is open");
+    // One that is silent does not outlive it either.
+    let mut idle = TcpStream::connect(address).await.expect("connects");
+    region.want_stop(&key).await;
+    region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
+    region
+        .wait_for("a closed endpoint", async || TcpStream::connect(address).await.is_err().then_some(()))
+        .await;
+    assert!(matches!(idle.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+    region.end().await;
+}
