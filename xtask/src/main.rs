@@ -3,6 +3,7 @@
 mod agent_shapes;
 mod bench;
 mod ci;
+mod managed_policies;
 mod shapes;
 mod tidy;
 mod tools;
@@ -21,6 +22,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Write the data of the crate aws-managed-policies from the published package.
+    ManagedPolicies,
     /// Check the direction of dependency and list sizes.
     Tidy,
     /// Install what the tests need, then run them all and print the totals.
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     let root = root();
     match Command::parse() {
         Command::Shapes { check } => shapes::run(&root, check),
+        Command::ManagedPolicies => managed_policies::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Test { rust_only } => ci::test(&root, rust_only),
         Command::Bench { which } => bench::run(&root, &which),

@@ -3,6 +3,7 @@
 //! `models/services.toml` says which package and version the models come from, their checksums, and which
 //! operations are built. No documentation text is carried over.
 
+mod authorization;
 mod emit;
 mod model;
 mod names;
@@ -46,11 +47,13 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let text =
         std::fs::read_to_string(root.join("models/services.toml")).context("read models/services.toml")?;
     let sources: Sources = toml::from_str(&text).context("parse models/services.toml")?;
-    let package = fetch_package(root, &sources)?;
+    let package = fetch_package(root, &sources.package, &sources.version)?;
+    let reference = authorization_reference(root)?;
     let mut stale = Vec::new();
     for (service, source) in &sources.service {
         let model = read_model(&package, service, source)?;
-        let files = emit::service(service, source, &model).with_context(|| format!("generate {service}"))?;
+        let files = emit::service(service, source, &model, &reference)
+            .with_context(|| format!("generate {service}"))?;
         let crate_dir = root.join("crates/api").join(&source.krate).join("src");
         for (name, content) in files {
             place(&crate_dir.join(name), &rustfmt(&content)?, check, &mut stale)?;
@@ -86,15 +89,25 @@ fn place(path: &Path, content: &str, check: bool, stale: &mut Vec<String>) -> Re
     std::fs::write(path, content).with_context(|| format!("write {}", path.display()))
 }
 
-/// Unpacks the model package below `target/`, once.
-fn fetch_package(root: &Path, sources: &Sources) -> Result<PathBuf> {
-    let dir = root.join("target/models").join(format!("{}-{}", sources.package, sources.version));
-    if dir.join("botocore/data").is_dir() {
+/// The service authorization reference, as `models/authorization.toml` names it.
+fn authorization_reference(root: &Path) -> Result<authorization::Reference> {
+    let text = std::fs::read_to_string(root.join("models/authorization.toml"))
+        .context("read models/authorization.toml")?;
+    let source: authorization::AuthorizationSource =
+        toml::from_str(&text).context("parse models/authorization.toml")?;
+    let package = fetch_package(root, &source.package, &source.version)?;
+    Ok(authorization::Reference::new(source, &package))
+}
+
+/// Unpacks a package below `target/`, once.
+fn fetch_package(root: &Path, package: &str, version: &str) -> Result<PathBuf> {
+    let dir = root.join("target/models").join(format!("{package}-{version}"));
+    if dir.join(package).join("data").is_dir() {
         return Ok(dir);
     }
-    println!("shapes: fetching {} {} with pip", sources.package, sources.version);
+    println!("shapes: fetching {package} {version} with pip");
     std::fs::create_dir_all(&dir)?;
-    let wanted = format!("{}=={}", sources.package, sources.version);
+    let wanted = format!("{package}=={version}");
     run_tool(
         Command::new("python3")
             .args(["-m", "pip", "-q", "download", "--no-deps", "-d"])

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/store-backends", &["crates/base/", "crates/state/store", "crates/state/resources"]),
     ("crates/state/blob-store", &["crates/base/", "crates/state/store"]),
     ("crates/state/encryption", &["crates/base/"]),
+    ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
     (
         "crates/api/access",
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crates/state/resources",
             "crates/state/store",
             "crates/state/encryption",
+            "crates/state/aws-managed-policies",
             "crates/logic/iam-policy",
         ],
     ),

@@ -8,12 +8,13 @@ mod reset;
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
 use crate::settings::{AuthMode, Settings};
-use access::Access;
+use access::{Access, Caller};
 use agent_gateway::AgentGateway;
 use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
+use encryption::KeyRing;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan};
@@ -59,7 +60,11 @@ impl Region {
             .context("another region, or another program, may use this address; choose one with --listen")?;
         let store = open_store(&dir, &environment).await?;
         let tables = Tables::new(store.clone(), environment.clone());
-        let access = Access::open(tables.clone()).await?;
+        let keyring = KeyRing::load(&dir.join("region-keys.toml"), environment.clone())?;
+        let mut access = Access::new(tables.clone(), keyring);
+        if settings.auth == AuthMode::Open {
+            access = access.without_policies();
+        }
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
@@ -69,12 +74,14 @@ impl Region {
             access.clone(),
             RegistryConfig {
                 account: settings.account.clone(),
+                region: settings.region.clone(),
                 create_on_push: settings.create_repository_on_push,
             },
         );
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
-        let gateway = AgentGateway::new(tables.clone(), settings.region.clone(), hosts.clone(), None);
+        let gateway =
+            AgentGateway::new(tables.clone(), access.clone(), settings.region.clone(), hosts.clone());
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
@@ -86,7 +93,7 @@ impl Region {
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {
-            authenticator = authenticator.open_to(Access::root(&settings.account));
+            authenticator = authenticator.open_to(Caller::root(&settings.account));
             handlers.push(Arc::new(ResetHandler::new(tables.clone())));
         }
         let server = listener.serve(ApiServer::new(Config {

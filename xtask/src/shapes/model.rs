@@ -38,6 +38,8 @@ pub(crate) struct Operation {
     pub(crate) output: Option<Reference>,
     #[serde(default)]
     pub(crate) errors: Vec<Reference>,
+    /// `none` for operations that are called without credentials.
+    pub(crate) authtype: Option<String>,
 }
 
 /// How a REST protocol addresses an operation.

@@ -10,27 +10,21 @@ use resources::access::{AccessKey, Secret};
 
 /// The root key: from its file, else made and written there.
 pub(super) async fn root_key(dir: &DataDir, access: &Access, account: &AccountId) -> Result<AccessKeyFile> {
-    key_of(dir, KeyFile::Root, access, account).await
+    key_of(dir, KeyFile::Root, access, &Caller::root(account)).await
 }
 
 /// The key of this machine's agent.
 pub(super) async fn host_key(dir: &DataDir, access: &Access, account: &AccountId) -> Result<Credentials> {
-    let file = key_of(dir, KeyFile::Host, access, account).await?;
+    let file = key_of(dir, KeyFile::Host, access, &access::host(account)).await?;
     Ok(Credentials { access_key_id: file.access_key_id, secret_access_key: file.secret_access_key })
 }
 
-async fn key_of(
-    dir: &DataDir,
-    which: KeyFile,
-    access: &Access,
-    account: &AccountId,
-) -> Result<AccessKeyFile> {
-    let root = Access::root(account);
+async fn key_of(dir: &DataDir, which: KeyFile, access: &Access, principal: &Caller) -> Result<AccessKeyFile> {
     if let Some(file) = dir.key(which)? {
-        access.ensure_key(stored(&file, &root)).await?;
+        access.ensure_key(stored(&file, principal)).await?;
         return Ok(file);
     }
-    let key = access.create_key(&root).await?;
+    let key = access.create_key(principal).await?;
     // Exposed to be written to the owner's file.
     let secret_access_key = key.secret.expose().to_owned();
     let file = AccessKeyFile { access_key_id: key.access_key_id.clone(), secret_access_key };
@@ -47,5 +41,6 @@ fn stored(file: &AccessKeyFile, caller: &Caller) -> AccessKey {
         principal_id: caller.principal_id.to_string(),
         active: true,
         created_at: Environment::real().now(),
+        user: None,
     }
 }

@@ -6,19 +6,21 @@
 //! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
 //!
 //! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
-//! of the old. Requests arrive with their signature verified; an agent may only speak for instances of its account.
+//! of the old. Requests arrive with their signature verified; a caller needs `ecs:Poll` or `ecs:StartTelemetrySession` on the
+//! container instance, and those of Fargate hosts belong to these hosts alone.
 
 mod acs;
 mod convert;
 mod feed;
 mod instance;
+mod permit;
 mod roles;
 mod tcs;
 mod upgrade;
 
-pub use roles::{NoSession, RoleSession, RoleSessions, Roles, SERVICE, SESSION_TIME};
+pub use roles::SESSION_TIME;
 
-use access::Caller;
+use access::{Access, Caller};
 use bytes::Bytes;
 use convert::Registry;
 use environment::Environment;
@@ -51,10 +53,12 @@ pub struct AgentGateway(Arc<Inner>);
 
 struct Inner {
     tables: Tables,
+    access: Access,
     environment: Environment,
     region: Region,
     registry: Registry,
-    roles: Option<Roles>,
+    /// Life of the sessions of roles that agents get.
+    session_time: Duration,
     feed: Feed,
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -65,16 +69,27 @@ struct Inner {
 impl AgentGateway {
     /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
     /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
-    /// Without `roles` tasks get no credentials, and agents use their own.
-    pub fn new(tables: Tables, region: Region, registry_hosts: Vec<String>, roles: Option<Roles>) -> Self {
+    pub fn new(tables: Tables, access: Access, region: Region, registry_hosts: Vec<String>) -> Self {
+        Self::with_session_time(tables, access, region, registry_hosts, SESSION_TIME)
+    }
+
+    /// The same, with sessions of roles that last so long.
+    pub fn with_session_time(
+        tables: Tables,
+        access: Access,
+        region: Region,
+        registry_hosts: Vec<String>,
+        session_time: Duration,
+    ) -> Self {
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
             feed: Feed::start(tables.clone(), stop.subscribe()),
             registry: Registry::new(&region, registry_hosts),
             tables,
+            access,
             region,
-            roles,
+            session_time,
             places: Arc::new(Semaphore::new(MOST_SESSIONS as usize)),
             stop,
             current: Mutex::default(),
@@ -106,6 +121,7 @@ impl AgentGateway {
         let telemetry = request.uri().path().starts_with(TCS_PATH);
         let name = if telemetry { "containerInstance" } else { "containerInstanceArn" };
         let arn = upgrade::parameter(request.uri(), name).unwrap_or_default();
+        permit::permit(&self.0, caller, &request, telemetry, &arn).await?;
         let instance = Instance::find(&self.0.tables, &self.0.region, caller, &arn).await?;
         let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::busy())?;
         let (response, upgrading) = upgrade::begin(&mut request)?;

@@ -1,64 +1,16 @@
-//! The roles of a task, and where their sessions come from.
+//! The roles of a task, and the sessions of them that an agent gets.
 
+use crate::Inner;
+use access::AssumeError;
 use agent_wire::acs;
 use environment::Timestamp;
-use identifiers::Region;
-use resources::access::Secret;
 use resources::ecs::{Task, TaskDefinition};
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Life of a session, as AWS's agents get them.
 pub const SESSION_TIME: Duration = Duration::from_secs(6 * 3600);
 /// Who assumes the roles.
-pub const SERVICE: &str = "ecs-tasks.amazonaws.com";
-
-/// Temporary credentials of a role.
-#[derive(Clone, Debug)]
-pub struct RoleSession {
-    /// Id of the access key.
-    pub access_key_id: String,
-    /// Its secret.
-    pub secret_access_key: Secret,
-    /// The token that goes with it.
-    pub session_token: Secret,
-    /// Its end.
-    pub expires_at: Timestamp,
-}
-
-/// Why there is no session.
-#[derive(Debug, thiserror::Error)]
-pub enum NoSession {
-    /// There is no such role, or it does not trust the service.
-    #[error("{0}")]
-    Refused(String),
-    /// It cannot be known now.
-    #[error("assume a role")]
-    Failed(#[source] Box<dyn Error + Send + Sync>),
-}
-
-/// Gives out sessions of roles.
-#[async_trait::async_trait]
-pub trait RoleSessions: Send + Sync {
-    /// Lets [`SERVICE`] assume a role for a task, if the role trusts it.
-    async fn assume(
-        &self,
-        role_arn: &str,
-        session_name: &str,
-        task_arn: &str,
-        duration: Duration,
-    ) -> Result<RoleSession, NoSession>;
-}
-
-/// What the gateway needs to give tasks their roles.
-#[derive(Clone)]
-pub struct Roles {
-    /// Where sessions come from.
-    pub sessions: Arc<dyn RoleSessions>,
-    /// Life of a session.
-    pub duration: Duration,
-}
+const SERVICE: &str = "ecs-tasks.amazonaws.com";
 
 /// Which of a task's two roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,14 +57,20 @@ impl RoleKind {
 
 /// Credentials of a role as they go to an agent, with the time of their end.
 pub(crate) async fn credentials(
-    roles: &Roles,
-    region: &Region,
+    gateway: &Inner,
     task: &Task,
     kind: RoleKind,
     role_arn: &str,
-) -> Result<(acs::IAMRoleCredentials, Timestamp), NoSession> {
-    let task_arn = crate::convert::task_arn(region, task);
-    let session = roles.sessions.assume(role_arn, &task.id, &task_arn, roles.duration).await?;
+) -> Result<(acs::IAMRoleCredentials, Timestamp), AssumeError> {
+    // Roles are passed within their account only.
+    if role_arn.split(':').nth(4) != Some(task.account.as_str()) {
+        return Err(AssumeError::NoRole(role_arn.to_owned()));
+    }
+    let task_arn = crate::convert::task_arn(&gateway.region, task);
+    let session = gateway
+        .access
+        .assume_for_service(role_arn, SERVICE, &task.id, gateway.session_time, &task_arn)
+        .await?;
     let credentials = acs::IAMRoleCredentials {
         credentials_id: kind.credentials_id(task),
         role_arn: role_arn.to_owned(),

@@ -48,7 +48,7 @@ pub(crate) enum SessionError {
     Wire(#[from] agent_wire::WireError),
     /// Whether a role may be assumed cannot be known.
     #[error("assume the role of a task: {0}")]
-    Roles(#[source] crate::roles::NoSession),
+    Roles(#[source] access::AccessError),
     /// The store.
     #[error("use the store: {0}")]
     Store(#[from] store::StoreError),

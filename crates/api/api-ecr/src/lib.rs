@@ -6,11 +6,12 @@ mod errors;
 mod images;
 mod operations;
 mod paging;
+mod permissions;
 mod repositories;
 pub mod shapes;
 
 use access::Access;
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
 #[allow(
     clippy::wildcard_imports,
@@ -39,6 +40,15 @@ macro_rules! operations {
     ($($name:ident, $input:ident => $output:ident;)*) => {
         #[async_trait::async_trait]
         impl Ecr for EcrService {
+            async fn permissions(
+                &self,
+                operation: &'static Operation,
+                context: &RequestContext,
+                input: &Node,
+            ) -> Result<Vec<Permission>, ServiceError> {
+                permissions::of(self, context, operation, input).await
+            }
+
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$name::run(self, context, input).await
             })*

@@ -1,6 +1,7 @@
 //! Repositories and images over a store in memory.
 
 use super::*;
+use encryption::KeyRing;
 use environment::Environment;
 use resources::ecr::{Image, ImageTag};
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,7 +10,7 @@ use store::MemoryStore;
 async fn fixture() -> (EcrService, RequestContext) {
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-    let access = Access::open(tables.clone()).await.expect("opens");
+    let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
     let context = RequestContext {
         account: "123456789012".parse().expect("an account"),
         region: "us-east-1".parse().expect("a region"),
@@ -19,6 +20,7 @@ async fn fixture() -> (EcrService, RequestContext) {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost:4566".into(),
         time: environment.now(),
+        extensions: aws_wire::Extensions::new(),
     };
     (EcrService::new(tables, access, 4566), context)
 }

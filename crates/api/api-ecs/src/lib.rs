@@ -10,6 +10,7 @@ mod definition;
 mod errors;
 mod operations;
 mod paging;
+mod permissions;
 mod refuse;
 mod render;
 mod secrets;
@@ -17,7 +18,7 @@ pub mod shapes;
 #[cfg(test)]
 mod testing;
 
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
 #[allow(
     clippy::wildcard_imports,
@@ -43,6 +44,15 @@ macro_rules! operations {
     ($($name:ident: $module:ident, $input:ident => $output:ident;)*) => {
         #[async_trait::async_trait]
         impl Ecs for EcsService {
+            async fn permissions(
+                &self,
+                operation: &'static Operation,
+                context: &RequestContext,
+                input: &Node,
+            ) -> Result<Vec<Permission>, ServiceError> {
+                permissions::of(&self.tables, context, operation, input).await
+            }
+
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$module::run(&self.tables, context, input).await
             })*

@@ -25,6 +25,7 @@ pub(crate) fn fixture() -> Fixture {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "127.0.0.1:4566".into(),
         time: environment.now(),
+        extensions: aws_wire::Extensions::new(),
     };
     Fixture { service: EcsService::new(tables.clone()), tables, context }
 }

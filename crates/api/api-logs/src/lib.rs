@@ -9,12 +9,13 @@ mod events;
 mod lookup;
 mod operations;
 pub mod pattern;
+mod permissions;
 pub mod shapes;
 mod token;
 
 pub use events::{Events, EventsError};
 
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use blob_store::BlobStore;
 use operations as op;
 use shapes::{
@@ -49,6 +50,15 @@ impl LogsService {
 
 #[async_trait::async_trait]
 impl Logs for LogsService {
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        c: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        permissions::of(self, c, operation, input).await
+    }
+
     async fn create_log_group(
         &self,
         c: &RequestContext,

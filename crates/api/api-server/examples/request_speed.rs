@@ -2,10 +2,11 @@
 //! path alone: `cargo run --release -p api-server --example request_speed -- /tmp/calls.lua`, then
 //! `wrk -t1 -c8 -d5s -s /tmp/calls.lua http://127.0.0.1:4599/`. It ends with Ctrl-C.
 
-use access::Access;
+use access::{Access, Caller};
 use api_ecs::EcsService;
 use api_server::{ApiServer, Authenticator, Config, Listener};
 use aws_wire::sigv4::{Signer, sign};
+use encryption::KeyRing;
 use environment::Environment;
 use identifiers::Region;
 use std::error::Error;
@@ -20,8 +21,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let script = std::env::args().nth(1).ok_or("name the script to write")?;
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-    let access = Access::open(tables.clone()).await?;
-    let key = access.create_key(&Access::root(&"123456789012".parse()?)).await?;
+    let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
+    let key = access.create_key(&Caller::root(&"123456789012".parse()?)).await?;
     let region: Region = "us-east-1".parse()?;
     let signer = Signer {
         access_key_id: key.access_key_id.clone(),

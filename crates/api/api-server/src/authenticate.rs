@@ -1,12 +1,10 @@
 //! Who sends a request: its signature against the access key in the store.
 
-use access::{Access, Caller};
+use access::{Access, Caller, Credential, NoCredential};
 use aws_wire::sigv4::{AuthError, Authorization, Verifier, parse};
 use environment::Environment;
 use http::request::Parts;
 use identifiers::Region;
-use resources::access::AccessKey;
-use std::sync::Arc;
 
 /// Verifies signatures of requests.
 pub struct Authenticator {
@@ -39,6 +37,11 @@ impl Authenticator {
         Self { anybody: Some(caller), ..self }
     }
 
+    /// The keys and policies that decide.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Whether a request names an access key that exists, which is all that can be known before its body is read.
     pub(crate) async fn known(&self, parts: &Parts) -> Result<(), NotAuthenticated> {
         if self.anybody.is_some() {
@@ -46,7 +49,7 @@ impl Authenticator {
         }
         let query = Authorization::query_of(parts);
         let authorization = parse(parts, &query)?;
-        self.key(&authorization).await.map(|_| ())
+        self.credential(&authorization).await.map(|_| ())
     }
 
     /// The caller of a request for the service signed as `service`.
@@ -65,18 +68,21 @@ impl Authenticator {
     async fn verified(&self, parts: &Parts, body: &[u8], service: &str) -> Result<Caller, NotAuthenticated> {
         let query = Authorization::query_of(parts);
         let authorization = parse(parts, &query)?;
-        let key = self.key(&authorization).await?;
+        let credential = self.credential(&authorization).await?;
         Verifier::check_scope(&authorization, self.region.as_str(), service, self.environment.now())?;
         // Read to verify the signature.
-        self.verifier.verify(&authorization, parts, body, key.secret.expose())?;
-        Ok(Caller::from(&*key))
+        self.verifier.verify(&authorization, parts, body, credential.secret())?;
+        self.access.note_use(&credential.caller, service, self.region.as_str()).await;
+        Ok(credential.caller)
     }
 
-    async fn key(&self, authorization: &Authorization<'_>) -> Result<Arc<AccessKey>, NotAuthenticated> {
-        let found = self.access.access_key(authorization.access_key_id).await;
-        let key = found.map_err(|error| NotAuthenticated::Store(error.into()))?;
-        // Temporary credentials are not given out yet, so no session token can be one of ours.
-        let key = key.filter(|_| authorization.session_token.is_none()).ok_or(AuthError::UnknownKey)?;
-        Ok(key.value)
+    async fn credential(&self, authorization: &Authorization<'_>) -> Result<Credential, NotAuthenticated> {
+        let token = authorization.session_token.as_deref();
+        let found = self.access.credential(authorization.access_key_id, token).await;
+        found.map_err(|error| match error {
+            NoCredential::Unknown => AuthError::UnknownKey.into(),
+            NoCredential::Expired => AuthError::ExpiredToken.into(),
+            NoCredential::Store(error) => NotAuthenticated::Store(error.into()),
+        })
     }
 }

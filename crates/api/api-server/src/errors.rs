@@ -12,6 +12,10 @@ pub(crate) static UNSUPPORTED_ENCODING: ErrorShape =
     shape("UnsupportedMediaTypeException", "UnsupportedMediaType", 415, Fault::Sender);
 pub(crate) static UNKNOWN_OPERATION: ErrorShape =
     shape("UnknownOperationException", "InvalidAction", 400, Fault::Sender);
+pub(crate) static ACCESS_DENIED: ErrorShape = ErrorShape {
+    message_key: "Message",
+    ..shape("AccessDeniedException", "AccessDenied", 403, Fault::Sender)
+};
 pub(crate) static INTERNAL: ErrorShape = shape("InternalFailure", "InternalFailure", 500, Fault::Receiver);
 
 const fn shape(name: &'static str, query: &'static str, status: u16, fault: Fault) -> ErrorShape {

@@ -1,9 +1,10 @@
-//! The listener and the one pipeline of a request: route, authenticate, decode, validate, dispatch, render.
+//! The listener and the one pipeline of a request: route, authenticate, decode, validate, authorize, dispatch, render.
 //!
 //! It knows services only as [`aws_wire::Service`] and other protocols only as [`HttpHandler`], so nothing here
 //! changes when a service joins. Every answer has a request id; every body, header and wait is bounded.
 
 mod authenticate;
+mod authorize;
 mod body;
 mod errors;
 mod limits;

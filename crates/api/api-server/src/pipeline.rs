@@ -1,11 +1,12 @@
 //! What happens to every request.
 
 use crate::authenticate::{Authenticator, NotAuthenticated};
+use crate::authorize::authorize;
 use crate::errors::{INTERNAL, MALFORMED};
 use crate::respond::{Response, encoded, health};
 use crate::route::{Route, protocol_of, route};
 use crate::{Limits, body};
-use access::Caller;
+use access::{Access, Caller};
 use aws_wire::{
     Fault, Protocol, RequestContext, Service, ServiceDefinition, ServiceError, Violation, validate,
 };
@@ -33,7 +34,8 @@ pub trait HttpHandler: Send + Sync {
     /// The SigV4 service name callers must sign for; `None` when the handler authenticates by itself.
     fn signing_name(&self) -> Option<&'static str>;
 
-    /// Answers a request. `caller` is set when [`HttpHandler::signing_name`] is.
+    /// Answers a request, whose extensions hold the address of the client. `caller` is set when
+    /// [`HttpHandler::signing_name`] is.
     async fn handle(&self, request: http::Request<Incoming>, caller: Option<Caller>) -> Response;
 }
 
@@ -104,7 +106,13 @@ impl ApiServer {
         response
     }
 
-    async fn route(&self, request: http::Request<Incoming>, peer: SocketAddr, request_id: &str) -> Response {
+    async fn route(
+        &self,
+        mut request: http::Request<Incoming>,
+        peer: SocketAddr,
+        request_id: &str,
+    ) -> Response {
+        request.extensions_mut().insert(peer);
         let path = request.uri().path();
         if let Some(handler) = self.0.config.handlers.iter().find(|handler| handler.serves(path)) {
             return self.other_protocol(&**handler, request, request_id).await;
@@ -151,13 +159,18 @@ impl ApiServer {
         let span = Span::current();
         span.record("operation", route.operation.name);
         let authenticator = &self.0.config.authenticator;
-        let caller = match authenticator.caller(&parts, &body, definition.signing_name).await {
-            Ok(caller) => caller,
-            Err(error) => return answering.refused(error),
+        let caller = if route.operation.signed {
+            match authenticator.caller(&parts, &body, definition.signing_name).await {
+                Ok(caller) => caller,
+                Err(error) => return answering.refused(error),
+            }
+        } else {
+            Caller::anonymous()
         };
         span.record("account", caller.account.as_str());
         let context = self.context(&parts, &caller, source_ip, request_id);
-        let work = AssertUnwindSafe(run(&route, &parts, &body, &context)).catch_unwind();
+        let access = authenticator.access();
+        let work = AssertUnwindSafe(run(&route, &parts, &body, access, (&caller, &context))).catch_unwind();
         match work.await {
             Ok(Ok(answer)) => {
                 let written = route.protocol.write(definition, route.operation, &*answer, request_id);
@@ -174,6 +187,8 @@ impl ApiServer {
     fn context(&self, parts: &Parts, caller: &Caller, source_ip: IpAddr, request_id: &str) -> RequestContext {
         let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
+        let mut extensions = aws_wire::Extensions::new();
+        extensions.insert(caller.clone());
         RequestContext {
             account: caller.account.clone(),
             region: self.0.config.region.clone(),
@@ -183,16 +198,18 @@ impl ApiServer {
             source_ip,
             host: host.unwrap_or_default().into(),
             time: self.0.config.environment.now(),
+            extensions,
         }
     }
 }
 
-/// Decodes, validates and runs.
+/// Decodes, validates, authorizes and runs.
 async fn run(
     route: &Route<'_>,
     parts: &Parts,
     body: &[u8],
-    context: &RequestContext,
+    access: &Access,
+    (caller, context): (&Caller, &RequestContext),
 ) -> Result<aws_wire::Answer, ServiceError> {
     let form = if route.in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
     let input = route
@@ -203,6 +220,7 @@ async fn run(
         Violation::Constraints(text) => ServiceError::new(route.service.validation_error(), text),
         error @ Violation::Type { .. } => ServiceError::new(&MALFORMED, error.to_string()),
     })?;
+    authorize(access, route.service, route.operation, (caller, context), (parts, &input)).await?;
     route.service.call(route.operation, context, input).await
 }
 

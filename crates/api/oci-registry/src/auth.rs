@@ -1,10 +1,17 @@
-//! Who pushes and pulls: user AWS with a password of GetAuthorizationToken.
+//! Who pushes and pulls, and may they: user AWS with a password of GetAuthorizationToken, and the actions of ECR that a
+//! request of the distribution protocol stands for.
 
 use crate::error::RegistryError;
-use access::{Access, Caller};
+use crate::route::{Query, Resource};
+use crate::{Inner, Place};
+use access::{Access, Asked, Caller, NotAllowed, RequestFacts};
 use base64::Engine;
+use http::Method;
 use http::request::Parts;
-use identifiers::AccountId;
+use identifiers::{AccountId, Arn};
+use resources::ecr::Repository;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The user name of every registry login.
 const USER: &str = "AWS";
@@ -18,12 +25,81 @@ pub(crate) fn account_of(parts: &Parts, own: &AccountId) -> AccountId {
 }
 
 /// The caller of a request.
-pub(crate) fn caller(access: &Access, parts: &Parts) -> Result<Caller, RegistryError> {
+pub(crate) async fn caller(access: &Access, parts: &Parts) -> Result<Caller, RegistryError> {
     let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = header.and_then(|header| header.strip_prefix("Basic ")).ok_or(RegistryError::Unauthorized)?;
     let decoded = base64::engine::general_purpose::STANDARD.decode(basic.trim()).ok();
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(RegistryError::Unauthorized)?;
     let (user, password) = text.split_once(':').ok_or(RegistryError::Unauthorized)?;
-    let caller = access.registry_caller(password).filter(|_| user == USER);
-    caller.ok_or(RegistryError::Unauthorized)
+    if user != USER {
+        return Err(RegistryError::Unauthorized);
+    }
+    access.registry_caller(password).await?.ok_or(RegistryError::Unauthorized)
+}
+
+/// Allows a request on a repository with everything that ECR would check for it.
+pub(crate) async fn authorize(
+    inner: &Inner,
+    caller: &Caller,
+    place: &Place,
+    (resource, query): (&Resource, &Query),
+    (parts, found): (&Parts, Option<&Repository>),
+) -> Result<(), RegistryError> {
+    let arn = |name: &str| {
+        Arn::new("ecr", &inner.config.region, &place.account, format!("repository/{name}")).to_string()
+    };
+    let repository = arn(&place.name);
+    let mut conditions: Vec<(Cow<'static, str>, Vec<String>)> = Vec::new();
+    for (key, value) in found.iter().flat_map(|found| &found.tags) {
+        conditions.push((format!("aws:ResourceTag/{key}").into(), vec![value.clone()]));
+        conditions.push((format!("ecr:ResourceTag/{key}").into(), vec![value.clone()]));
+    }
+    let mut asked: Vec<Asked<'_>> = actions(resource, &parts.method, query)
+        .iter()
+        .map(|action| Asked { conditions: &conditions, ..Asked::new(action, &repository) })
+        .collect();
+    if found.is_none() && inner.creates(&parts.method) {
+        asked.push(Asked::new("ecr:CreateRepository", &repository));
+    }
+    let from = query.get("from").filter(|_| matches!(resource, Resource::Uploads)).map(|name| arn(name));
+    if let Some(from) = &from {
+        // A blob that is mounted from elsewhere can be read afterwards.
+        asked.push(Asked::new("ecr:BatchCheckLayerAvailability", from));
+        asked.push(Asked::new("ecr:GetDownloadUrlForLayer", from));
+    }
+    let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let peer = parts.extensions.get::<SocketAddr>();
+    let facts = RequestFacts {
+        time: inner.tables.environment().now(),
+        source_ip: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip),
+        region: inner.config.region.as_str(),
+        user_agent: agent,
+        secure_transport: false,
+    };
+    inner.access.authorize(caller, &asked, &facts).await.map_err(|error| match error {
+        NotAllowed::Denied(denied) => RegistryError::Denied(denied.message),
+        NotAllowed::Failed(error) => RegistryError::Internal(error.into()),
+    })
+}
+
+/// The actions of ECR that a request stands for.
+fn actions(resource: &Resource, method: &Method, query: &Query) -> &'static [&'static str] {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match resource {
+        Resource::Tags => &["ecr:ListImages"],
+        Resource::Referrers(_) => &["ecr:BatchGetImage"],
+        Resource::Manifest(_) if reads => &["ecr:BatchGetImage"],
+        Resource::Manifest(_) if *method == Method::DELETE => &["ecr:BatchDeleteImage"],
+        Resource::Manifest(_) => &["ecr:PutImage"],
+        Resource::Blob(_) if *method == Method::HEAD => &["ecr:BatchCheckLayerAvailability"],
+        Resource::Blob(_) if reads => &["ecr:GetDownloadUrlForLayer"],
+        Resource::Blob(_) => &["ecr:BatchDeleteImage"],
+        // An upload in one request.
+        Resource::Uploads if query.contains_key("digest") => {
+            &["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
+        }
+        Resource::Uploads => &["ecr:InitiateLayerUpload"],
+        Resource::Upload(_) if *method == Method::PUT => &["ecr:CompleteLayerUpload"],
+        Resource::Upload(_) => &["ecr:UploadLayerPart"],
+    }
 }

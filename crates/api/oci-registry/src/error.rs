@@ -10,8 +10,8 @@ use store::StoreError;
 pub(crate) enum RegistryError {
     #[error("log in with user AWS and the password of GetAuthorizationToken")]
     Unauthorized,
-    #[error("this account has no access to the registry of that account")]
-    Denied,
+    #[error("{0}")]
+    Denied(String),
     #[error("The repository with name '{0}' does not exist in the registry")]
     NameUnknown(String),
     #[error("not a repository name: {0}")]
@@ -58,7 +58,7 @@ impl RegistryError {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
-            Self::Denied => (StatusCode::FORBIDDEN, "DENIED"),
+            Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
             Self::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
             Self::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
             Self::NoResource => (StatusCode::NOT_FOUND, "UNSUPPORTED"),

@@ -17,11 +17,11 @@ mod uploads;
 pub use respond::{Body, Response};
 pub use sweep::Swept;
 
-use access::Access;
+use access::{Access, Caller};
 use blob_store::BlobStore;
 use bytes::Bytes;
 use error::RegistryError;
-use identifiers::AccountId;
+use identifiers::{AccountId, Region};
 use resources::ecr::Repository;
 use route::{Resource, Route};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ use tokio::sync::RwLock;
 pub struct RegistryConfig {
     /// The account meant where the host name does not begin with one.
     pub account: AccountId,
+    /// The region, as ARNs of repositories name it.
+    pub region: Region,
     /// Make a repository at the first push to it, which ECR does not.
     pub create_on_push: bool,
 }
@@ -55,6 +57,13 @@ pub(crate) struct Inner {
 pub(crate) struct Place {
     pub(crate) account: AccountId,
     pub(crate) name: String,
+}
+
+impl Inner {
+    /// Whether a request with this method makes a repository that is not there.
+    fn creates(&self, method: &http::Method) -> bool {
+        self.config.create_on_push && !matches!(*method, http::Method::GET | http::Method::HEAD)
+    }
 }
 
 impl Registry {
@@ -88,16 +97,12 @@ impl Registry {
         B::Error: std::fmt::Display + Send,
     {
         let account = auth::account_of(parts, &self.0.config.account);
-        let caller = auth::caller(&self.0.access, parts)?;
-        if caller.account != account {
-            return Err(RegistryError::Denied);
-        }
+        let caller = auth::caller(&self.0.access, parts).await?;
         let Route { name, resource } = route::route(parts.uri.path())?;
         let Some(name) = name else { return Ok(respond::empty(http::StatusCode::OK)) };
         let place = Place { account, name };
-        let pushes = !matches!(parts.method, http::Method::GET | http::Method::HEAD);
-        let repository = self.require(&place, pushes).await?;
         let query = route::query(parts);
+        let repository = self.require(&caller, &place, (&resource, &query), parts).await?;
         match resource {
             Resource::Tags => tags::list(&self.0, &place, &query, &parts.method).await,
             Resource::Referrers(digest) => manifests::referrers(&self.0, &place, &digest, &query).await,
@@ -110,13 +115,23 @@ impl Registry {
         }
     }
 
-    /// The repository of a request, made now if it may be.
-    async fn require(&self, place: &Place, pushes: bool) -> Result<Repository, RegistryError> {
+    /// The repository of a request that its caller may make, made now if it may be. Nobody learns without permission
+    /// whether a repository is there.
+    async fn require(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        (resource, query): (&Resource, &route::Query),
+        parts: &http::request::Parts,
+    ) -> Result<Repository, RegistryError> {
         let key = format!("{}/{}", place.account, place.name);
-        if let Some(found) = self.0.tables.get::<Repository>(&key).await? {
+        let found = self.0.tables.get::<Repository>(&key).await?;
+        let known = found.as_ref().map(|found| &*found.value);
+        auth::authorize(&self.0, caller, place, (resource, query), (parts, known)).await?;
+        if let Some(found) = found {
             return Ok((*found.value).clone());
         }
-        if !(pushes && self.0.config.create_on_push && route::is_repository_name(&place.name)) {
+        if !(self.0.creates(&parts.method) && route::is_repository_name(&place.name)) {
             return Err(RegistryError::NameUnknown(place.name.clone()));
         }
         let repository = Repository {

@@ -3,6 +3,7 @@
 use super::*;
 use base64::Engine;
 use blob_store::Digest;
+use encryption::KeyRing;
 use environment::Environment;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -18,11 +19,11 @@ struct Fixture {
 async fn fixture() -> Fixture {
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-    let access = Access::open(tables.clone()).await.expect("opens");
+    let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
     let dir = tempfile::tempdir().expect("a directory");
     let blobs = BlobStore::local(dir.path(), environment.clone()).expect("opens");
     let account: AccountId = "123456789012".parse().expect("an account");
-    let password = access.registry_token(&Access::root(&account)).password;
+    let password = access.registry_token(&Caller::root(&account)).expect("a token").password;
     let token = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{password}"));
     for name in ["app", "other", "fixed"] {
         let repository = Repository {
@@ -34,7 +35,8 @@ async fn fixture() -> Fixture {
         };
         tables.create(repository).await.expect("creates");
     }
-    let config = RegistryConfig { account, create_on_push: false };
+    let config =
+        RegistryConfig { account, region: "us-east-1".parse().expect("a region"), create_on_push: false };
     Fixture { registry: Registry::new(tables.clone(), blobs, access, config), token, tables, dir }
 }
 

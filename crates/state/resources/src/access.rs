@@ -54,6 +54,30 @@ pub struct AccessKey {
     pub active: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Name of the IAM user it belongs to; `None` for the keys of an account's root and of the region's own host.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+/// When an access key was last used. A row of its own, so that using a key does not change the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// The key.
+    pub access_key_id: String,
+    /// When.
+    pub used_at: Timestamp,
+    /// The service that was called, as signatures name it: `ecs`.
+    pub service: String,
+    /// The region that was called.
+    pub region: String,
+}
+
+impl Stored for KeyUse {
+    const TABLE: &'static str = "access/key-use";
+
+    fn key(&self) -> String {
+        self.access_key_id.clone()
+    }
 }
 
 impl Stored for AccessKey {
@@ -95,6 +119,7 @@ mod tests {
             principal_id: "123456789012".to_owned(),
             active: true,
             created_at: Timestamp::from_seconds(1),
+            user: None,
         };
         assert!(!format!("{key:?}").contains("hunter2"));
     }

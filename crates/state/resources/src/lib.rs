@@ -5,6 +5,7 @@
 pub mod access;
 pub mod ecr;
 pub mod ecs;
+pub mod iam;
 pub mod logs;
 
 use serde::Serialize;

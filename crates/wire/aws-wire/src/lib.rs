@@ -5,6 +5,7 @@
 //! protocol's [`Writer`]. One set of generated types therefore serves every protocol, and a new protocol joins
 //! without touching a service. The generated types live in the service crates, never here.
 
+pub mod authorization;
 mod decode;
 mod encode;
 mod error;
@@ -15,8 +16,12 @@ mod service;
 pub mod sigv4;
 mod validate;
 
+pub use authorization::Permission;
 pub use decode::{DecodeError, FromNode, ListItem as ReadItem};
 pub use encode::{ListItem as WriteItem, ToWire, Writer, write_member};
+// Part of the request context, so services need no crate of their own for it.
+pub use http::Extensions;
+
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
 pub use protocol::{Encoded, Protocol, ReadError, json};

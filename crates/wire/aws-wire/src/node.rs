@@ -47,4 +47,54 @@ impl Node {
             _ => None,
         }
     }
+
+    /// This value, when it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth of the member called `name`, which protocols without types send as text.
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        match self.member(name)? {
+            Self::Bool(value) => Some(*value),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The items of the list called `name`; none when there is no such list.
+    pub fn items(&self, name: &str) -> &[Self] {
+        match self.member(name) {
+            Some(Self::List(items)) => items,
+            _ => &[],
+        }
+    }
+
+    /// The texts in the list called `name`.
+    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.items(name).iter().filter_map(Self::as_text)
+    }
+
+    /// The entries of the map called `name`; none when there is no such map.
+    pub fn entries(&self, name: &str) -> &[(String, Self)] {
+        match self.member(name) {
+            Some(Self::Map(entries)) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The pairs in a list of tags, whose members are called `key` and `value` in one spelling or another.
+    pub fn tags<'a>(
+        &'a self,
+        name: &str,
+        key: &'a str,
+        value: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.items(name)
+            .iter()
+            .filter_map(move |tag| Some((tag.text(key)?, tag.text(value).unwrap_or_default())))
+    }
 }

@@ -1,7 +1,8 @@
 //! What a service offers to the request pipeline, and what the pipeline tells it about a request.
 
+use crate::authorization::{Action, Permission, default_permissions};
 use crate::schema::Shape;
-use crate::{ErrorShape, Node, ServiceError, ToWire};
+use crate::{ErrorShape, Extensions, Node, ServiceError, ToWire};
 use environment::Timestamp;
 use identifiers::{AccountId, Region};
 use std::net::IpAddr;
@@ -26,6 +27,8 @@ pub struct RequestContext {
     pub host: Arc<str>,
     /// When the request arrived.
     pub time: Timestamp,
+    /// What the pipeline knows beside, by its type: the caller with all facts of its session.
+    pub extensions: Extensions,
 }
 
 /// One operation of the API model.
@@ -45,6 +48,18 @@ pub struct Operation {
     pub output: Option<&'static Shape>,
     /// Element around the result in the query protocol.
     pub result_wrapper: Option<&'static str>,
+    /// The IAM actions that a call needs, its own first; never empty.
+    pub actions: &'static [&'static Action],
+    /// Whether a caller must sign; false where the input itself shows who calls, such as a web identity token.
+    pub signed: bool,
+}
+
+impl Operation {
+    /// The operation's own IAM action, such as `ecs:RunTask`.
+    pub fn action(&self) -> &'static Action {
+        // The generator gives every operation at least one.
+        self.actions[0]
+    }
 }
 
 /// A service of the API model.
@@ -89,6 +104,17 @@ pub trait Service: Send + Sync {
 
     /// The error this service answers when a request breaks a constraint of the model.
     fn validation_error(&self) -> &'static ErrorShape;
+
+    /// What the caller must be allowed to do before the operation runs on this validated input. It answers the same
+    /// for resources that do not exist, so that nobody learns of them without permission.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(default_permissions(operation))
+    }
 
     /// Runs an operation on validated input.
     async fn call(

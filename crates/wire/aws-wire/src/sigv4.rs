@@ -51,6 +51,9 @@ pub enum AuthError {
     /// Signed too long ago or too far ahead, or for another region or service.
     #[error("{0}")]
     Invalid(String),
+    /// The session of the temporary credentials is over.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
     /// A presigned request past its time.
     #[error("Request has expired.")]
     Expired,
@@ -60,6 +63,7 @@ static MISSING: ErrorShape = shape("MissingAuthenticationTokenException", "Missi
 static INCOMPLETE: ErrorShape = shape("IncompleteSignatureException", "IncompleteSignature", 400);
 static UNKNOWN_KEY: ErrorShape = shape("UnrecognizedClientException", "InvalidClientTokenId", 403);
 static INVALID: ErrorShape = shape("InvalidSignatureException", "SignatureDoesNotMatch", 403);
+static EXPIRED_TOKEN: ErrorShape = shape("ExpiredTokenException", "ExpiredToken", 403);
 static EXPIRED: ErrorShape = shape("ExpiredTokenException", "RequestExpired", 403);
 
 const fn shape(name: &'static str, query: &'static str, status: u16) -> ErrorShape {
@@ -74,6 +78,7 @@ impl AuthError {
             Self::Incomplete(_) => &INCOMPLETE,
             Self::UnknownKey => &UNKNOWN_KEY,
             Self::Mismatch | Self::Invalid(_) => &INVALID,
+            Self::ExpiredToken => &EXPIRED_TOKEN,
             Self::Expired => &EXPIRED,
         };
         ServiceError::new(shape, self.to_string())

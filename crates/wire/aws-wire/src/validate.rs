@@ -186,7 +186,7 @@ impl Check {
             "null" => " null".to_owned(),
             value => format!(" '{}'", value.chars().take(MOST_REPEATED).collect::<String>()),
         };
-        let path = self.path.join(".");
+        let path = shown_path(&self.path);
         self.found.push(format!("Value{shown} at '{path}' failed to satisfy constraint: {constraint}"));
     }
 
@@ -198,13 +198,35 @@ impl Check {
     }
 
     fn read<T: crate::FromNode>(&self, node: &Node) -> Result<T, Violation> {
-        T::from_node(node.clone()).map_err(|source| Violation::Type { path: self.path.join("."), source })
+        T::from_node(node.clone()).map_err(|source| match source {
+            DecodeError::Unreadable { expected, .. } if self.hidden > 0 => Violation::Type {
+                path: self.path.join("."),
+                source: DecodeError::Unreadable { expected, text: String::new() },
+            },
+            source => Violation::Type { path: self.path.join("."), source },
+        })
     }
 
     fn wrong_type(&self, expected: &'static str, node: &Node) -> Violation {
         let source = DecodeError::WrongType { expected, found: node.type_name() };
         Violation::Type { path: self.path.join("."), source }
     }
+}
+
+/// Errors write the names of members with a small first letter, however the model spells them; keys of maps stay.
+fn shown_path(path: &[Cow<'static, str>]) -> String {
+    let mut shown = String::new();
+    for part in path {
+        if !shown.is_empty() {
+            shown.push('.');
+        }
+        let start = shown.len();
+        shown.push_str(part);
+        if matches!(part, Cow::Borrowed(_)) && shown.is_char_boundary(start + 1) {
+            shown[start..=start].make_ascii_lowercase();
+        }
+    }
+    shown
 }
 
 /// Patterns of the model, compiled once. `None` where the pattern uses what this engine lacks (look-around).
@@ -328,6 +350,26 @@ mod tests {
             text,
             "1 validation error detected: Value at 'secret' failed to satisfy constraint: Member must have length \
              less than or equal to 3"
+        );
+
+        static BYTES: Shape = Shape { name: "B", kind: Kind::Blob { length: Limits::NONE } };
+        static BLOB: [Member; 1] = [Member { sensitive: true, ..member("SecretBinary", &BYTES, true) }];
+        static BINARY: Shape = Shape { name: "S", kind: Kind::Structure { members: &BLOB, union: false } };
+        let node: Node = serde_json::from_str(r#"{"SecretBinary":"hunter2!"}"#).expect("JSON");
+        let text = validate(&BINARY, &node).expect_err("refused").to_string();
+        assert!(!text.contains("hunter"), "{text}");
+    }
+
+    #[test]
+    fn members_are_named_with_a_small_letter() {
+        static MEMBERS: [Member; 1] = [member("MaxResults", &COUNT, true)];
+        static INPUT: Shape = Shape { name: "S", kind: Kind::Structure { members: &MEMBERS, union: false } };
+        let node: Node = serde_json::from_str(r#"{"MaxResults":11}"#).expect("JSON");
+        let text = validate(&INPUT, &node).expect_err("refused").to_string();
+        assert_eq!(
+            text,
+            "1 validation error detected: Value '11' at 'maxResults' failed to satisfy constraint: Member must have \
+             value less than or equal to 10"
         );
     }
 

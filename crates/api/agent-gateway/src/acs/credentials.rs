@@ -2,8 +2,9 @@
 
 use super::Session;
 use crate::convert::{self, Credentials};
-use crate::roles::{self, NoSession, RoleKind, Roles};
+use crate::roles::{self, RoleKind};
 use crate::upgrade::{SessionError, Socket};
+use access::AssumeError;
 use agent_wire::acs;
 use resources::Stored;
 use resources::ecs::{DesiredStatus, StopCode, Task, TaskDefinition, TaskStatus};
@@ -12,9 +13,6 @@ use store::{StoreError, Versioned};
 impl Session<'_> {
     /// A new session begins: what the agent holds, and until when, is not known, so it gets everything anew.
     pub(super) async fn want_credentials(&mut self, tasks: &[Versioned<Task>]) -> Result<(), StoreError> {
-        if self.gateway.roles.is_none() {
-            return Ok(());
-        }
         let now = self.gateway.environment.now();
         for task in tasks.iter().filter(|task| may_hold_credentials(task)) {
             let Some(definition) = self.definition(task).await? else { continue };
@@ -44,13 +42,12 @@ impl Session<'_> {
     ) -> Result<Option<Credentials>, SessionError> {
         let gateway = self.gateway;
         let mut all = Credentials::default();
-        let Some(roles) = gateway.roles.as_ref().filter(|_| task.desired_status == DesiredStatus::Running)
-        else {
+        if task.desired_status != DesiredStatus::Running {
             return Ok(Some(all));
-        };
+        }
         for kind in RoleKind::ALL {
             let Some(arn) = kind.arn(task, definition) else { continue };
-            match roles::credentials(roles, &gateway.region, task, kind, &arn).await {
+            match roles::credentials(gateway, task, kind, &arn).await {
                 Ok((credentials, expires_at)) => {
                     let now = gateway.environment.now();
                     self.renewals.sent_with_payload(&task.key(), kind, expires_at, now);
@@ -59,12 +56,12 @@ impl Session<'_> {
                         RoleKind::Execution => all.execution = Some(credentials),
                     }
                 }
-                Err(NoSession::Refused(reason)) => {
-                    tracing::info!(task = task.key(), role = arn, reason, "a role cannot be assumed");
+                Err(AssumeError::Failed(error)) => return Err(SessionError::Roles(error)),
+                Err(reason) => {
+                    tracing::info!(task = task.key(), %reason, "a role cannot be assumed");
                     self.stop_for(task, &arn).await?;
                     return Ok(None);
                 }
-                Err(error @ NoSession::Failed(_)) => return Err(SessionError::Roles(error)),
             }
         }
         Ok(Some(all))
@@ -84,7 +81,6 @@ impl Session<'_> {
     /// Sends the next credentials where they are due.
     pub(super) async fn renew(&mut self, socket: &mut Socket) -> Result<(), SessionError> {
         let gateway = self.gateway;
-        let Some(roles) = &gateway.roles else { return Ok(()) };
         for (key, kind) in self.renewals.due(gateway.environment.now()) {
             let task = gateway.tables.get::<Task>(&key).await?.filter(|task| may_hold_credentials(task));
             let definition = match &task {
@@ -99,31 +95,30 @@ impl Session<'_> {
                 self.renewals.forget(&key);
                 continue;
             };
-            self.renew_one(roles, &task, kind, &arn, socket).await?;
+            self.renew_one(&task, kind, &arn, socket).await?;
         }
         Ok(())
     }
 
     async fn renew_one(
         &mut self,
-        roles: &Roles,
         task: &Task,
         kind: RoleKind,
         role_arn: &str,
         socket: &mut Socket,
     ) -> Result<(), SessionError> {
         let gateway = self.gateway;
-        let made = roles::credentials(roles, &gateway.region, task, kind, role_arn).await;
+        let made = roles::credentials(gateway, task, kind, role_arn).await;
         let now = gateway.environment.now();
         let (credentials, expires_at) = match made {
             Ok(made) => made,
-            Err(NoSession::Refused(reason)) => {
+            Err(AssumeError::Failed(error)) => return Err(SessionError::Roles(error)),
+            Err(reason) => {
                 // A task that runs goes on, with what it has for as long as that is good.
-                tracing::warn!(task = task.key(), role = role_arn, reason, "a role cannot be assumed again");
+                tracing::warn!(task = task.key(), %reason, "a role cannot be assumed again");
                 self.renewals.refused(&task.key(), kind, now);
                 return Ok(());
             }
-            Err(error @ NoSession::Failed(_)) => return Err(SessionError::Roles(error)),
         };
         let message_id = gateway.environment.uuid();
         let message = acs::IAMRoleCredentialsMessage {

@@ -1,13 +1,13 @@
 //! A region in memory with one simulated machine, and waiting for what shall come.
 
-use crate::roles::TestRoles;
 use access::{Access, Caller};
-use agent_gateway::{AgentGateway, Roles};
+use agent_gateway::{AgentGateway, SESSION_TIME};
 use api_ecs::EcsService;
 use api_logs::LogsService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
 use aws_wire::{Protocol, RequestContext, Service};
 use blob_store::BlobStore;
+use encryption::KeyRing;
 use environment::Environment;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -18,6 +18,7 @@ use resources::ecs::{
     ContainerDefinition, ContainerInstance, DefinitionStatus, DesiredStatus, FARGATE_HOSTS, HealthStatus,
     LogConfiguration, NetworkInterface, Task, TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
 };
+use resources::iam::{PrincipalPolicies, Role};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -65,13 +66,13 @@ pub(crate) struct TestRegion {
 
 impl TestRegion {
     /// A region whose agent is not started.
-    pub(crate) async fn new(roles: Option<(Arc<TestRoles>, Duration)>) -> Self {
+    pub(crate) async fn new(session_time: Duration) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::open(tables.clone()).await.expect("opens");
+        let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
         let account: AccountId = "123456789012".parse().expect("an account");
         let region: Region = "us-east-1".parse().expect("a region");
-        let key = access.create_key(&Access::root(&account)).await.expect("creates");
+        let key = access.create_key(&access::host(&account)).await.expect("creates");
         let credentials = Credentials {
             access_key_id: key.access_key_id.clone(),
             // The agent signs with it.
@@ -81,8 +82,13 @@ impl TestRegion {
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
         let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
-        let roles = roles.map(|(sessions, duration)| Roles { sessions, duration });
-        let gateway = AgentGateway::new(tables.clone(), region.clone(), vec![], roles);
+        let gateway = AgentGateway::with_session_time(
+            tables.clone(),
+            access.clone(),
+            region.clone(),
+            vec![],
+            session_time,
+        );
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
@@ -108,12 +114,12 @@ impl TestRegion {
 
     /// A region with its agent connected.
     pub(crate) async fn with_agent() -> Self {
-        Self::with_roles(None).await
+        Self::with_session_time(SESSION_TIME).await
     }
 
-    /// The same, with roles whose sessions last so long.
-    pub(crate) async fn with_roles(roles: Option<(Arc<TestRoles>, Duration)>) -> Self {
-        let mut region = Self::new(roles).await;
+    /// The same, with sessions of roles that last so long.
+    pub(crate) async fn with_session_time(session_time: Duration) -> Self {
+        let mut region = Self::new(session_time).await;
         region.start_agent();
         region.instance().await;
         region
@@ -173,14 +179,15 @@ impl TestRegion {
 
     /// Places a task of these containers on the machine, as the task controller would.
     pub(crate) async fn place(&self, containers: Vec<ContainerDefinition>) -> String {
-        self.place_with(containers, None).await
+        self.place_with(containers, None, None).await
     }
 
-    /// The same with a role for its containers.
+    /// The same with a role for its containers and one for the agent.
     pub(crate) async fn place_with(
         &self,
         containers: Vec<ContainerDefinition>,
         task_role: Option<&str>,
+        execution_role: Option<&str>,
     ) -> String {
         let now = Environment::real().now();
         let id = Environment::real().random_hex(32);
@@ -195,7 +202,7 @@ impl TestRegion {
             cpu: 256,
             memory: 512,
             task_role_arn: task_role.map(str::to_owned),
-            execution_role_arn: None,
+            execution_role_arn: execution_role.map(str::to_owned),
             containers,
             volumes: vec!["shared".to_owned()],
             ephemeral_storage: None,
@@ -290,12 +297,42 @@ impl TestRegion {
             source_ip: Ipv4Addr::LOCALHOST.into(),
             host: "localhost".into(),
             time: Environment::real().now(),
+            extensions: aws_wire::Extensions::new(),
         };
         let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
         let body = Protocol::Json.write(definition, operation, &*answer, "r").body;
         let value: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
         let events = value["events"].as_array().expect("has events").iter();
         events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+    }
+
+    /// Makes a role that trusts a service and has one policy.
+    pub(crate) async fn make_role(&self, name: &str, trusted: &str, actions: &[&str]) -> String {
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+        let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}]});
+        let mut policies = PrincipalPolicies::default();
+        if !actions.is_empty() {
+            policies.inline.insert("p".to_owned(), policy.to_string());
+        }
+        let role = Role {
+            account: self.account.clone(),
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            id: format!("AROA{}", name.to_uppercase()),
+            description: None,
+            trust_policy: trust.to_string(),
+            max_session_seconds: 3600,
+            policies,
+            boundary: None,
+            instance_profiles: vec![],
+            linked_service: None,
+            tags: vec![],
+            created_at: Environment::real().now(),
+        };
+        self.tables.create(role).await.expect("creates");
+        format!("arn:aws:iam::{}:role/{name}", self.account)
     }
 
     /// The agent's own files.

@@ -1,49 +1,14 @@
 //! Credentials of roles on their way from the region to a task, and their renewal.
 
-use crate::region::{TestRegion, container, sandbox};
-use agent_gateway::{NoSession, RoleSession, RoleSessions};
-use environment::Environment;
-use resources::access::Secret;
+use crate::region::{TestRegion, container, logged, sandbox};
 use resources::ecs::{StopCode, TaskStatus};
+use resources::iam::Role;
 use serde_json::Value;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const ROLE: &str = "arn:aws:iam::123456789012:role/task";
-/// Long enough that nothing is renewed in a test.
-const LONG: Duration = Duration::from_secs(3600);
-
-/// Gives out numbered sessions of one role.
-#[derive(Default)]
-pub(crate) struct TestRoles {
-    given: AtomicU64,
-}
-
-#[async_trait::async_trait]
-impl RoleSessions for TestRoles {
-    async fn assume(
-        &self,
-        role_arn: &str,
-        session_name: &str,
-        task_arn: &str,
-        duration: Duration,
-    ) -> Result<RoleSession, NoSession> {
-        if role_arn != ROLE {
-            return Err(NoSession::Refused(format!("there is no role {role_arn}")));
-        }
-        assert!(task_arn.ends_with(session_name));
-        let number = self.given.fetch_add(1, Ordering::Relaxed);
-        Ok(RoleSession {
-            access_key_id: format!("ASIA{number}"),
-            secret_access_key: Secret::new(format!("secret-{session_name}")),
-            session_token: Secret::new(format!("token-{session_name}")),
-            expires_at: Environment::real().now() + duration,
-        })
-    }
-}
+const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
 
 /// GET at the endpoint of a task.
 async fn get(region: &TestRegion, key: &str, path: &str) -> (u16, Value) {
@@ -64,19 +29,21 @@ fn path(region: &TestRegion, key: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_task_gets_its_role_and_no_other() {
-    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
-    let first = region.place_with(vec![container("web")], Some(ROLE)).await;
+    let region = TestRegion::with_agent().await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let first = region.place_with(vec![container("web")], Some(&role), None).await;
     // A role may be named without its ARN.
-    let second = region.place_with(vec![container("web")], Some("task")).await;
+    let second = region.place_with(vec![container("web")], Some("task"), None).await;
     let plain = region.place(vec![container("web")]).await;
     for key in [&first, &second, &plain] {
         region.wait_for_status(key, TaskStatus::Running).await;
     }
     let own = path(&region, &first).expect("is set");
     let (status, answer) = get(&region, &first, &own).await;
-    assert_eq!((status, answer["RoleArn"].as_str()), (200, Some(ROLE)));
-    assert_eq!(answer["SecretAccessKey"], format!("secret-{}", sandbox(&first)));
-    assert_eq!(answer["Token"], format!("token-{}", sandbox(&first)));
+    assert_eq!((status, answer["RoleArn"].as_str()), (200, Some(role.as_str())));
+    assert!(
+        ["SecretAccessKey", "Token"].iter().all(|name| answer[name].as_str().is_some_and(|t| t.len() >= 40))
+    );
     assert!(answer["AccessKeyId"].as_str().is_some_and(|id| id.starts_with("ASIA")));
     assert!(answer["Expiration"].as_str().is_some_and(|at| at.ends_with('Z')));
 
@@ -98,8 +65,9 @@ async fn a_task_gets_its_role_and_no_other() {
 
 #[tokio::test]
 async fn credentials_are_renewed_while_the_task_runs() {
-    let region = TestRegion::with_roles(Some((Arc::default(), Duration::from_secs(1)))).await;
-    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    let region = TestRegion::with_session_time(Duration::from_secs(2)).await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
     region.wait_for_status(&key, TaskStatus::Running).await;
     let path = path(&region, &key).expect("is set");
     let mut seen = Vec::new();
@@ -123,27 +91,33 @@ async fn credentials_are_renewed_while_the_task_runs() {
 
 #[tokio::test]
 async fn a_role_that_cannot_be_assumed_stops_the_task_with_the_reason_of_aws() {
-    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
-    let role = "arn:aws:iam::123456789012:role/other";
-    let key = region.place_with(vec![container("web")], Some(role)).await;
-    let task = region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
-    assert_eq!(task.stop_code, Some(StopCode::TaskFailedToStart));
-    let reason = task.stopped_reason.expect("has one");
-    assert!(
-        reason.starts_with(&format!("ECS was unable to assume the role '{role}' that was provided")),
-        "{reason}"
-    );
+    let region = TestRegion::with_agent().await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let distrustful = region.make_role("other", "lambda.amazonaws.com", &[]).await;
+    let foreign = "arn:aws:iam::210987654321:role/task".to_owned();
+    let missing = "arn:aws:iam::123456789012:role/missing".to_owned();
+    for refused in [distrustful, foreign, missing] {
+        for (of_task, of_execution) in [(Some(refused.as_str()), None), (None, Some(refused.as_str()))] {
+            let key = region.place_with(vec![container("web")], of_task, of_execution).await;
+            let task = region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
+            assert_eq!(task.stop_code, Some(StopCode::TaskFailedToStart));
+            let reason = task.stopped_reason.expect("has one");
+            let expected = format!("ECS was unable to assume the role '{refused}' that was provided");
+            assert!(reason.starts_with(&expected), "{reason}");
+        }
+    }
     assert!(region.engine.made().is_empty(), "nothing of it ran");
     // The next is not held up by it.
-    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
     region.wait_for_status(&key, TaskStatus::Running).await;
     region.end().await;
 }
 
 #[tokio::test]
 async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
-    let mut region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
-    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    let mut region = TestRegion::with_agent().await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
     region.wait_for_status(&key, TaskStatus::Running).await;
     let path = path(&region, &key).expect("is set");
     let before = get(&region, &key, &path).await.1;
@@ -159,8 +133,9 @@ async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
             }
             files += 1;
             let text = String::from_utf8_lossy(&std::fs::read(&entry).expect("reads")).into_owned();
-            for secret in ["secret-", "token-", "ASIA"] {
-                assert!(!text.contains(secret), "{} holds {secret}", entry.display());
+            for part in ["AccessKeyId", "SecretAccessKey", "Token"] {
+                let secret = before[part].as_str().expect("is there");
+                assert!(!text.contains(secret), "{} holds the {part}", entry.display());
             }
         }
     }
@@ -174,15 +149,16 @@ async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
         })
         .await;
     assert_ne!(after["AccessKeyId"], before["AccessKeyId"]);
-    assert_eq!(after["SecretAccessKey"], before["SecretAccessKey"]);
+    assert_eq!(after["RoleArn"], before["RoleArn"]);
     assert_eq!(region.engine.made().len(), 1, "the task went on");
     region.end().await;
 }
 
 #[tokio::test]
 async fn the_endpoint_is_closed_with_the_task() {
-    let region = TestRegion::with_roles(Some((Arc::default(), LONG))).await;
-    let key = region.place_with(vec![container("web")], Some(ROLE)).await;
+    let region = TestRegion::with_agent().await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
     region.wait_for_status(&key, TaskStatus::Running).await;
     let address = region.engine.endpoint_of(sandbox(&key)).expect("is open");
     // One that is silent does not outlive it either.
@@ -193,5 +169,55 @@ async fn the_endpoint_is_closed_with_the_task() {
         .wait_for("a closed endpoint", async || TcpStream::connect(address).await.is_err().then_some(()))
         .await;
     assert!(matches!(idle.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+    region.end().await;
+}
+
+#[tokio::test]
+async fn output_goes_out_as_the_execution_role_and_as_nobody_else() {
+    let mut region = TestRegion::with_agent().await;
+    let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+    let writer = region.make_role("writer", ECS_TASKS, &actions).await;
+    let silent = region.make_role("silent", ECS_TASKS, &["logs:DescribeLogGroups"]).await;
+    let key = region.place_with(vec![logged("web")], None, Some(&writer)).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let stream = format!("p/web/{}", sandbox(&key));
+    region.engine.print(sandbox(&key), "web", "hello");
+    region
+        .wait_for("the line", async || (region.messages("/test", &stream).await == ["hello"]).then_some(()))
+        .await;
+    // The machine's own key and the role of the containers may do it; that does not count.
+    let other = region.place_with(vec![logged("web")], Some(&writer), Some(&silent)).await;
+    let task = region.wait_for_status(&other, TaskStatus::Deprovisioning).await;
+    let reason = task.stopped_reason.expect("has one");
+    assert!(reason.starts_with("ResourceInitializationError: failed to validate logger args: "), "{reason}");
+    assert!(reason.contains("AccessDenied") && reason.contains(":assumed-role/silent/"), "{reason}");
+
+    // After a restart output waits for the role's credentials.
+    region.kill_agent().await;
+    region.engine.print(sandbox(&key), "web", "meanwhile");
+    region.start_agent();
+    region
+        .wait_for("the missing line", async || {
+            (region.messages("/test", &stream).await == ["hello", "meanwhile"]).then_some(())
+        })
+        .await;
+    region.end().await;
+}
+
+#[tokio::test]
+async fn a_role_that_goes_while_its_task_runs_does_not_stop_it() {
+    let region = TestRegion::with_session_time(Duration::from_secs(2)).await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let path = path(&region, &key).expect("is set");
+    let first = get(&region, &key, &path).await.1;
+    let roles = region.tables.list_all::<Role>("").await.expect("lists");
+    region.tables.delete(&roles[0]).await.expect("deletes");
+    // Another task shows that the session between region and agent goes on.
+    let other = region.place(vec![container("web")]).await;
+    region.wait_for_status(&other, TaskStatus::Running).await;
+    assert_eq!(get(&region, &key, &path).await.1["RoleArn"], first["RoleArn"]);
+    assert_eq!(region.task(&key).await.last_status, TaskStatus::Running);
     region.end().await;
 }

@@ -1,7 +1,7 @@
 //! GetAuthorizationToken: a password for docker login.
 
 use crate::EcrService;
-use crate::shapes::{AuthorizationData, GetAuthorizationTokenRequest, GetAuthorizationTokenResponse};
+use crate::shapes::{AuthorizationData, GetAuthorizationTokenRequest, GetAuthorizationTokenResponse, errors};
 use access::Caller;
 use aws_wire::{RequestContext, ServiceError};
 use base64::Engine;
@@ -11,12 +11,12 @@ pub(crate) async fn run(
     context: &RequestContext,
     _input: GetAuthorizationTokenRequest,
 ) -> Result<GetAuthorizationTokenResponse, ServiceError> {
-    let caller = Caller {
-        account: context.account.clone(),
-        principal_arn: context.principal_arn.clone(),
-        principal_id: context.principal_id.clone(),
-    };
-    let token = service.access.registry_token(&caller);
+    let caller = context.extensions.get::<Caller>();
+    let token = caller.and_then(|caller| service.access.registry_token(caller));
+    let token = token.ok_or_else(|| {
+        tracing::error!("a caller without credentials asks for a registry token");
+        ServiceError::new(&errors::SERVER_EXCEPTION, "The caller has no credentials.")
+    })?;
     let text = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{}", token.password));
     let data = AuthorizationData {
         authorization_token: Some(text),

@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 11] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::BATCH_DELETE_IMAGE_REQUEST,
         output: Some(&schema::BATCH_DELETE_IMAGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_BATCH_DELETE_IMAGE],
+        signed: true,
     },
     Operation {
         name: "BatchGetImage",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::BATCH_GET_IMAGE_REQUEST,
         output: Some(&schema::BATCH_GET_IMAGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_BATCH_GET_IMAGE],
+        signed: true,
     },
     Operation {
         name: "CreateRepository",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::CREATE_REPOSITORY_REQUEST,
         output: Some(&schema::CREATE_REPOSITORY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_CREATE_REPOSITORY],
+        signed: true,
     },
     Operation {
         name: "DeleteRepository",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::DELETE_REPOSITORY_REQUEST,
         output: Some(&schema::DELETE_REPOSITORY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_REPOSITORY],
+        signed: true,
     },
     Operation {
         name: "DescribeImages",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::DESCRIBE_IMAGES_REQUEST,
         output: Some(&schema::DESCRIBE_IMAGES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_IMAGES],
+        signed: true,
     },
     Operation {
         name: "DescribeRepositories",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::DESCRIBE_REPOSITORIES_REQUEST,
         output: Some(&schema::DESCRIBE_REPOSITORIES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_REPOSITORIES],
+        signed: true,
     },
     Operation {
         name: "GetAuthorizationToken",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::GET_AUTHORIZATION_TOKEN_REQUEST,
         output: Some(&schema::GET_AUTHORIZATION_TOKEN_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_GET_AUTHORIZATION_TOKEN],
+        signed: true,
     },
     Operation {
         name: "ListImages",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::LIST_IMAGES_REQUEST,
         output: Some(&schema::LIST_IMAGES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_LIST_IMAGES],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::TAG_RESOURCE_REQUEST,
         output: Some(&schema::TAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 11] = [
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECR_UNTAG_RESOURCE],
+        signed: true,
     },
 ];
 
@@ -182,6 +204,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Ecr: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn batch_delete_image(
         &self,
         _context: &RequestContext,
@@ -271,6 +302,14 @@ impl<T: Ecr> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

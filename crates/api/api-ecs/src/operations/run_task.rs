@@ -39,13 +39,24 @@ struct Wanted {
     parameters: String,
 }
 
+/// What two requests with one client token must have in common.
+fn fingerprint(input: &RunTaskRequest) -> String {
+    let mut text = format!("{:?}", RunTaskRequest { client_token: None, ..input.clone() });
+    // The text of a request hides the environment, which belongs to it.
+    let overrides =
+        input.overrides.iter().flat_map(|overrides| overrides.container_overrides.iter().flatten());
+    for container in overrides {
+        text.push_str(&format!("{:?}", container.environment));
+    }
+    hex::encode(Sha256::digest(text))
+}
+
 pub(crate) async fn run(
     tables: &Tables,
     context: &RequestContext,
     input: RunTaskRequest,
 ) -> Result<RunTaskResponse, ServiceError> {
-    let parameters =
-        hex::encode(Sha256::digest(format!("{:?}", RunTaskRequest { client_token: None, ..input.clone() })));
+    let parameters = fingerprint(&input);
     let wanted = Wanted { parameters, ..read(input.clone())? };
     for _ in 0..MOST_ATTEMPTS {
         match attempt(tables, context, &input, &wanted).await {
@@ -363,6 +374,7 @@ fn new_container(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shapes::{self, ContainerOverride, KeyValuePair};
     use crate::testing::{Fixture, code, run_request};
 
     #[tokio::test]
@@ -372,6 +384,17 @@ mod tests {
         let first = run(&f.tables, &f.context, request.clone()).await.expect("runs");
         assert_eq!(first.tasks.as_ref().map(Vec::len), Some(3));
         assert_eq!(run(&f.tables, &f.context, request.clone()).await.expect("repeats"), first);
+        let environment = |value: &str| {
+            let value = KeyValuePair { name: Some("A".into()), value: Some(value.into()) };
+            let container =
+                ContainerOverride { environment: Some(vec![value]), ..ContainerOverride::default() };
+            let overrides = shapes::TaskOverride {
+                container_overrides: Some(vec![container]),
+                ..shapes::TaskOverride::default()
+            };
+            fingerprint(&RunTaskRequest { overrides: Some(overrides), ..run_request() })
+        };
+        assert_ne!(environment("1"), environment("2"), "what is not shown counts, too");
         let other = RunTaskRequest { count: Some(2), ..request };
         assert_eq!(code(run(&f.tables, &f.context, other).await).0, "ConflictException");
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);

@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 24] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::CREATE_CLUSTER_REQUEST,
         output: Some(&schema::CREATE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_CREATE_CLUSTER],
+        signed: true,
     },
     Operation {
         name: "DeleteCluster",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DELETE_CLUSTER_REQUEST,
         output: Some(&schema::DELETE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_CLUSTER],
+        signed: true,
     },
     Operation {
         name: "DeleteTaskDefinitions",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DELETE_TASK_DEFINITIONS_REQUEST,
         output: Some(&schema::DELETE_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_TASK_DEFINITIONS],
+        signed: true,
     },
     Operation {
         name: "DeregisterContainerInstance",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DEREGISTER_CONTAINER_INSTANCE_REQUEST,
         output: Some(&schema::DEREGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DEREGISTER_CONTAINER_INSTANCE],
+        signed: true,
     },
     Operation {
         name: "DeregisterTaskDefinition",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DEREGISTER_TASK_DEFINITION_REQUEST,
         output: Some(&schema::DEREGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DEREGISTER_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "DescribeClusters",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_CLUSTERS_REQUEST,
         output: Some(&schema::DESCRIBE_CLUSTERS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_CLUSTERS],
+        signed: true,
     },
     Operation {
         name: "DescribeTaskDefinition",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_TASK_DEFINITION_REQUEST,
         output: Some(&schema::DESCRIBE_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "DescribeTasks",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DESCRIBE_TASKS_REQUEST,
         output: Some(&schema::DESCRIBE_TASKS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_TASKS],
+        signed: true,
     },
     Operation {
         name: "DiscoverPollEndpoint",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::DISCOVER_POLL_ENDPOINT_REQUEST,
         output: Some(&schema::DISCOVER_POLL_ENDPOINT_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_DISCOVER_POLL_ENDPOINT],
+        signed: true,
     },
     Operation {
         name: "ListClusters",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_CLUSTERS_REQUEST,
         output: Some(&schema::LIST_CLUSTERS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_CLUSTERS],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "ListTaskDefinitionFamilies",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASK_DEFINITION_FAMILIES_REQUEST,
         output: Some(&schema::LIST_TASK_DEFINITION_FAMILIES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASK_DEFINITION_FAMILIES],
+        signed: true,
     },
     Operation {
         name: "ListTaskDefinitions",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASK_DEFINITIONS_REQUEST,
         output: Some(&schema::LIST_TASK_DEFINITIONS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASK_DEFINITIONS],
+        signed: true,
     },
     Operation {
         name: "ListTasks",
@@ -135,6 +161,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::LIST_TASKS_REQUEST,
         output: Some(&schema::LIST_TASKS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_LIST_TASKS],
+        signed: true,
     },
     Operation {
         name: "RegisterContainerInstance",
@@ -144,6 +172,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::REGISTER_CONTAINER_INSTANCE_REQUEST,
         output: Some(&schema::REGISTER_CONTAINER_INSTANCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_REGISTER_CONTAINER_INSTANCE],
+        signed: true,
     },
     Operation {
         name: "RegisterTaskDefinition",
@@ -153,6 +183,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::REGISTER_TASK_DEFINITION_REQUEST,
         output: Some(&schema::REGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_REGISTER_TASK_DEFINITION],
+        signed: true,
     },
     Operation {
         name: "RunTask",
@@ -162,6 +194,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::RUN_TASK_REQUEST,
         output: Some(&schema::RUN_TASK_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_RUN_TASK],
+        signed: true,
     },
     Operation {
         name: "StopTask",
@@ -171,6 +205,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::STOP_TASK_REQUEST,
         output: Some(&schema::STOP_TASK_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_STOP_TASK],
+        signed: true,
     },
     Operation {
         name: "SubmitAttachmentStateChanges",
@@ -180,6 +216,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_ATTACHMENT_STATE_CHANGES_REQUEST,
         output: Some(&schema::SUBMIT_ATTACHMENT_STATE_CHANGES_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_ATTACHMENT_STATE_CHANGES],
+        signed: true,
     },
     Operation {
         name: "SubmitContainerStateChange",
@@ -189,6 +227,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_CONTAINER_STATE_CHANGE_REQUEST,
         output: Some(&schema::SUBMIT_CONTAINER_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_CONTAINER_STATE_CHANGE],
+        signed: true,
     },
     Operation {
         name: "SubmitTaskStateChange",
@@ -198,6 +238,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::SUBMIT_TASK_STATE_CHANGE_REQUEST,
         output: Some(&schema::SUBMIT_TASK_STATE_CHANGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_SUBMIT_TASK_STATE_CHANGE],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -207,6 +249,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::TAG_RESOURCE_REQUEST,
         output: Some(&schema::TAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -216,6 +260,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: Some(&schema::UNTAG_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_UNTAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UpdateCluster",
@@ -225,6 +271,8 @@ pub static OPERATIONS: [Operation; 24] = [
         input: &schema::UPDATE_CLUSTER_REQUEST,
         output: Some(&schema::UPDATE_CLUSTER_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_CLUSTER],
+        signed: true,
     },
 ];
 
@@ -305,6 +353,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Ecs: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn create_cluster(
         &self,
         _context: &RequestContext,
@@ -485,6 +542,14 @@ impl<T: Ecs> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

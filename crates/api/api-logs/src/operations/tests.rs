@@ -40,6 +40,7 @@ impl Bench {
             source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             host: "localhost:4566".into(),
             time: Timestamp::from_millis(NOW),
+            extensions: aws_wire::Extensions::new(),
         };
         let service = open(&tables, &dir).await;
         Self { dir, tables, simulation, context, service }

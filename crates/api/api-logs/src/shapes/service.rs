@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 14] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::CREATE_LOG_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_CREATE_LOG_GROUP],
+        signed: true,
     },
     Operation {
         name: "CreateLogStream",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::CREATE_LOG_STREAM_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_CREATE_LOG_STREAM],
+        signed: true,
     },
     Operation {
         name: "DeleteLogGroup",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::DELETE_LOG_GROUP_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_LOG_GROUP],
+        signed: true,
     },
     Operation {
         name: "DeleteLogStream",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::DELETE_LOG_STREAM_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_LOG_STREAM],
+        signed: true,
     },
     Operation {
         name: "DeleteRetentionPolicy",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::DELETE_RETENTION_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_RETENTION_POLICY],
+        signed: true,
     },
     Operation {
         name: "DescribeLogGroups",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::DESCRIBE_LOG_GROUPS_REQUEST,
         output: Some(&schema::DESCRIBE_LOG_GROUPS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_LOG_GROUPS],
+        signed: true,
     },
     Operation {
         name: "DescribeLogStreams",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::DESCRIBE_LOG_STREAMS_REQUEST,
         output: Some(&schema::DESCRIBE_LOG_STREAMS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_LOG_STREAMS],
+        signed: true,
     },
     Operation {
         name: "FilterLogEvents",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::FILTER_LOG_EVENTS_REQUEST,
         output: Some(&schema::FILTER_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_FILTER_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "GetLogEvents",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::GET_LOG_EVENTS_REQUEST,
         output: Some(&schema::GET_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_GET_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "PutLogEvents",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::PUT_LOG_EVENTS_REQUEST,
         output: Some(&schema::PUT_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_LOG_EVENTS],
+        signed: true,
     },
     Operation {
         name: "PutRetentionPolicy",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::PUT_RETENTION_POLICY_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_RETENTION_POLICY],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::TAG_RESOURCE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -135,6 +161,8 @@ pub static OPERATIONS: [Operation; 14] = [
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::LOGS_UNTAG_RESOURCE],
+        signed: true,
     },
 ];
 
@@ -261,6 +289,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Logs: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn create_log_group(
         &self,
         _context: &RequestContext,
@@ -371,6 +408,14 @@ impl<T: Logs> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

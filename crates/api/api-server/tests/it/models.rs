@@ -79,3 +79,25 @@ fn no_two_services_answer_to_the_same_name() {
         assert!(service.operations.is_sorted_by_key(|operation| operation.name), "{}", service.name);
     }
 }
+
+/// No operation is served without the entry of the service authorization reference that says what it needs.
+#[test]
+fn every_operation_has_its_actions() {
+    for service in SERVICES {
+        for operation in service.operations {
+            let name = format!("{}.{}", service.name, operation.name);
+            assert!(!operation.actions.is_empty(), "{name} needs no action");
+            for action in operation.actions {
+                let (prefix, short) = action.name.split_once(':').expect("a prefix");
+                assert!(!prefix.is_empty() && !short.is_empty(), "{name}: {}", action.name);
+                for resource in action.resources {
+                    assert!(
+                        resource.kind.arn.starts_with("arn:${Partition}:"),
+                        "{name}: {}",
+                        resource.kind.arn
+                    );
+                }
+            }
+        }
+    }
+}

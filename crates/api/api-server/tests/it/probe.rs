@@ -1,5 +1,6 @@
 //! A service made for these tests: it echoes, fails and panics, in both protocols.
 
+use aws_wire::authorization::{AccessLevel, Action};
 use aws_wire::schema::{Kind, Limits, Location, Member, Shape};
 use aws_wire::{
     Answer, ErrorShape, Fault, Node, Operation, RequestContext, Service, ServiceDefinition, ServiceError,
@@ -27,6 +28,16 @@ const fn member(name: &'static str, shape: &'static Shape) -> Member {
 static MEMBERS: [Member; 2] = [member("count", &COUNT), member("text", &TEXT)];
 static SHAPE: Shape = Shape { name: "Echo", kind: Kind::Structure { members: &MEMBERS, union: false } };
 
+static ACTION: Action = Action {
+    name: "probe:Probe",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+static ACTIONS: [&Action; 1] = [&ACTION];
+
 const fn operation(name: &'static str) -> Operation {
     Operation {
         name,
@@ -36,6 +47,8 @@ const fn operation(name: &'static str) -> Operation {
         input: &SHAPE,
         output: Some(&SHAPE),
         result_wrapper: Some("EchoResult"),
+        actions: &ACTIONS,
+        signed: true,
     }
 }
 static OPERATIONS: [Operation; 3] = [operation("Echo"), operation("Fail"), operation("Panic")];

@@ -1,10 +1,11 @@
 //! A server on a free port, and a client that sends what it is told to, byte by byte.
 
 use crate::probe::Probe;
-use access::Access;
+use access::{Access, Caller};
 use api_server::{ApiServer, Authenticator, Config, Limits, Listener, Running};
 use api_sts::StsService;
 use aws_wire::sigv4::{Signer, sign};
+use encryption::KeyRing;
 use environment::{Environment, Timestamp};
 use http::Request;
 use identifiers::Region;
@@ -41,8 +42,8 @@ impl TestRegion {
     pub(crate) async fn with(limits: Limits) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::open(tables).await.expect("opens");
-        let root = Access::root(&"123456789012".parse().expect("an account"));
+        let access = Access::new(tables, KeyRing::in_memory(environment.clone()));
+        let root = Caller::root(&"123456789012".parse().expect("an account"));
         let key = access.create_key(&root).await.expect("a key");
         let region: Region = "eu-central-1".parse().expect("a region");
         let config = Config {

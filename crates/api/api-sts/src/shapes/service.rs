@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 1] = [Operation {
@@ -17,6 +17,8 @@ pub static OPERATIONS: [Operation; 1] = [Operation {
     input: &schema::GET_CALLER_IDENTITY_REQUEST,
     output: Some(&schema::GET_CALLER_IDENTITY_RESPONSE),
     result_wrapper: Some("GetCallerIdentityResult"),
+    actions: &[&actions::STS_GET_CALLER_IDENTITY],
+    signed: true,
 }];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
@@ -53,6 +55,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Sts: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn get_caller_identity(
         &self,
         _context: &RequestContext,
@@ -72,6 +83,14 @@ impl<T: Sts> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::VALIDATION_ERROR
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

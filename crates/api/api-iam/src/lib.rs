@@ -1,0 +1,3 @@
+//! AWS Identity and Access Management.
+
+pub mod shapes;

@@ -1,0 +1,61 @@
+//! What a caller must be allowed to do for each operation: the groups and streams that its input names.
+//!
+//! As on AWS everything but tags is checked on an ARN that goes on after the name of the group, so policies name a
+//! group as `log-group:NAME:*`.
+
+use crate::LogsService;
+use crate::errors::from_store;
+use crate::lookup::group_arn;
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
+use identifiers::Arn;
+use resources::logs::LogGroup;
+
+/// The permissions of a request.
+pub(crate) async fn of(
+    service: &LogsService,
+    context: &RequestContext,
+    operation: &'static Operation,
+    input: &Node,
+) -> Result<Vec<Permission>, ServiceError> {
+    let on_tags = matches!(operation.name, "ListTagsForResource" | "TagResource" | "UntagResource");
+    let group = if on_tags {
+        input.text("resourceArn").unwrap_or("*").to_owned()
+    } else {
+        match input.text("logGroupIdentifier").or_else(|| input.text("logGroupName")) {
+            Some(arn) if arn.starts_with("arn:") => arn.strip_suffix(":*").unwrap_or(arn).to_owned(),
+            name => group_arn(context, name.unwrap_or_default()),
+        }
+    };
+    let stream = input.text("logStreamName").unwrap_or_default();
+    let resource = match operation.name {
+        _ if on_tags => group.clone(),
+        "DescribeLogGroups" => format!("{}:log-stream:", group_arn(context, "")),
+        "FilterLogEvents" | "DescribeLogStreams" => format!("{group}:log-stream:"),
+        _ => format!("{group}:log-stream:{stream}"),
+    };
+    let tags = || input.entries("tags").iter().filter_map(|(key, value)| Some((key, value.as_text()?)));
+    let permission = Permission::of(operation, resource)
+        .with_request_tags(tags())
+        .with_tag_keys(input.texts("tagKeys").map(str::to_owned).collect());
+    let mut permissions = vec![with_tags(service, &group, permission).await?];
+    if operation.name == "CreateLogGroup" && tags().next().is_some() {
+        permissions.push(Permission::new("logs:TagResource", group).with_request_tags(tags()));
+    }
+    Ok(permissions)
+}
+
+/// Adds the tags of the group, if there is one.
+async fn with_tags(
+    service: &LogsService,
+    group: &str,
+    permission: Permission,
+) -> Result<Permission, ServiceError> {
+    let Ok(arn) = group.parse::<Arn>() else { return Ok(permission) };
+    let Some(name) = arn.resource.strip_prefix("log-group:") else { return Ok(permission) };
+    let key = LogGroup::key_of(&arn.account, name.strip_suffix(":*").unwrap_or(name));
+    let found = service.tables.get::<LogGroup>(&key).await.map_err(from_store)?;
+    Ok(match found {
+        Some(found) => permission.with_resource_tags(&found.tags),
+        None => permission,
+    })
+}
