@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Largest answer.
@@ -83,24 +85,10 @@ impl Client {
             "ecr" => "AmazonEC2ContainerRegistry_V20150921",
             _ => "Logs_20140328",
         };
-        let body = Bytes::from(input.to_string());
-        let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
         let request = http::Request::post(format!("{}/", self.endpoint))
-            .header("host", host)
             .header("content-type", aws_wire::json::CONTENT_TYPE)
-            .header("x-amz-target", format!("{prefix}.{operation}"))
-            .body(())?;
-        let (mut parts, ()) = request.into_parts();
-        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
-        let request = http::Request::from_parts(parts, Full::new(body));
-        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
-        let answer = answer.await.context("the region does not answer in time")?;
-        let answer =
-            answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;
-        let status = answer.status();
-        let content = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
-        let content =
-            content.map_err(|error| anyhow::anyhow!("read the answer of {operation}: {error}"))?.to_bytes();
+            .header("x-amz-target", format!("{prefix}.{operation}"));
+        let (status, content) = self.send(service, operation, request, input.to_string()).await?;
         let value: Value =
             serde_json::from_slice(&content).with_context(|| format!("read the answer of {operation}"))?;
         if !status.is_success() {
@@ -111,6 +99,44 @@ impl Client {
             );
         }
         Ok(value)
+    }
+
+    /// Calls an operation of IAM, whose protocol is forms and XML, for its effect.
+    pub(crate) async fn iam(&self, operation: &str, parameters: &[(&str, &str)]) -> Result<()> {
+        let mut form = format!("Action={operation}&Version=2010-05-08");
+        for (name, value) in parameters {
+            let _ = write!(form, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        }
+        let request = http::Request::post(format!("{}/", self.endpoint))
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let (status, content) = self.send("iam", operation, request, form).await?;
+        if !status.is_success() {
+            bail!("{operation}: {}", String::from_utf8_lossy(&content));
+        }
+        Ok(())
+    }
+
+    /// Signs and sends a request.
+    async fn send(
+        &self,
+        service: &str,
+        operation: &str,
+        request: http::request::Builder,
+        body: String,
+    ) -> Result<(http::StatusCode, Bytes)> {
+        let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
+        let (mut parts, ()) = request.header("host", host).body(())?.into_parts();
+        let body = Bytes::from(body);
+        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
+        let request = http::Request::from_parts(parts, Full::new(body));
+        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
+        let answer = answer.await.context("the region does not answer in time")?;
+        let answer =
+            answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;
+        let status = answer.status();
+        let content = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let content = content.map_err(|error| anyhow::anyhow!("read the answer of {operation}: {error}"))?;
+        Ok((status, content.to_bytes()))
     }
 }
 

@@ -86,7 +86,12 @@ impl Region {
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
-            Arc::new(api_sts::shapes::Server(api_sts::StsService)),
+            Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
+            Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
+                tables.clone(),
+                access.clone(),
+                api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
+            ))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];

@@ -3,6 +3,7 @@
 use environment::Timestamp;
 use iam_policy::Principal;
 use identifiers::AccountId;
+use resources::iam::User;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -163,6 +164,18 @@ impl Caller {
             principal_arn: format!("arn:aws:iam::{account}:root").into(),
             principal_id: account.as_str().into(),
             kind: CallerKind::Root,
+            access_key_id: None,
+            session: None,
+        }
+    }
+
+    /// An IAM user.
+    pub fn user(user: &User) -> Self {
+        Self {
+            account: user.account.clone(),
+            principal_arn: user.arn().into(),
+            principal_id: user.id.as_str().into(),
+            kind: CallerKind::User { name: user.name.as_str().into() },
             access_key_id: None,
             session: None,
         }

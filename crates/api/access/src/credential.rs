@@ -75,7 +75,7 @@ impl Access {
         let access_key_id = Some(key.access_key_id.as_str().into());
         if let Some(name) = &key.user {
             let user = self.user(&key.account, name, &key.principal_id).await?;
-            return Ok(user.map(|user| Caller { access_key_id, ..user_caller(&user) }));
+            return Ok(user.map(|user| Caller { access_key_id, ..Caller::user(&user) }));
         }
         let kind = match key.principal_arn.rsplit_once(':') {
             Some((_, "root")) => CallerKind::Root,
@@ -115,7 +115,7 @@ impl Access {
                 if self.access_key(key).await?.is_none() {
                     return Ok(None);
                 }
-                Ok(self.user(account, name, id).await?.map(|user| user_caller(&user)))
+                Ok(self.user(account, name, id).await?.map(|user| Caller::user(&user)))
             }
             Subject::Root { key } => {
                 let gone = self.is_gone(key.as_deref()).await?;
@@ -167,17 +167,6 @@ impl Access {
         id: &str,
     ) -> Result<Option<Versioned<User>>, StoreError> {
         Ok(self.tables.get::<User>(&key_of(account, name)).await?.filter(|user| user.id == id))
-    }
-}
-
-fn user_caller(user: &User) -> Caller {
-    Caller {
-        account: user.account.clone(),
-        principal_arn: user.arn().into(),
-        principal_id: user.id.as_str().into(),
-        kind: CallerKind::User { name: user.name.as_str().into() },
-        access_key_id: None,
-        session: None,
     }
 }
 

@@ -1,13 +1,11 @@
 //! Access keys: made, looked up, and when they were last used.
 
-use crate::{Access, Caller};
+use crate::{Access, Caller, key_id};
 use environment::{Environment, Timestamp};
 use resources::access::{AccessKey, KeyUse, Secret};
 use std::time::Duration;
 use store::{StoreError, Versioned};
 
-/// Characters of access key ids, as AWS uses them.
-pub(crate) const ID_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// Characters of secrets.
 pub(crate) const SECRET_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// A use this soon after one that was written down is not written down again.
@@ -90,7 +88,7 @@ impl Access {
 /// A fresh access key, not stored yet.
 pub fn new_key(environment: &Environment, caller: &Caller) -> AccessKey {
     AccessKey {
-        access_key_id: format!("AKIA{}", environment.random_text(16, ID_ALPHABET)),
+        access_key_id: key_id::fresh("AKIA", &caller.account, environment),
         secret: Secret::new(environment.random_text(40, SECRET_ALPHABET)),
         account: caller.account.clone(),
         principal_arn: caller.principal_arn.to_string(),

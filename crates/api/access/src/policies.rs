@@ -38,6 +38,20 @@ pub enum AccessError {
     },
 }
 
+/// Why policies cannot bound a session.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAPolicy {
+    /// The document is malformed.
+    #[error(transparent)]
+    Malformed(#[from] MalformedPolicy),
+    /// There is no such managed policy.
+    #[error("Policy {0} does not exist or is not attachable.")]
+    Missing(String),
+    /// It cannot be known.
+    #[error(transparent)]
+    Failed(#[from] AccessError),
+}
+
 /// Policies of one row.
 pub(crate) struct Compiled {
     revision: Revision,
@@ -147,6 +161,23 @@ impl Access {
             sources.extend(self.managed(account, arn).await?);
         }
         Ok(sources)
+    }
+
+    /// Checks policies that are to bound a session in an account.
+    pub async fn check_session_policies(
+        &self,
+        account: &AccountId,
+        policies: &SessionPolicies,
+    ) -> Result<(), NotAPolicy> {
+        if let Some(document) = &policies.document {
+            Policy::parse(document, PolicyKind::Identity)?;
+        }
+        for arn in &policies.arns {
+            if self.managed(account, arn).await?.is_none() {
+                return Err(NotAPolicy::Missing(arn.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// A managed policy of AWS or of the account, in the version in force.

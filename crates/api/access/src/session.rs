@@ -3,8 +3,8 @@
 //! Nothing of a session is stored. A token opens only with the region's keys; it ends by its own time, or when the user,
 //! the role or the access key behind it goes.
 
-use crate::keys::{ID_ALPHABET, SECRET_ALPHABET};
-use crate::{Access, Session};
+use crate::keys::SECRET_ALPHABET;
+use crate::{Access, Session, key_id};
 use environment::Timestamp;
 use resources::access::Secret;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ impl Access {
         let facts = Session { issued_at: now, expires_at: now + duration, ..session };
         let (issued_at, expires_at) = (facts.issued_at, facts.expires_at);
         let sealed = Sealed {
-            access_key_id: format!("ASIA{}", environment.random_text(16, ID_ALPHABET)),
+            access_key_id: key_id::fresh("ASIA", &facts.account, environment),
             secret: Secret::new(environment.random_text(40, SECRET_ALPHABET)),
             facts: Arc::new(facts),
         };

@@ -17,12 +17,12 @@ mod provider;
 mod role;
 mod user;
 
-pub use account::{AccountAlias, AccountSettings, PasswordPolicy};
-pub use credential::LoginProfile;
+pub use account::{AccountAlias, AccountSettings, CredentialReport, PasswordPolicy};
+pub use credential::{LoginProfile, SigningCertificate};
 pub use group::Group;
 pub use instance_profile::InstanceProfile;
 pub use policy::{ManagedPolicy, PolicyUse, PolicyVersion, PrincipalPolicies};
-pub use provider::{OidcProvider, SamlProvider};
+pub use provider::OidcProvider;
 pub use role::{Role, RoleDeletion, RoleUse};
 pub use user::User;
 

@@ -7,6 +7,9 @@ pub mod ecr;
 pub mod ecs;
 pub mod iam;
 pub mod logs;
+pub mod sealed;
+pub mod secrets;
+pub mod ssm;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -351,7 +351,10 @@ mod tests {
             "1 validation error detected: Value at 'secret' failed to satisfy constraint: Member must have length \
              less than or equal to 3"
         );
+    }
 
+    #[test]
+    fn sensitive_bytes_are_not_repeated() {
         static BYTES: Shape = Shape { name: "B", kind: Kind::Blob { length: Limits::NONE } };
         static BLOB: [Member; 1] = [Member { sensitive: true, ..member("SecretBinary", &BYTES, true) }];
         static BINARY: Shape = Shape { name: "S", kind: Kind::Structure { members: &BLOB, union: false } };

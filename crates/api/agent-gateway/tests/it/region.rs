@@ -4,6 +4,7 @@ use access::{Access, Caller};
 use agent_gateway::{AgentGateway, SESSION_TIME};
 use api_ecs::EcsService;
 use api_logs::LogsService;
+use api_secretsmanager::SecretsManagerService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
 use aws_wire::{Protocol, RequestContext, Service};
 use blob_store::BlobStore;
@@ -56,6 +57,7 @@ pub(crate) struct TestRegion {
     pub(crate) engine: SimulatedEngine,
     pub(crate) gateway: AgentGateway,
     logs: Arc<dyn Service>,
+    secrets: Arc<dyn Service>,
     account: AccountId,
     dir: tempfile::TempDir,
     credentials: Credentials,
@@ -69,7 +71,8 @@ impl TestRegion {
     pub(crate) async fn new(session_time: Duration) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
+        let keys = KeyRing::in_memory(environment.clone());
+        let access = Access::new(tables.clone(), keys.clone());
         let account: AccountId = "123456789012".parse().expect("an account");
         let region: Region = "us-east-1".parse().expect("a region");
         let key = access.create_key(&access::host(&account)).await.expect("creates");
@@ -82,6 +85,8 @@ impl TestRegion {
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
         let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
+        let secrets = SecretsManagerService::new(tables.clone(), keys);
+        let secrets: Arc<dyn Service> = Arc::new(api_secretsmanager::shapes::Server(secrets));
         let gateway = AgentGateway::with_session_time(
             tables.clone(),
             access.clone(),
@@ -93,7 +98,11 @@ impl TestRegion {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access, region, environment.clone()),
-            services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))), logs.clone()],
+            services: vec![
+                Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))),
+                logs.clone(),
+                secrets.clone(),
+            ],
             handlers: vec![Arc::new(Handler(gateway.clone()))],
         });
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.expect("binds");
@@ -103,6 +112,7 @@ impl TestRegion {
             tables,
             gateway,
             logs,
+            secrets,
             account,
             dir,
             credentials,
@@ -285,8 +295,29 @@ impl TestRegion {
     pub(crate) async fn messages(&self, group: &str, stream: &str) -> Vec<String> {
         let input =
             serde_json::json!({"logGroupName": group, "logStreamName": stream, "startFromHead": true});
-        let definition = self.logs.definition();
-        let operation = definition.operations.iter().find(|o| o.name == "GetLogEvents").expect("is built");
+        let answer = self.call(&self.logs, "GetLogEvents", input).await;
+        let Some(value) = answer else { return Vec::new() };
+        let events = value["events"].as_array().expect("has events").iter();
+        events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+    }
+
+    /// CreateSecret; answers its ARN.
+    pub(crate) async fn make_secret(&self, name: &str, value: &str) -> String {
+        let token = Environment::real().uuid();
+        let input = serde_json::json!({"Name": name, "SecretString": value, "ClientRequestToken": token});
+        let answer = self.call(&self.secrets, "CreateSecret", input).await.expect("creates");
+        answer["ARN"].as_str().expect("has one").to_owned()
+    }
+
+    /// Calls an operation as the root of the account; `None` when it is refused.
+    async fn call(
+        &self,
+        service: &Arc<dyn Service>,
+        name: &str,
+        input: serde_json::Value,
+    ) -> Option<serde_json::Value> {
+        let definition = service.definition();
+        let operation = definition.operations.iter().find(|o| o.name == name).expect("is built");
         let node = Protocol::Json.read(operation, input.to_string().as_bytes()).expect("reads");
         let context = RequestContext {
             account: self.account.clone(),
@@ -299,11 +330,9 @@ impl TestRegion {
             time: Environment::real().now(),
             extensions: aws_wire::Extensions::new(),
         };
-        let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
+        let answer = service.call(operation, &context, node).await.ok()?;
         let body = Protocol::Json.write(definition, operation, &*answer, "r").body;
-        let value: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
-        let events = value["events"].as_array().expect("has events").iter();
-        events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+        Some(serde_json::from_slice(&body).expect("is JSON"))
     }
 
     /// Makes a role that trusts a service and has one policy.

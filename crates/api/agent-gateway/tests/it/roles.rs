@@ -1,7 +1,7 @@
 //! Credentials of roles on their way from the region to a task, and their renewal.
 
 use crate::region::{TestRegion, container, logged, sandbox};
-use resources::ecs::{StopCode, TaskStatus};
+use resources::ecs::{ContainerDefinition, SecretSource, StopCode, TaskStatus};
 use resources::iam::Role;
 use serde_json::Value;
 use std::time::Duration;
@@ -122,24 +122,15 @@ async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
     let path = path(&region, &key).expect("is set");
     let before = get(&region, &key, &path).await.1;
     region.kill_agent().await;
-    let mut files = 0;
-    let mut left = vec![region.agent_files()];
-    while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(folder).expect("lists") {
-            let entry = entry.expect("lists").path();
-            if entry.is_dir() {
-                left.push(entry);
-                continue;
-            }
-            files += 1;
-            let text = String::from_utf8_lossy(&std::fs::read(&entry).expect("reads")).into_owned();
-            for part in ["AccessKeyId", "SecretAccessKey", "Token"] {
-                let secret = before[part].as_str().expect("is there");
-                assert!(!text.contains(secret), "{} holds the {part}", entry.display());
-            }
+    let files = files_below(&region.agent_files());
+    for entry in &files {
+        let text = String::from_utf8_lossy(&std::fs::read(entry).expect("reads")).into_owned();
+        for part in ["AccessKeyId", "SecretAccessKey", "Token"] {
+            let secret = before[part].as_str().expect("is there");
+            assert!(!text.contains(secret), "{} holds the {part}", entry.display());
         }
     }
-    assert!(files >= 3, "the agent keeps its state");
+    assert!(files.len() >= 3, "the agent keeps its state");
 
     region.start_agent();
     let after = region
@@ -220,4 +211,75 @@ async fn a_role_that_goes_while_its_task_runs_does_not_stop_it() {
     assert_eq!(get(&region, &key, &path).await.1["RoleArn"], first["RoleArn"]);
     assert_eq!(region.task(&key).await.last_status, TaskStatus::Running);
     region.end().await;
+}
+
+#[tokio::test]
+async fn secrets_are_fetched_as_the_execution_role_and_kept_off_the_disk() {
+    let region = TestRegion::with_agent().await;
+    let secret = region.make_secret("prod/db", r#"{"user":"nemo","password":"twenty-thousand"}"#).await;
+    let login = region.make_secret("prod/registry", r#"{"username":"captain","password":"leagues"}"#).await;
+    let reader = region.make_role("reader", ECS_TASKS, &["secretsmanager:GetSecretValue"]).await;
+    let stranger = region.make_role("stranger", ECS_TASKS, &["secretsmanager:ListSecrets"]).await;
+    let web = |value_from: &str| ContainerDefinition {
+        secrets: vec![SecretSource { name: "VALUE".to_owned(), value_from: value_from.to_owned() }],
+        repository_credentials: Some(login.clone()),
+        environment: vec![("OTHER".to_owned(), "x".to_owned())],
+        ..container("web")
+    };
+    for (value_from, expected) in [
+        (secret.clone(), r#"{"user":"nemo","password":"twenty-thousand"}"#),
+        (format!("{secret}:user::"), "nemo"),
+        (format!("{secret}:password:AWSCURRENT:"), "twenty-thousand"),
+    ] {
+        let key = region.place_with(vec![web(&value_from)], None, Some(&reader)).await;
+        region.wait_for_status(&key, TaskStatus::Running).await;
+        let value = region.engine.variable(sandbox(&key), "web", "VALUE");
+        assert_eq!(value.as_deref(), Some(expected), "{value_from}");
+    }
+    let (_, auth) = region.engine.pulls().pop().expect("was pulled");
+    let auth = auth.expect("with a password");
+    assert_eq!((auth.username.as_str(), auth.password.as_str()), ("captain", "leagues"));
+    for entry in files_below(&region.agent_files()) {
+        let text = String::from_utf8_lossy(&std::fs::read(&entry).expect("reads")).into_owned();
+        for value in ["twenty-thousand", "leagues"] {
+            assert!(!text.contains(value), "{} holds {value}", entry.display());
+        }
+    }
+
+    let start = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval \
+                 failed: ";
+    let without_login =
+        |value_from: &str| ContainerDefinition { repository_credentials: None, ..web(value_from) };
+    for (definition, role, expected) in [
+        (
+            without_login(&secret),
+            &stranger,
+            format!(
+                "unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret \
+                 {secret} from secrets manager: AccessDeniedException: User: "
+            ),
+        ),
+        (
+            without_login(&format!("{secret}:absent::")),
+            &reader,
+            "unable to retrieve secret from asm: ".to_owned(),
+        ),
+        (
+            ContainerDefinition { secrets: vec![], ..web("") },
+            &stranger,
+            "unable to retrieve registry auth from asm: service call has been retried 1 time(s): ".to_owned(),
+        ),
+    ] {
+        let key = region.place_with(vec![definition], None, Some(role)).await;
+        let task = region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
+        let reason = task.stopped_reason.expect("has one");
+        assert!(reason.starts_with(&format!("{start}{expected}")), "{reason}");
+        assert!(!reason.contains("twenty-thousand"));
+    }
+    region.end().await;
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
+    entries.flat_map(|entry| if entry.is_dir() { files_below(&entry) } else { vec![entry] }).collect()
 }

@@ -41,13 +41,11 @@ struct Wanted {
 
 /// What two requests with one client token must have in common.
 fn fingerprint(input: &RunTaskRequest) -> String {
-    let mut text = format!("{:?}", RunTaskRequest { client_token: None, ..input.clone() });
     // The text of a request hides the environment, which belongs to it.
     let overrides =
         input.overrides.iter().flat_map(|overrides| overrides.container_overrides.iter().flatten());
-    for container in overrides {
-        text.push_str(&format!("{:?}", container.environment));
-    }
+    let hidden: Vec<_> = overrides.map(|container| &container.environment).collect();
+    let text = format!("{:?} {hidden:?}", RunTaskRequest { client_token: None, ..input.clone() });
     hex::encode(Sha256::digest(text))
 }
 
@@ -56,8 +54,7 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: RunTaskRequest,
 ) -> Result<RunTaskResponse, ServiceError> {
-    let parameters = fingerprint(&input);
-    let wanted = Wanted { parameters, ..read(input.clone())? };
+    let wanted = Wanted { parameters: fingerprint(&input), ..read(input.clone())? };
     for _ in 0..MOST_ATTEMPTS {
         match attempt(tables, context, &input, &wanted).await {
             Err(Failed::Raced) => {}

@@ -138,14 +138,6 @@ pub static IAM_CREATE_ROLE: Action = Action {
     dependent_actions: &[],
 };
 
-pub static IAM_CREATE_SAML_PROVIDER: Action = Action {
-    name: "iam:CreateSAMLProvider",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
-    dependent_actions: &[],
-};
-
 pub static IAM_CREATE_SERVICE_LINKED_ROLE: Action = Action {
     name: "iam:CreateServiceLinkedRole",
     access: AccessLevel::Write,
@@ -263,22 +255,6 @@ pub static IAM_DELETE_ROLE_POLICY: Action = Action {
     access: AccessLevel::PermissionsManagement,
     resources: &[ActionResource { kind: &IAM_TYPE_ROLE, required: true }],
     condition_keys: &["iam:PermissionsBoundary"],
-    dependent_actions: &[],
-};
-
-pub static IAM_DELETE_SAML_PROVIDER: Action = Action {
-    name: "iam:DeleteSAMLProvider",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_DELETE_SSH_PUBLIC_KEY: Action = Action {
-    name: "iam:DeleteSSHPublicKey",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
-    condition_keys: &[],
     dependent_actions: &[],
 };
 
@@ -486,22 +462,6 @@ pub static IAM_GET_ROLE_POLICY: Action = Action {
     dependent_actions: &[],
 };
 
-pub static IAM_GET_SAML_PROVIDER: Action = Action {
-    name: "iam:GetSAMLProvider",
-    access: AccessLevel::Read,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_GET_SSH_PUBLIC_KEY: Action = Action {
-    name: "iam:GetSSHPublicKey",
-    access: AccessLevel::Read,
-    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
 pub static IAM_GET_SERVICE_LINKED_ROLE_DELETION_STATUS: Action = Action {
     name: "iam:GetServiceLinkedRoleDeletionStatus",
     access: AccessLevel::Read,
@@ -686,30 +646,6 @@ pub static IAM_LIST_ROLES: Action = Action {
     dependent_actions: &[],
 };
 
-pub static IAM_LIST_SAML_PROVIDER_TAGS: Action = Action {
-    name: "iam:ListSAMLProviderTags",
-    access: AccessLevel::List,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_LIST_SAML_PROVIDERS: Action = Action {
-    name: "iam:ListSAMLProviders",
-    access: AccessLevel::List,
-    resources: &[],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_LIST_SSH_PUBLIC_KEYS: Action = Action {
-    name: "iam:ListSSHPublicKeys",
-    access: AccessLevel::List,
-    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
 pub static IAM_LIST_SIGNING_CERTIFICATES: Action = Action {
     name: "iam:ListSigningCertificates",
     access: AccessLevel::List,
@@ -866,14 +802,6 @@ pub static IAM_TAG_ROLE: Action = Action {
     dependent_actions: &[],
 };
 
-pub static IAM_TAG_SAML_PROVIDER: Action = Action {
-    name: "iam:TagSAMLProvider",
-    access: AccessLevel::Tagging,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
-    dependent_actions: &[],
-};
-
 pub static IAM_TAG_USER: Action = Action {
     name: "iam:TagUser",
     access: AccessLevel::Tagging,
@@ -910,14 +838,6 @@ pub static IAM_UNTAG_ROLE: Action = Action {
     name: "iam:UntagRole",
     access: AccessLevel::Tagging,
     resources: &[ActionResource { kind: &IAM_TYPE_ROLE, required: true }],
-    condition_keys: &["aws:TagKeys"],
-    dependent_actions: &[],
-};
-
-pub static IAM_UNTAG_SAML_PROVIDER: Action = Action {
-    name: "iam:UntagSAMLProvider",
-    access: AccessLevel::Tagging,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
     condition_keys: &["aws:TagKeys"],
     dependent_actions: &[],
 };
@@ -994,22 +914,6 @@ pub static IAM_UPDATE_ROLE_DESCRIPTION: Action = Action {
     dependent_actions: &[],
 };
 
-pub static IAM_UPDATE_SAML_PROVIDER: Action = Action {
-    name: "iam:UpdateSAMLProvider",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_SAML_PROVIDER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_UPDATE_SSH_PUBLIC_KEY: Action = Action {
-    name: "iam:UpdateSSHPublicKey",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
 pub static IAM_UPDATE_SIGNING_CERTIFICATE: Action = Action {
     name: "iam:UpdateSigningCertificate",
     access: AccessLevel::Write,
@@ -1020,14 +924,6 @@ pub static IAM_UPDATE_SIGNING_CERTIFICATE: Action = Action {
 
 pub static IAM_UPDATE_USER: Action = Action {
     name: "iam:UpdateUser",
-    access: AccessLevel::Write,
-    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
-    condition_keys: &[],
-    dependent_actions: &[],
-};
-
-pub static IAM_UPLOAD_SSH_PUBLIC_KEY: Action = Action {
-    name: "iam:UploadSSHPublicKey",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
     condition_keys: &[],
@@ -1070,12 +966,6 @@ pub static IAM_TYPE_ROLE: ResourceType = ResourceType {
     name: "role",
     arn: "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}",
     condition_keys: &["aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}"],
-};
-
-pub static IAM_TYPE_SAML_PROVIDER: ResourceType = ResourceType {
-    name: "saml-provider",
-    arn: "arn:${Partition}:iam::${Account}:saml-provider/${SamlProviderName}",
-    condition_keys: &["aws:ResourceTag/${TagKey}"],
 };
 
 pub static IAM_TYPE_USER: ResourceType = ResourceType {

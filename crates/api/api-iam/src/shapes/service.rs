@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 128] = [
+pub static OPERATIONS: [Operation; 115] = [
     Operation {
         name: "AddClientIDToOpenIDConnectProvider",
         method: "POST",
@@ -187,17 +187,6 @@ pub static OPERATIONS: [Operation; 128] = [
         signed: true,
     },
     Operation {
-        name: "CreateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::CREATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::CREATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("CreateSAMLProviderResult"),
-        actions: &[&actions::IAM_CREATE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
         name: "CreateServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -360,28 +349,6 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DELETE_ROLE_POLICY],
-        signed: true,
-    },
-    Operation {
-        name: "DeleteSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_DELETE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "DeleteSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
         signed: true,
     },
     Operation {
@@ -660,28 +627,6 @@ pub static OPERATIONS: [Operation; 128] = [
         signed: true,
     },
     Operation {
-        name: "GetSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::GET_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("GetSAMLProviderResult"),
-        actions: &[&actions::IAM_GET_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "GetSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("GetSSHPublicKeyResult"),
-        actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
         name: "GetServiceLinkedRoleDeletionStatus",
         method: "POST",
         uri: "/",
@@ -935,39 +880,6 @@ pub static OPERATIONS: [Operation; 128] = [
         signed: true,
     },
     Operation {
-        name: "ListSAMLProviderTags",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE),
-        result_wrapper: Some("ListSAMLProviderTagsResult"),
-        actions: &[&actions::IAM_LIST_SAML_PROVIDER_TAGS],
-        signed: true,
-    },
-    Operation {
-        name: "ListSAMLProviders",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SAML_PROVIDERS_REQUEST,
-        output: Some(&schema::LIST_SAML_PROVIDERS_RESPONSE),
-        result_wrapper: Some("ListSAMLProvidersResult"),
-        actions: &[&actions::IAM_LIST_SAML_PROVIDERS],
-        signed: true,
-    },
-    Operation {
-        name: "ListSSHPublicKeys",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
-        output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
-        result_wrapper: Some("ListSSHPublicKeysResult"),
-        actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
-        signed: true,
-    },
-    Operation {
         name: "ListSigningCertificates",
         method: "POST",
         uri: "/",
@@ -1177,17 +1089,6 @@ pub static OPERATIONS: [Operation; 128] = [
         signed: true,
     },
     Operation {
-        name: "TagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::TAG_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_TAG_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
         name: "TagUser",
         method: "POST",
         uri: "/",
@@ -1240,17 +1141,6 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_ROLE],
-        signed: true,
-    },
-    Operation {
-        name: "UntagSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UNTAG_SAML_PROVIDER_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_UNTAG_SAML_PROVIDER],
         signed: true,
     },
     Operation {
@@ -1353,28 +1243,6 @@ pub static OPERATIONS: [Operation; 128] = [
         signed: true,
     },
     Operation {
-        name: "UpdateSAMLProvider",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SAML_PROVIDER_REQUEST,
-        output: Some(&schema::UPDATE_SAML_PROVIDER_RESPONSE),
-        result_wrapper: Some("UpdateSAMLProviderResult"),
-        actions: &[&actions::IAM_UPDATE_SAML_PROVIDER],
-        signed: true,
-    },
-    Operation {
-        name: "UpdateSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
-        output: None,
-        result_wrapper: None,
-        actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
-        signed: true,
-    },
-    Operation {
         name: "UpdateSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1394,17 +1262,6 @@ pub static OPERATIONS: [Operation; 128] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_USER],
-        signed: true,
-    },
-    Operation {
-        name: "UploadSSHPublicKey",
-        method: "POST",
-        uri: "/",
-        status: 200,
-        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
-        output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
-        result_wrapper: Some("UploadSSHPublicKeyResult"),
-        actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
         signed: true,
     },
     Operation {
@@ -1433,9 +1290,12 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "AcceptDelegationRequest",
         "AssociateDelegationRequest",
         "CreateDelegationRequest",
+        "CreateSAMLProvider",
         "CreateServiceSpecificCredential",
         "CreateVirtualMFADevice",
         "DeactivateMFADevice",
+        "DeleteSAMLProvider",
+        "DeleteSSHPublicKey",
         "DeleteServerCertificate",
         "DeleteServiceSpecificCredential",
         "DeleteVirtualMFADevice",
@@ -1453,6 +1313,8 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GetMFADevice",
         "GetOrganizationsAccessReport",
         "GetOutboundWebIdentityFederationInfo",
+        "GetSAMLProvider",
+        "GetSSHPublicKey",
         "GetServerCertificate",
         "GetServiceLastAccessedDetails",
         "GetServiceLastAccessedDetailsWithEntities",
@@ -1461,6 +1323,9 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListMFADevices",
         "ListOrganizationsFeatures",
         "ListPoliciesGrantingServiceAccess",
+        "ListSAMLProviderTags",
+        "ListSAMLProviders",
+        "ListSSHPublicKeys",
         "ListServerCertificateTags",
         "ListServerCertificates",
         "ListServiceSpecificCredentials",
@@ -1471,12 +1336,17 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "SendDelegationToken",
         "SetSecurityTokenServicePreferences",
         "TagMFADevice",
+        "TagSAMLProvider",
         "TagServerCertificate",
         "UntagMFADevice",
+        "UntagSAMLProvider",
         "UntagServerCertificate",
         "UpdateDelegationRequest",
+        "UpdateSAMLProvider",
+        "UpdateSSHPublicKey",
         "UpdateServerCertificate",
         "UpdateServiceSpecificCredential",
+        "UploadSSHPublicKey",
         "UploadServerCertificate",
     ],
 };
@@ -1613,13 +1483,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<CreateRoleResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateRole is not implemented."))
     }
-    async fn create_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: CreateSAMLProviderRequest,
-    ) -> Result<CreateSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateSAMLProvider is not implemented."))
-    }
     async fn create_service_linked_role(
         &self,
         _context: &RequestContext,
@@ -1724,20 +1587,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: DeleteRolePolicyRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRolePolicy is not implemented."))
-    }
-    async fn delete_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: DeleteSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSAMLProvider is not implemented."))
-    }
-    async fn delete_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: DeleteSSHPublicKeyRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSSHPublicKey is not implemented."))
     }
     async fn delete_service_linked_role(
         &self,
@@ -1914,20 +1763,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<GetRolePolicyResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRolePolicy is not implemented."))
     }
-    async fn get_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: GetSAMLProviderRequest,
-    ) -> Result<GetSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSAMLProvider is not implemented."))
-    }
-    async fn get_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: GetSSHPublicKeyRequest,
-    ) -> Result<GetSSHPublicKeyResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSSHPublicKey is not implemented."))
-    }
     async fn get_service_linked_role_deletion_status(
         &self,
         _context: &RequestContext,
@@ -2089,27 +1924,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<ListRolesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListRoles is not implemented."))
     }
-    async fn list_saml_provider_tags(
-        &self,
-        _context: &RequestContext,
-        _input: ListSAMLProviderTagsRequest,
-    ) -> Result<ListSAMLProviderTagsResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSAMLProviderTags is not implemented."))
-    }
-    async fn list_saml_providers(
-        &self,
-        _context: &RequestContext,
-        _input: ListSAMLProvidersRequest,
-    ) -> Result<ListSAMLProvidersResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSAMLProviders is not implemented."))
-    }
-    async fn list_ssh_public_keys(
-        &self,
-        _context: &RequestContext,
-        _input: ListSSHPublicKeysRequest,
-    ) -> Result<ListSSHPublicKeysResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSSHPublicKeys is not implemented."))
-    }
     async fn list_signing_certificates(
         &self,
         _context: &RequestContext,
@@ -2242,13 +2056,6 @@ pub trait Iam: Send + Sync + 'static {
     async fn tag_role(&self, _context: &RequestContext, _input: TagRoleRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagRole is not implemented."))
     }
-    async fn tag_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: TagSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagSAMLProvider is not implemented."))
-    }
     async fn tag_user(&self, _context: &RequestContext, _input: TagUserRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagUser is not implemented."))
     }
@@ -2279,13 +2086,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: UntagRoleRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagRole is not implemented."))
-    }
-    async fn untag_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: UntagSAMLProviderRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagSAMLProvider is not implemented."))
     }
     async fn untag_user(
         &self,
@@ -2350,20 +2150,6 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<UpdateRoleDescriptionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateRoleDescription is not implemented."))
     }
-    async fn update_saml_provider(
-        &self,
-        _context: &RequestContext,
-        _input: UpdateSAMLProviderRequest,
-    ) -> Result<UpdateSAMLProviderResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateSAMLProvider is not implemented."))
-    }
-    async fn update_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: UpdateSSHPublicKeyRequest,
-    ) -> Result<(), ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateSSHPublicKey is not implemented."))
-    }
     async fn update_signing_certificate(
         &self,
         _context: &RequestContext,
@@ -2377,13 +2163,6 @@ pub trait Iam: Send + Sync + 'static {
         _input: UpdateUserRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateUser is not implemented."))
-    }
-    async fn upload_ssh_public_key(
-        &self,
-        _context: &RequestContext,
-        _input: UploadSSHPublicKeyRequest,
-    ) -> Result<UploadSSHPublicKeyResponse, ServiceError> {
-        Err(ServiceError::new(&NOT_IMPLEMENTED, "UploadSSHPublicKey is not implemented."))
     }
     async fn upload_signing_certificate(
         &self,
@@ -2444,7 +2223,6 @@ impl<T: Iam> Service for Server<T> {
             "CreatePolicy" => Ok(Box::new(self.0.create_policy(context, read(input)?).await?)),
             "CreatePolicyVersion" => Ok(Box::new(self.0.create_policy_version(context, read(input)?).await?)),
             "CreateRole" => Ok(Box::new(self.0.create_role(context, read(input)?).await?)),
-            "CreateSAMLProvider" => Ok(Box::new(self.0.create_saml_provider(context, read(input)?).await?)),
             "CreateServiceLinkedRole" => {
                 Ok(Box::new(self.0.create_service_linked_role(context, read(input)?).await?))
             }
@@ -2470,8 +2248,6 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.delete_role_permissions_boundary(context, read(input)?).await?))
             }
             "DeleteRolePolicy" => Ok(Box::new(self.0.delete_role_policy(context, read(input)?).await?)),
-            "DeleteSAMLProvider" => Ok(Box::new(self.0.delete_saml_provider(context, read(input)?).await?)),
-            "DeleteSSHPublicKey" => Ok(Box::new(self.0.delete_ssh_public_key(context, read(input)?).await?)),
             "DeleteServiceLinkedRole" => {
                 Ok(Box::new(self.0.delete_service_linked_role(context, read(input)?).await?))
             }
@@ -2515,8 +2291,6 @@ impl<T: Iam> Service for Server<T> {
             "GetPolicyVersion" => Ok(Box::new(self.0.get_policy_version(context, read(input)?).await?)),
             "GetRole" => Ok(Box::new(self.0.get_role(context, read(input)?).await?)),
             "GetRolePolicy" => Ok(Box::new(self.0.get_role_policy(context, read(input)?).await?)),
-            "GetSAMLProvider" => Ok(Box::new(self.0.get_saml_provider(context, read(input)?).await?)),
-            "GetSSHPublicKey" => Ok(Box::new(self.0.get_ssh_public_key(context, read(input)?).await?)),
             "GetServiceLinkedRoleDeletionStatus" => {
                 Ok(Box::new(self.0.get_service_linked_role_deletion_status(context, read(input)?).await?))
             }
@@ -2560,11 +2334,6 @@ impl<T: Iam> Service for Server<T> {
             "ListRolePolicies" => Ok(Box::new(self.0.list_role_policies(context, read(input)?).await?)),
             "ListRoleTags" => Ok(Box::new(self.0.list_role_tags(context, read(input)?).await?)),
             "ListRoles" => Ok(Box::new(self.0.list_roles(context, read(input)?).await?)),
-            "ListSAMLProviderTags" => {
-                Ok(Box::new(self.0.list_saml_provider_tags(context, read(input)?).await?))
-            }
-            "ListSAMLProviders" => Ok(Box::new(self.0.list_saml_providers(context, read(input)?).await?)),
-            "ListSSHPublicKeys" => Ok(Box::new(self.0.list_ssh_public_keys(context, read(input)?).await?)),
             "ListSigningCertificates" => {
                 Ok(Box::new(self.0.list_signing_certificates(context, read(input)?).await?))
             }
@@ -2604,7 +2373,6 @@ impl<T: Iam> Service for Server<T> {
             }
             "TagPolicy" => Ok(Box::new(self.0.tag_policy(context, read(input)?).await?)),
             "TagRole" => Ok(Box::new(self.0.tag_role(context, read(input)?).await?)),
-            "TagSAMLProvider" => Ok(Box::new(self.0.tag_saml_provider(context, read(input)?).await?)),
             "TagUser" => Ok(Box::new(self.0.tag_user(context, read(input)?).await?)),
             "UntagInstanceProfile" => {
                 Ok(Box::new(self.0.untag_instance_profile(context, read(input)?).await?))
@@ -2614,7 +2382,6 @@ impl<T: Iam> Service for Server<T> {
             }
             "UntagPolicy" => Ok(Box::new(self.0.untag_policy(context, read(input)?).await?)),
             "UntagRole" => Ok(Box::new(self.0.untag_role(context, read(input)?).await?)),
-            "UntagSAMLProvider" => Ok(Box::new(self.0.untag_saml_provider(context, read(input)?).await?)),
             "UntagUser" => Ok(Box::new(self.0.untag_user(context, read(input)?).await?)),
             "UpdateAccessKey" => Ok(Box::new(self.0.update_access_key(context, read(input)?).await?)),
             "UpdateAccountPasswordPolicy" => {
@@ -2632,13 +2399,10 @@ impl<T: Iam> Service for Server<T> {
             "UpdateRoleDescription" => {
                 Ok(Box::new(self.0.update_role_description(context, read(input)?).await?))
             }
-            "UpdateSAMLProvider" => Ok(Box::new(self.0.update_saml_provider(context, read(input)?).await?)),
-            "UpdateSSHPublicKey" => Ok(Box::new(self.0.update_ssh_public_key(context, read(input)?).await?)),
             "UpdateSigningCertificate" => {
                 Ok(Box::new(self.0.update_signing_certificate(context, read(input)?).await?))
             }
             "UpdateUser" => Ok(Box::new(self.0.update_user(context, read(input)?).await?)),
-            "UploadSSHPublicKey" => Ok(Box::new(self.0.upload_ssh_public_key(context, read(input)?).await?)),
             "UploadSigningCertificate" => {
                 Ok(Box::new(self.0.upload_signing_certificate(context, read(input)?).await?))
             }

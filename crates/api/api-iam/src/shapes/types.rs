@@ -755,64 +755,6 @@ impl ToWire for CreateRoleResponse {
     }
 }
 
-#[derive(Clone, Default, PartialEq)]
-pub struct CreateSAMLProviderRequest {
-    pub add_private_key: Option<String>,
-    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
-    pub name: String,
-    pub saml_metadata_document: String,
-    pub tags: Option<Vec<Tag>>,
-}
-
-impl std::fmt::Debug for CreateSAMLProviderRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CreateSAMLProviderRequest")
-            .field("add_private_key", &self.add_private_key.as_ref().map(|_| "(sensitive)"))
-            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
-            .field("name", &self.name)
-            .field("saml_metadata_document", &self.saml_metadata_document)
-            .field("tags", &self.tags)
-            .finish()
-    }
-}
-
-impl ReadItem for CreateSAMLProviderRequest {}
-impl FromNode for CreateSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "AddPrivateKey" => out.add_private_key = FromNode::from_node(value)?,
-                "AssertionEncryptionMode" => out.assertion_encryption_mode = FromNode::from_node(value)?,
-                "Name" => out.name = FromNode::from_node(value)?,
-                "SAMLMetadataDocument" => out.saml_metadata_document = FromNode::from_node(value)?,
-                "Tags" => out.tags = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CreateSAMLProviderResponse {
-    pub saml_provider_arn: Option<String>,
-    pub tags: Option<Vec<Tag>>,
-}
-
-impl WriteItem for CreateSAMLProviderResponse {}
-impl ToWire for CreateSAMLProviderResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::CREATE_SAML_PROVIDER_RESPONSE_MEMBERS[0], &self.saml_provider_arn);
-        write_member(writer, &schema::CREATE_SAML_PROVIDER_RESPONSE_MEMBERS[1], &self.tags);
-        writer.end_structure();
-    }
-}
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateServiceLinkedRoleRequest {
     pub aws_service_name: String,
@@ -1160,52 +1102,6 @@ impl FromNode for DeleteRoleRequest {
             }
             match key.as_str() {
                 "RoleName" => out.role_name = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeleteSAMLProviderRequest {
-    pub saml_provider_arn: String,
-}
-
-impl ReadItem for DeleteSAMLProviderRequest {}
-impl FromNode for DeleteSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeleteSSHPublicKeyRequest {
-    pub ssh_public_key_id: String,
-    pub user_name: String,
-}
-
-impl ReadItem for DeleteSSHPublicKeyRequest {}
-impl FromNode for DeleteSSHPublicKeyRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
-                "UserName" => out.user_name = FromNode::from_node(value)?,
                 _ => {}
             }
         }
@@ -2136,94 +2032,6 @@ impl ToWire for GetRoleResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::GET_ROLE_RESPONSE_MEMBERS[0], &self.role);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetSAMLProviderRequest {
-    pub saml_provider_arn: String,
-}
-
-impl ReadItem for GetSAMLProviderRequest {}
-impl FromNode for GetSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetSAMLProviderResponse {
-    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
-    pub create_date: Option<Timestamp>,
-    pub private_key_list: Option<Vec<SAMLPrivateKey>>,
-    pub saml_metadata_document: Option<String>,
-    pub saml_provider_uuid: Option<String>,
-    pub tags: Option<Vec<Tag>>,
-    pub valid_until: Option<Timestamp>,
-}
-
-impl WriteItem for GetSAMLProviderResponse {}
-impl ToWire for GetSAMLProviderResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[0], &self.assertion_encryption_mode);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[1], &self.create_date);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[2], &self.private_key_list);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[3], &self.saml_metadata_document);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[4], &self.saml_provider_uuid);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[5], &self.tags);
-        write_member(writer, &schema::GET_SAML_PROVIDER_RESPONSE_MEMBERS[6], &self.valid_until);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetSSHPublicKeyRequest {
-    pub encoding: EncodingType,
-    pub ssh_public_key_id: String,
-    pub user_name: String,
-}
-
-impl ReadItem for GetSSHPublicKeyRequest {}
-impl FromNode for GetSSHPublicKeyRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "Encoding" => out.encoding = FromNode::from_node(value)?,
-                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
-                "UserName" => out.user_name = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GetSSHPublicKeyResponse {
-    pub ssh_public_key: Option<SSHPublicKey>,
-}
-
-impl WriteItem for GetSSHPublicKeyResponse {}
-impl ToWire for GetSSHPublicKeyResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::GET_SSH_PUBLIC_KEY_RESPONSE_MEMBERS[0], &self.ssh_public_key);
         writer.end_structure();
     }
 }
@@ -3336,119 +3144,6 @@ impl ToWire for ListRolesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSAMLProviderTagsRequest {
-    pub marker: Option<String>,
-    pub max_items: Option<i32>,
-    pub saml_provider_arn: String,
-}
-
-impl ReadItem for ListSAMLProviderTagsRequest {}
-impl FromNode for ListSAMLProviderTagsRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "Marker" => out.marker = FromNode::from_node(value)?,
-                "MaxItems" => out.max_items = FromNode::from_node(value)?,
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSAMLProviderTagsResponse {
-    pub is_truncated: Option<bool>,
-    pub marker: Option<String>,
-    pub tags: Vec<Tag>,
-}
-
-impl WriteItem for ListSAMLProviderTagsResponse {}
-impl ToWire for ListSAMLProviderTagsResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE_MEMBERS[0], &self.is_truncated);
-        write_member(writer, &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE_MEMBERS[1], &self.marker);
-        write_member(writer, &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE_MEMBERS[2], &self.tags);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSAMLProvidersRequest {}
-
-impl ReadItem for ListSAMLProvidersRequest {}
-impl FromNode for ListSAMLProvidersRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        node.into_members()?;
-        Ok(Self::default())
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSAMLProvidersResponse {
-    pub saml_provider_list: Option<Vec<SAMLProviderListEntry>>,
-}
-
-impl WriteItem for ListSAMLProvidersResponse {}
-impl ToWire for ListSAMLProvidersResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::LIST_SAML_PROVIDERS_RESPONSE_MEMBERS[0], &self.saml_provider_list);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSSHPublicKeysRequest {
-    pub marker: Option<String>,
-    pub max_items: Option<i32>,
-    pub user_name: Option<String>,
-}
-
-impl ReadItem for ListSSHPublicKeysRequest {}
-impl FromNode for ListSSHPublicKeysRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "Marker" => out.marker = FromNode::from_node(value)?,
-                "MaxItems" => out.max_items = FromNode::from_node(value)?,
-                "UserName" => out.user_name = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ListSSHPublicKeysResponse {
-    pub is_truncated: Option<bool>,
-    pub marker: Option<String>,
-    pub ssh_public_keys: Option<Vec<SSHPublicKeyMetadata>>,
-}
-
-impl WriteItem for ListSSHPublicKeysResponse {}
-impl ToWire for ListSSHPublicKeysResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[0], &self.is_truncated);
-        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[1], &self.marker);
-        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[2], &self.ssh_public_keys);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListSigningCertificatesRequest {
     pub marker: Option<String>,
     pub max_items: Option<i32>,
@@ -4448,84 +4143,6 @@ impl ToWire for RoleUsageType {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SAMLPrivateKey {
-    pub key_id: Option<String>,
-    pub timestamp: Option<Timestamp>,
-}
-
-impl WriteItem for SAMLPrivateKey {}
-impl ToWire for SAMLPrivateKey {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::SAML_PRIVATE_KEY_MEMBERS[0], &self.key_id);
-        write_member(writer, &schema::SAML_PRIVATE_KEY_MEMBERS[1], &self.timestamp);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SAMLProviderListEntry {
-    pub arn: Option<String>,
-    pub create_date: Option<Timestamp>,
-    pub valid_until: Option<Timestamp>,
-}
-
-impl WriteItem for SAMLProviderListEntry {}
-impl ToWire for SAMLProviderListEntry {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::SAML_PROVIDER_LIST_ENTRY_MEMBERS[0], &self.arn);
-        write_member(writer, &schema::SAML_PROVIDER_LIST_ENTRY_MEMBERS[1], &self.create_date);
-        write_member(writer, &schema::SAML_PROVIDER_LIST_ENTRY_MEMBERS[2], &self.valid_until);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SSHPublicKey {
-    pub fingerprint: String,
-    pub ssh_public_key_body: String,
-    pub ssh_public_key_id: String,
-    pub status: StatusType,
-    pub upload_date: Option<Timestamp>,
-    pub user_name: String,
-}
-
-impl WriteItem for SSHPublicKey {}
-impl ToWire for SSHPublicKey {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[0], &self.fingerprint);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[1], &self.ssh_public_key_body);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[2], &self.ssh_public_key_id);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[3], &self.status);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[4], &self.upload_date);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[5], &self.user_name);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SSHPublicKeyMetadata {
-    pub ssh_public_key_id: String,
-    pub status: StatusType,
-    pub upload_date: Timestamp,
-    pub user_name: String,
-}
-
-impl WriteItem for SSHPublicKeyMetadata {}
-impl ToWire for SSHPublicKeyMetadata {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[0], &self.ssh_public_key_id);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[1], &self.status);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[2], &self.upload_date);
-        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[3], &self.user_name);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SetDefaultPolicyVersionRequest {
     pub policy_arn: String,
     pub version_id: String,
@@ -4830,30 +4447,6 @@ impl FromNode for TagRoleRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TagSAMLProviderRequest {
-    pub saml_provider_arn: String,
-    pub tags: Vec<Tag>,
-}
-
-impl ReadItem for TagSAMLProviderRequest {}
-impl FromNode for TagSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
-                "Tags" => out.tags = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagUserRequest {
     pub tags: Vec<Tag>,
     pub user_name: String,
@@ -4965,30 +4558,6 @@ impl FromNode for UntagRoleRequest {
             }
             match key.as_str() {
                 "RoleName" => out.role_name = FromNode::from_node(value)?,
-                "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UntagSAMLProviderRequest {
-    pub saml_provider_arn: String,
-    pub tag_keys: Vec<String>,
-}
-
-impl ReadItem for UntagSAMLProviderRequest {}
-impl FromNode for UntagSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
                 "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
                 _ => {}
             }
@@ -5276,88 +4845,6 @@ impl ToWire for UpdateRoleResponse {
     }
 }
 
-#[derive(Clone, Default, PartialEq)]
-pub struct UpdateSAMLProviderRequest {
-    pub add_private_key: Option<String>,
-    pub assertion_encryption_mode: Option<AssertionEncryptionModeType>,
-    pub remove_private_key: Option<String>,
-    pub saml_metadata_document: Option<String>,
-    pub saml_provider_arn: String,
-}
-
-impl std::fmt::Debug for UpdateSAMLProviderRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UpdateSAMLProviderRequest")
-            .field("add_private_key", &self.add_private_key.as_ref().map(|_| "(sensitive)"))
-            .field("assertion_encryption_mode", &self.assertion_encryption_mode)
-            .field("remove_private_key", &self.remove_private_key)
-            .field("saml_metadata_document", &self.saml_metadata_document)
-            .field("saml_provider_arn", &self.saml_provider_arn)
-            .finish()
-    }
-}
-
-impl ReadItem for UpdateSAMLProviderRequest {}
-impl FromNode for UpdateSAMLProviderRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "AddPrivateKey" => out.add_private_key = FromNode::from_node(value)?,
-                "AssertionEncryptionMode" => out.assertion_encryption_mode = FromNode::from_node(value)?,
-                "RemovePrivateKey" => out.remove_private_key = FromNode::from_node(value)?,
-                "SAMLMetadataDocument" => out.saml_metadata_document = FromNode::from_node(value)?,
-                "SAMLProviderArn" => out.saml_provider_arn = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UpdateSAMLProviderResponse {
-    pub saml_provider_arn: Option<String>,
-}
-
-impl WriteItem for UpdateSAMLProviderResponse {}
-impl ToWire for UpdateSAMLProviderResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::UPDATE_SAML_PROVIDER_RESPONSE_MEMBERS[0], &self.saml_provider_arn);
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UpdateSSHPublicKeyRequest {
-    pub ssh_public_key_id: String,
-    pub status: StatusType,
-    pub user_name: String,
-}
-
-impl ReadItem for UpdateSSHPublicKeyRequest {}
-impl FromNode for UpdateSSHPublicKeyRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
-                "Status" => out.status = FromNode::from_node(value)?,
-                "UserName" => out.user_name = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateSigningCertificateRequest {
     pub certificate_id: String,
@@ -5407,44 +4894,6 @@ impl FromNode for UpdateUserRequest {
             }
         }
         Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UploadSSHPublicKeyRequest {
-    pub ssh_public_key_body: String,
-    pub user_name: String,
-}
-
-impl ReadItem for UploadSSHPublicKeyRequest {}
-impl FromNode for UploadSSHPublicKeyRequest {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        let mut out = Self::default();
-        for (key, value) in node.into_members()? {
-            if value == Node::Null {
-                continue;
-            }
-            match key.as_str() {
-                "SSHPublicKeyBody" => out.ssh_public_key_body = FromNode::from_node(value)?,
-                "UserName" => out.user_name = FromNode::from_node(value)?,
-                _ => {}
-            }
-        }
-        Ok(out)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UploadSSHPublicKeyResponse {
-    pub ssh_public_key: Option<SSHPublicKey>,
-}
-
-impl WriteItem for UploadSSHPublicKeyResponse {}
-impl ToWire for UploadSSHPublicKeyResponse {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        write_member(writer, &schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE_MEMBERS[0], &self.ssh_public_key);
-        writer.end_structure();
     }
 }
 
@@ -5543,81 +4992,6 @@ impl ToWire for UserDetail {
         write_member(writer, &schema::USER_DETAIL_MEMBERS[8], &self.user_name);
         write_member(writer, &schema::USER_DETAIL_MEMBERS[9], &self.user_policy_list);
         writer.end_structure();
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AssertionEncryptionModeType {
-    #[default]
-    Required,
-    Allowed,
-}
-
-impl AssertionEncryptionModeType {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "Required",
-            Self::Allowed => "Allowed",
-        }
-    }
-}
-
-impl std::str::FromStr for AssertionEncryptionModeType {
-    type Err = DecodeError;
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        match text {
-            "Required" => Ok(Self::Required),
-            "Allowed" => Ok(Self::Allowed),
-            other => Err(DecodeError::UnknownValue(other.to_owned())),
-        }
-    }
-}
-
-impl ReadItem for AssertionEncryptionModeType {}
-impl FromNode for AssertionEncryptionModeType {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        String::from_node(node)?.parse()
-    }
-}
-
-impl WriteItem for AssertionEncryptionModeType {}
-impl ToWire for AssertionEncryptionModeType {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.text(self.as_str());
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EncodingType {
-    #[default]
-    Ssh,
-    Pem,
-}
-
-impl EncodingType {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ssh => "SSH",
-            Self::Pem => "PEM",
-        }
-    }
-}
-
-impl std::str::FromStr for EncodingType {
-    type Err = DecodeError;
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        match text {
-            "SSH" => Ok(Self::Ssh),
-            "PEM" => Ok(Self::Pem),
-            other => Err(DecodeError::UnknownValue(other.to_owned())),
-        }
-    }
-}
-
-impl ReadItem for EncodingType {}
-impl FromNode for EncodingType {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        String::from_node(node)?.parse()
     }
 }
 

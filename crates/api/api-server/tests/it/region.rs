@@ -3,7 +3,7 @@
 use crate::probe::Probe;
 use access::{Access, Caller};
 use api_server::{ApiServer, Authenticator, Config, Limits, Listener, Running};
-use api_sts::StsService;
+use api_sts::{ProviderKeys, StsService};
 use aws_wire::sigv4::{Signer, sign};
 use encryption::KeyRing;
 use environment::{Environment, Timestamp};
@@ -42,15 +42,19 @@ impl TestRegion {
     pub(crate) async fn with(limits: Limits) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::new(tables, KeyRing::in_memory(environment.clone()));
+        let keys = ProviderKeys::new(None, environment.clone());
+        let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
         let root = Caller::root(&"123456789012".parse().expect("an account"));
         let key = access.create_key(&root).await.expect("a key");
         let region: Region = "eu-central-1".parse().expect("a region");
         let config = Config {
             region: region.clone(),
             environment: environment.clone(),
-            authenticator: Authenticator::new(access, region, environment.clone()),
-            services: vec![Arc::new(api_sts::shapes::Server(StsService)), Arc::new(Probe)],
+            authenticator: Authenticator::new(access.clone(), region, environment.clone()),
+            services: vec![
+                Arc::new(api_sts::shapes::Server(StsService::new(tables, access.clone(), keys))),
+                Arc::new(Probe),
+            ],
             handlers: vec![],
         };
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("binds");

@@ -4,6 +4,70 @@
 
 use aws_wire::{ErrorShape, Fault};
 
+pub static EXPIRED_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ExpiredTokenException",
+    query_code: Some("ExpiredTokenException"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
+    name: "IDPCommunicationErrorException",
+    query_code: Some("IDPCommunicationError"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IDP_REJECTED_CLAIM_EXCEPTION: ErrorShape = ErrorShape {
+    name: "IDPRejectedClaimException",
+    query_code: Some("IDPRejectedClaim"),
+    status: 403,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static INVALID_AUTHORIZATION_MESSAGE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidAuthorizationMessageException",
+    query_code: Some("InvalidAuthorizationMessageException"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static INVALID_IDENTITY_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidIdentityTokenException",
+    query_code: Some("InvalidIdentityToken"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorShape = ErrorShape {
+    name: "MalformedPolicyDocumentException",
+    query_code: Some("MalformedPolicyDocument"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static PACKED_POLICY_TOO_LARGE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "PackedPolicyTooLargeException",
+    query_code: Some("PackedPolicyTooLarge"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static REGION_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RegionDisabledException",
+    query_code: Some("RegionDisabledException"),
+    status: 403,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static VALIDATION_ERROR: ErrorShape = ErrorShape {
     name: "ValidationError",
     query_code: None,

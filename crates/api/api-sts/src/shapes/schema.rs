@@ -8,6 +8,536 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ASSUME_ROLE_REQUEST_MEMBERS: [Member; 12] = [
+    Member {
+        name: "DurationSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_DURATION_SECONDS_TYPE,
+    },
+    Member {
+        name: "ExternalId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXTERNAL_ID_TYPE,
+    },
+    Member {
+        name: "Policy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE,
+    },
+    Member {
+        name: "PolicyArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_DESCRIPTOR_LIST_TYPE,
+    },
+    Member {
+        name: "ProvidedContexts",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROVIDED_CONTEXTS_LIST_TYPE,
+    },
+    Member {
+        name: "RoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+    Member {
+        name: "RoleSessionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_SESSION_NAME_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "SourceIdentity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE_IDENTITY_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+    Member {
+        name: "TokenCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TOKEN_CODE_TYPE,
+    },
+    Member {
+        name: "TransitiveTagKeys",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY_LIST_TYPE,
+    },
+];
+pub static ASSUME_ROLE_REQUEST: Shape = Shape {
+    name: "AssumeRoleRequest",
+    kind: Kind::Structure { members: &ASSUME_ROLE_REQUEST_MEMBERS, union: false },
+};
+
+pub static ASSUME_ROLE_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "AssumedRoleUser",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ASSUMED_ROLE_USER,
+    },
+    Member {
+        name: "Credentials",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIALS,
+    },
+    Member {
+        name: "PackedPolicySize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NON_NEGATIVE_INTEGER_TYPE,
+    },
+    Member {
+        name: "SourceIdentity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE_IDENTITY_TYPE,
+    },
+];
+pub static ASSUME_ROLE_RESPONSE: Shape = Shape {
+    name: "AssumeRoleResponse",
+    kind: Kind::Structure { members: &ASSUME_ROLE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST_MEMBERS: [Member; 7] = [
+    Member {
+        name: "DurationSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_DURATION_SECONDS_TYPE,
+    },
+    Member {
+        name: "Policy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SESSION_POLICY_DOCUMENT_TYPE,
+    },
+    Member {
+        name: "PolicyArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_DESCRIPTOR_LIST_TYPE,
+    },
+    Member {
+        name: "ProviderId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL_TYPE,
+    },
+    Member {
+        name: "RoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+    Member {
+        name: "RoleSessionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_SESSION_NAME_TYPE,
+    },
+    Member {
+        name: "WebIdentityToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &CLIENT_TOKEN_TYPE,
+    },
+];
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST: Shape = Shape {
+    name: "AssumeRoleWithWebIdentityRequest",
+    kind: Kind::Structure { members: &ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST_MEMBERS, union: false },
+};
+
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS: [Member; 7] = [
+    Member {
+        name: "AssumedRoleUser",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ASSUMED_ROLE_USER,
+    },
+    Member {
+        name: "Audience",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUDIENCE,
+    },
+    Member {
+        name: "Credentials",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIALS,
+    },
+    Member {
+        name: "PackedPolicySize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NON_NEGATIVE_INTEGER_TYPE,
+    },
+    Member {
+        name: "Provider",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ISSUER,
+    },
+    Member {
+        name: "SourceIdentity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE_IDENTITY_TYPE,
+    },
+    Member {
+        name: "SubjectFromWebIdentityToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &WEB_IDENTITY_SUBJECT_TYPE,
+    },
+];
+pub static ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE: Shape = Shape {
+    name: "AssumeRoleWithWebIdentityResponse",
+    kind: Kind::Structure { members: &ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static ASSUMED_ROLE_USER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "Arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+    Member {
+        name: "AssumedRoleId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ASSUMED_ROLE_ID_TYPE,
+    },
+];
+pub static ASSUMED_ROLE_USER: Shape = Shape {
+    name: "AssumedRoleUser",
+    kind: Kind::Structure { members: &ASSUMED_ROLE_USER_MEMBERS, union: false },
+};
+
+pub static AUDIENCE: Shape =
+    Shape { name: "Audience", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static CREDENTIALS_MEMBERS: [Member; 4] = [
+    Member {
+        name: "AccessKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCESS_KEY_ID_TYPE,
+    },
+    Member {
+        name: "Expiration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "SecretAccessKey",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &ACCESS_KEY_SECRET_TYPE,
+    },
+    Member {
+        name: "SessionToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TOKEN_TYPE,
+    },
+];
+pub static CREDENTIALS: Shape =
+    Shape { name: "Credentials", kind: Kind::Structure { members: &CREDENTIALS_MEMBERS, union: false } };
+
+pub static DECODE_AUTHORIZATION_MESSAGE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "EncodedMessage",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ENCODED_MESSAGE_TYPE,
+}];
+pub static DECODE_AUTHORIZATION_MESSAGE_REQUEST: Shape = Shape {
+    name: "DecodeAuthorizationMessageRequest",
+    kind: Kind::Structure { members: &DECODE_AUTHORIZATION_MESSAGE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DECODE_AUTHORIZATION_MESSAGE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "DecodedMessage",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DECODED_MESSAGE_TYPE,
+}];
+pub static DECODE_AUTHORIZATION_MESSAGE_RESPONSE: Shape = Shape {
+    name: "DecodeAuthorizationMessageResponse",
+    kind: Kind::Structure { members: &DECODE_AUTHORIZATION_MESSAGE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static FEDERATED_USER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "Arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+    Member {
+        name: "FederatedUserId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FEDERATED_ID_TYPE,
+    },
+];
+pub static FEDERATED_USER: Shape =
+    Shape { name: "FederatedUser", kind: Kind::Structure { members: &FEDERATED_USER_MEMBERS, union: false } };
+
+pub static GET_ACCESS_KEY_INFO_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "AccessKeyId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ACCESS_KEY_ID_TYPE,
+}];
+pub static GET_ACCESS_KEY_INFO_REQUEST: Shape = Shape {
+    name: "GetAccessKeyInfoRequest",
+    kind: Kind::Structure { members: &GET_ACCESS_KEY_INFO_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_ACCESS_KEY_INFO_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "Account",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ACCOUNT_TYPE,
+}];
+pub static GET_ACCESS_KEY_INFO_RESPONSE: Shape = Shape {
+    name: "GetAccessKeyInfoResponse",
+    kind: Kind::Structure { members: &GET_ACCESS_KEY_INFO_RESPONSE_MEMBERS, union: false },
+};
+
 pub static GET_CALLER_IDENTITY_REQUEST_MEMBERS: [Member; 0] = [];
 pub static GET_CALLER_IDENTITY_REQUEST: Shape = Shape {
     name: "GetCallerIdentityRequest",
@@ -54,6 +584,262 @@ pub static GET_CALLER_IDENTITY_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &GET_CALLER_IDENTITY_RESPONSE_MEMBERS, union: false },
 };
 
+pub static GET_FEDERATION_TOKEN_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "DurationSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DURATION_SECONDS_TYPE,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+    Member {
+        name: "Policy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SESSION_POLICY_DOCUMENT_TYPE,
+    },
+    Member {
+        name: "PolicyArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_DESCRIPTOR_LIST_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static GET_FEDERATION_TOKEN_REQUEST: Shape = Shape {
+    name: "GetFederationTokenRequest",
+    kind: Kind::Structure { members: &GET_FEDERATION_TOKEN_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_FEDERATION_TOKEN_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Credentials",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIALS,
+    },
+    Member {
+        name: "FederatedUser",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FEDERATED_USER,
+    },
+    Member {
+        name: "PackedPolicySize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NON_NEGATIVE_INTEGER_TYPE,
+    },
+];
+pub static GET_FEDERATION_TOKEN_RESPONSE: Shape = Shape {
+    name: "GetFederationTokenResponse",
+    kind: Kind::Structure { members: &GET_FEDERATION_TOKEN_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_SESSION_TOKEN_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "DurationSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DURATION_SECONDS_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "TokenCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TOKEN_CODE_TYPE,
+    },
+];
+pub static GET_SESSION_TOKEN_REQUEST: Shape = Shape {
+    name: "GetSessionTokenRequest",
+    kind: Kind::Structure { members: &GET_SESSION_TOKEN_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_SESSION_TOKEN_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "Credentials",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &CREDENTIALS,
+}];
+pub static GET_SESSION_TOKEN_RESPONSE: Shape = Shape {
+    name: "GetSessionTokenResponse",
+    kind: Kind::Structure { members: &GET_SESSION_TOKEN_RESPONSE_MEMBERS, union: false },
+};
+
+pub static ISSUER: Shape =
+    Shape { name: "Issuer", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static POLICY_DESCRIPTOR_TYPE_MEMBERS: [Member; 1] = [Member {
+    name: "arn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ARN_TYPE,
+}];
+pub static POLICY_DESCRIPTOR_TYPE: Shape = Shape {
+    name: "PolicyDescriptorType",
+    kind: Kind::Structure { members: &POLICY_DESCRIPTOR_TYPE_MEMBERS, union: false },
+};
+
+pub static PROVIDED_CONTEXT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ContextAssertion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTEXT_ASSERTION_TYPE,
+    },
+    Member {
+        name: "ProviderArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+];
+pub static PROVIDED_CONTEXT: Shape = Shape {
+    name: "ProvidedContext",
+    kind: Kind::Structure { members: &PROVIDED_CONTEXT_MEMBERS, union: false },
+};
+
+pub static PROVIDED_CONTEXTS_LIST_TYPE: Shape = Shape {
+    name: "ProvidedContextsListType",
+    kind: Kind::List {
+        item: &PROVIDED_CONTEXT,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(5) },
+    },
+};
+
+pub static TAG_MEMBERS: [Member; 2] = [
+    Member {
+        name: "Key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY_TYPE,
+    },
+    Member {
+        name: "Value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_VALUE_TYPE,
+    },
+];
+pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure { members: &TAG_MEMBERS, union: false } };
+
+pub static ACCESS_KEY_ID_TYPE: Shape = Shape {
+    name: "accessKeyIdType",
+    kind: Kind::Text {
+        length: Limits { min: Some(16), max: Some(128) },
+        pattern: Some("[\\w]*"),
+        values: &[],
+    },
+};
+
+pub static ACCESS_KEY_SECRET_TYPE: Shape = Shape {
+    name: "accessKeySecretType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
 pub static ACCOUNT_TYPE: Shape =
     Shape { name: "accountType", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
@@ -68,5 +854,189 @@ pub static ARN_TYPE: Shape = Shape {
     },
 };
 
+pub static ASSUMED_ROLE_ID_TYPE: Shape = Shape {
+    name: "assumedRoleIdType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(193) },
+        pattern: Some("[\\w+=,.@:-]*"),
+        values: &[],
+    },
+};
+
+pub static CLIENT_TOKEN_TYPE: Shape = Shape {
+    name: "clientTokenType",
+    kind: Kind::Text { length: Limits { min: Some(4), max: Some(20000) }, pattern: None, values: &[] },
+};
+
+pub static CONTEXT_ASSERTION_TYPE: Shape = Shape {
+    name: "contextAssertionType",
+    kind: Kind::Text { length: Limits { min: Some(4), max: Some(2048) }, pattern: None, values: &[] },
+};
+
+pub static DATE_TYPE: Shape = Shape { name: "dateType", kind: Kind::Timestamp { format: None } };
+
+pub static DECODED_MESSAGE_TYPE: Shape = Shape {
+    name: "decodedMessageType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DURATION_SECONDS_TYPE: Shape = Shape {
+    name: "durationSecondsType",
+    kind: Kind::Integer { range: Limits { min: Some(900), max: Some(129600) } },
+};
+
+pub static ENCODED_MESSAGE_TYPE: Shape = Shape {
+    name: "encodedMessageType",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(10240) }, pattern: None, values: &[] },
+};
+
+pub static EXTERNAL_ID_TYPE: Shape = Shape {
+    name: "externalIdType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(1224) },
+        pattern: Some("[\\w+=,.@:\\/-]*"),
+        values: &[],
+    },
+};
+
+pub static FEDERATED_ID_TYPE: Shape = Shape {
+    name: "federatedIdType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(193) },
+        pattern: Some("[\\w+=,.@\\:-]*"),
+        values: &[],
+    },
+};
+
+pub static NON_NEGATIVE_INTEGER_TYPE: Shape = Shape {
+    name: "nonNegativeIntegerType",
+    kind: Kind::Integer { range: Limits { min: Some(0), max: None } },
+};
+
+pub static POLICY_DESCRIPTOR_LIST_TYPE: Shape = Shape {
+    name: "policyDescriptorListType",
+    kind: Kind::List {
+        item: &POLICY_DESCRIPTOR_TYPE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static ROLE_DURATION_SECONDS_TYPE: Shape = Shape {
+    name: "roleDurationSecondsType",
+    kind: Kind::Integer { range: Limits { min: Some(900), max: Some(43200) } },
+};
+
+pub static ROLE_SESSION_NAME_TYPE: Shape = Shape {
+    name: "roleSessionNameType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(64) },
+        pattern: Some("[\\w+=,.@-]*"),
+        values: &[],
+    },
+};
+
+pub static SERIAL_NUMBER_TYPE: Shape = Shape {
+    name: "serialNumberType",
+    kind: Kind::Text {
+        length: Limits { min: Some(9), max: Some(256) },
+        pattern: Some("[\\w+=/:,.@-]*"),
+        values: &[],
+    },
+};
+
+pub static SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape {
+    name: "sessionPolicyDocumentType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(2048) },
+        pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
+pub static SOURCE_IDENTITY_TYPE: Shape = Shape {
+    name: "sourceIdentityType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(64) },
+        pattern: Some("[\\w+=,.@-]*"),
+        values: &[],
+    },
+};
+
+pub static TAG_KEY_LIST_TYPE: Shape = Shape {
+    name: "tagKeyListType",
+    kind: Kind::List {
+        item: &TAG_KEY_TYPE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(50) },
+    },
+};
+
+pub static TAG_KEY_TYPE: Shape = Shape {
+    name: "tagKeyType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(128) },
+        pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"),
+        values: &[],
+    },
+};
+
+pub static TAG_LIST_TYPE: Shape = Shape {
+    name: "tagListType",
+    kind: Kind::List {
+        item: &TAG,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(50) },
+    },
+};
+
+pub static TAG_VALUE_TYPE: Shape = Shape {
+    name: "tagValueType",
+    kind: Kind::Text {
+        length: Limits { min: Some(0), max: Some(256) },
+        pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"),
+        values: &[],
+    },
+};
+
+pub static TOKEN_CODE_TYPE: Shape = Shape {
+    name: "tokenCodeType",
+    kind: Kind::Text { length: Limits { min: Some(6), max: Some(6) }, pattern: Some("[\\d]*"), values: &[] },
+};
+
+pub static TOKEN_TYPE: Shape =
+    Shape { name: "tokenType", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape {
+    name: "unrestrictedSessionPolicyDocumentType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: None },
+        pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
+pub static URL_TYPE: Shape = Shape {
+    name: "urlType",
+    kind: Kind::Text { length: Limits { min: Some(4), max: Some(2048) }, pattern: None, values: &[] },
+};
+
 pub static USER_ID_TYPE: Shape =
     Shape { name: "userIdType", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static USER_NAME_TYPE: Shape = Shape {
+    name: "userNameType",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(32) },
+        pattern: Some("[\\w+=,.@-]*"),
+        values: &[],
+    },
+};
+
+pub static WEB_IDENTITY_SUBJECT_TYPE: Shape = Shape {
+    name: "webIdentitySubjectType",
+    kind: Kind::Text { length: Limits { min: Some(6), max: Some(255) }, pattern: None, values: &[] },
+};

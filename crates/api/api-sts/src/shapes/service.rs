@@ -9,17 +9,85 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 1] = [Operation {
-    name: "GetCallerIdentity",
-    method: "POST",
-    uri: "/",
-    status: 200,
-    input: &schema::GET_CALLER_IDENTITY_REQUEST,
-    output: Some(&schema::GET_CALLER_IDENTITY_RESPONSE),
-    result_wrapper: Some("GetCallerIdentityResult"),
-    actions: &[&actions::STS_GET_CALLER_IDENTITY],
-    signed: true,
-}];
+pub static OPERATIONS: [Operation; 7] = [
+    Operation {
+        name: "AssumeRole",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::ASSUME_ROLE_REQUEST,
+        output: Some(&schema::ASSUME_ROLE_RESPONSE),
+        result_wrapper: Some("AssumeRoleResult"),
+        actions: &[&actions::STS_ASSUME_ROLE],
+        signed: true,
+    },
+    Operation {
+        name: "AssumeRoleWithWebIdentity",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_REQUEST,
+        output: Some(&schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE),
+        result_wrapper: Some("AssumeRoleWithWebIdentityResult"),
+        actions: &[&actions::STS_ASSUME_ROLE_WITH_WEB_IDENTITY],
+        signed: false,
+    },
+    Operation {
+        name: "DecodeAuthorizationMessage",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DECODE_AUTHORIZATION_MESSAGE_REQUEST,
+        output: Some(&schema::DECODE_AUTHORIZATION_MESSAGE_RESPONSE),
+        result_wrapper: Some("DecodeAuthorizationMessageResult"),
+        actions: &[&actions::STS_DECODE_AUTHORIZATION_MESSAGE],
+        signed: true,
+    },
+    Operation {
+        name: "GetAccessKeyInfo",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_ACCESS_KEY_INFO_REQUEST,
+        output: Some(&schema::GET_ACCESS_KEY_INFO_RESPONSE),
+        result_wrapper: Some("GetAccessKeyInfoResult"),
+        actions: &[&actions::STS_GET_ACCESS_KEY_INFO],
+        signed: true,
+    },
+    Operation {
+        name: "GetCallerIdentity",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_CALLER_IDENTITY_REQUEST,
+        output: Some(&schema::GET_CALLER_IDENTITY_RESPONSE),
+        result_wrapper: Some("GetCallerIdentityResult"),
+        actions: &[&actions::STS_GET_CALLER_IDENTITY],
+        signed: true,
+    },
+    Operation {
+        name: "GetFederationToken",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_FEDERATION_TOKEN_REQUEST,
+        output: Some(&schema::GET_FEDERATION_TOKEN_RESPONSE),
+        result_wrapper: Some("GetFederationTokenResult"),
+        actions: &[&actions::STS_GET_FEDERATION_TOKEN],
+        signed: true,
+    },
+    Operation {
+        name: "GetSessionToken",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SESSION_TOKEN_REQUEST,
+        output: Some(&schema::GET_SESSION_TOKEN_RESPONSE),
+        result_wrapper: Some("GetSessionTokenResult"),
+        actions: &[&actions::STS_GET_SESSION_TOKEN],
+        signed: true,
+    },
+];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     name: "sts",
@@ -30,18 +98,7 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     api_version: "2011-06-15",
     xml_namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     operations: &OPERATIONS,
-    unbuilt: &[
-        "AssumeRole",
-        "AssumeRoleWithSAML",
-        "AssumeRoleWithWebIdentity",
-        "AssumeRoot",
-        "DecodeAuthorizationMessage",
-        "GetAccessKeyInfo",
-        "GetDelegatedAccessToken",
-        "GetFederationToken",
-        "GetSessionToken",
-        "GetWebIdentityToken",
-    ],
+    unbuilt: &["AssumeRoleWithSAML", "AssumeRoot", "GetDelegatedAccessToken", "GetWebIdentityToken"],
 };
 
 /// Answers an operation whose handler is missing.
@@ -64,12 +121,54 @@ pub trait Sts: Send + Sync + 'static {
     ) -> Result<Vec<Permission>, ServiceError> {
         Ok(aws_wire::authorization::default_permissions(operation))
     }
+    async fn assume_role(
+        &self,
+        _context: &RequestContext,
+        _input: AssumeRoleRequest,
+    ) -> Result<AssumeRoleResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "AssumeRole is not implemented."))
+    }
+    async fn assume_role_with_web_identity(
+        &self,
+        _context: &RequestContext,
+        _input: AssumeRoleWithWebIdentityRequest,
+    ) -> Result<AssumeRoleWithWebIdentityResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "AssumeRoleWithWebIdentity is not implemented."))
+    }
+    async fn decode_authorization_message(
+        &self,
+        _context: &RequestContext,
+        _input: DecodeAuthorizationMessageRequest,
+    ) -> Result<DecodeAuthorizationMessageResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DecodeAuthorizationMessage is not implemented."))
+    }
+    async fn get_access_key_info(
+        &self,
+        _context: &RequestContext,
+        _input: GetAccessKeyInfoRequest,
+    ) -> Result<GetAccessKeyInfoResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetAccessKeyInfo is not implemented."))
+    }
     async fn get_caller_identity(
         &self,
         _context: &RequestContext,
         _input: GetCallerIdentityRequest,
     ) -> Result<GetCallerIdentityResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetCallerIdentity is not implemented."))
+    }
+    async fn get_federation_token(
+        &self,
+        _context: &RequestContext,
+        _input: GetFederationTokenRequest,
+    ) -> Result<GetFederationTokenResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetFederationToken is not implemented."))
+    }
+    async fn get_session_token(
+        &self,
+        _context: &RequestContext,
+        _input: GetSessionTokenRequest,
+    ) -> Result<GetSessionTokenResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSessionToken is not implemented."))
     }
 }
 
@@ -99,7 +198,17 @@ impl<T: Sts> Service for Server<T> {
         input: Node,
     ) -> Result<Answer, ServiceError> {
         match operation.name {
+            "AssumeRole" => Ok(Box::new(self.0.assume_role(context, read(input)?).await?)),
+            "AssumeRoleWithWebIdentity" => {
+                Ok(Box::new(self.0.assume_role_with_web_identity(context, read(input)?).await?))
+            }
+            "DecodeAuthorizationMessage" => {
+                Ok(Box::new(self.0.decode_authorization_message(context, read(input)?).await?))
+            }
+            "GetAccessKeyInfo" => Ok(Box::new(self.0.get_access_key_info(context, read(input)?).await?)),
             "GetCallerIdentity" => Ok(Box::new(self.0.get_caller_identity(context, read(input)?).await?)),
+            "GetFederationToken" => Ok(Box::new(self.0.get_federation_token(context, read(input)?).await?)),
+            "GetSessionToken" => Ok(Box::new(self.0.get_session_token(context, read(input)?).await?)),
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }
     }

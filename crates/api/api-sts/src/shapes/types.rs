@@ -11,6 +11,299 @@ use environment::Timestamp;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssumeRoleRequest {
+    pub duration_seconds: Option<i32>,
+    pub external_id: Option<String>,
+    pub policy: Option<String>,
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    pub provided_contexts: Option<Vec<ProvidedContext>>,
+    pub role_arn: String,
+    pub role_session_name: String,
+    pub serial_number: Option<String>,
+    pub source_identity: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub token_code: Option<String>,
+    pub transitive_tag_keys: Option<Vec<String>>,
+}
+
+impl ReadItem for AssumeRoleRequest {}
+impl FromNode for AssumeRoleRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DurationSeconds" => out.duration_seconds = FromNode::from_node(value)?,
+                "ExternalId" => out.external_id = FromNode::from_node(value)?,
+                "Policy" => out.policy = FromNode::from_node(value)?,
+                "PolicyArns" => out.policy_arns = FromNode::from_node(value)?,
+                "ProvidedContexts" => out.provided_contexts = FromNode::from_node(value)?,
+                "RoleArn" => out.role_arn = FromNode::from_node(value)?,
+                "RoleSessionName" => out.role_session_name = FromNode::from_node(value)?,
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "SourceIdentity" => out.source_identity = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                "TokenCode" => out.token_code = FromNode::from_node(value)?,
+                "TransitiveTagKeys" => out.transitive_tag_keys = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssumeRoleResponse {
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    pub credentials: Option<Credentials>,
+    pub packed_policy_size: Option<i32>,
+    pub source_identity: Option<String>,
+}
+
+impl WriteItem for AssumeRoleResponse {}
+impl ToWire for AssumeRoleResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ASSUME_ROLE_RESPONSE_MEMBERS[0], &self.assumed_role_user);
+        write_member(writer, &schema::ASSUME_ROLE_RESPONSE_MEMBERS[1], &self.credentials);
+        write_member(writer, &schema::ASSUME_ROLE_RESPONSE_MEMBERS[2], &self.packed_policy_size);
+        write_member(writer, &schema::ASSUME_ROLE_RESPONSE_MEMBERS[3], &self.source_identity);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct AssumeRoleWithWebIdentityRequest {
+    pub duration_seconds: Option<i32>,
+    pub policy: Option<String>,
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    pub provider_id: Option<String>,
+    pub role_arn: String,
+    pub role_session_name: String,
+    pub web_identity_token: String,
+}
+
+impl std::fmt::Debug for AssumeRoleWithWebIdentityRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssumeRoleWithWebIdentityRequest")
+            .field("duration_seconds", &self.duration_seconds)
+            .field("policy", &self.policy)
+            .field("policy_arns", &self.policy_arns)
+            .field("provider_id", &self.provider_id)
+            .field("role_arn", &self.role_arn)
+            .field("role_session_name", &self.role_session_name)
+            .field("web_identity_token", &"(sensitive)")
+            .finish()
+    }
+}
+
+impl ReadItem for AssumeRoleWithWebIdentityRequest {}
+impl FromNode for AssumeRoleWithWebIdentityRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DurationSeconds" => out.duration_seconds = FromNode::from_node(value)?,
+                "Policy" => out.policy = FromNode::from_node(value)?,
+                "PolicyArns" => out.policy_arns = FromNode::from_node(value)?,
+                "ProviderId" => out.provider_id = FromNode::from_node(value)?,
+                "RoleArn" => out.role_arn = FromNode::from_node(value)?,
+                "RoleSessionName" => out.role_session_name = FromNode::from_node(value)?,
+                "WebIdentityToken" => out.web_identity_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssumeRoleWithWebIdentityResponse {
+    pub assumed_role_user: Option<AssumedRoleUser>,
+    pub audience: Option<String>,
+    pub credentials: Option<Credentials>,
+    pub packed_policy_size: Option<i32>,
+    pub provider: Option<String>,
+    pub source_identity: Option<String>,
+    pub subject_from_web_identity_token: Option<String>,
+}
+
+impl WriteItem for AssumeRoleWithWebIdentityResponse {}
+impl ToWire for AssumeRoleWithWebIdentityResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[0],
+            &self.assumed_role_user,
+        );
+        write_member(writer, &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[1], &self.audience);
+        write_member(writer, &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[2], &self.credentials);
+        write_member(
+            writer,
+            &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[3],
+            &self.packed_policy_size,
+        );
+        write_member(writer, &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[4], &self.provider);
+        write_member(
+            writer,
+            &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[5],
+            &self.source_identity,
+        );
+        write_member(
+            writer,
+            &schema::ASSUME_ROLE_WITH_WEB_IDENTITY_RESPONSE_MEMBERS[6],
+            &self.subject_from_web_identity_token,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssumedRoleUser {
+    pub arn: String,
+    pub assumed_role_id: String,
+}
+
+impl WriteItem for AssumedRoleUser {}
+impl ToWire for AssumedRoleUser {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ASSUMED_ROLE_USER_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::ASSUMED_ROLE_USER_MEMBERS[1], &self.assumed_role_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub expiration: Timestamp,
+    pub secret_access_key: String,
+    pub session_token: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .field("expiration", &self.expiration)
+            .field("secret_access_key", &"(sensitive)")
+            .field("session_token", &self.session_token)
+            .finish()
+    }
+}
+
+impl WriteItem for Credentials {}
+impl ToWire for Credentials {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREDENTIALS_MEMBERS[0], &self.access_key_id);
+        write_member(writer, &schema::CREDENTIALS_MEMBERS[1], &self.expiration);
+        write_member(writer, &schema::CREDENTIALS_MEMBERS[2], &self.secret_access_key);
+        write_member(writer, &schema::CREDENTIALS_MEMBERS[3], &self.session_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DecodeAuthorizationMessageRequest {
+    pub encoded_message: String,
+}
+
+impl ReadItem for DecodeAuthorizationMessageRequest {}
+impl FromNode for DecodeAuthorizationMessageRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "EncodedMessage" => out.encoded_message = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DecodeAuthorizationMessageResponse {
+    pub decoded_message: Option<String>,
+}
+
+impl WriteItem for DecodeAuthorizationMessageResponse {}
+impl ToWire for DecodeAuthorizationMessageResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DECODE_AUTHORIZATION_MESSAGE_RESPONSE_MEMBERS[0],
+            &self.decoded_message,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FederatedUser {
+    pub arn: String,
+    pub federated_user_id: String,
+}
+
+impl WriteItem for FederatedUser {}
+impl ToWire for FederatedUser {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::FEDERATED_USER_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::FEDERATED_USER_MEMBERS[1], &self.federated_user_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccessKeyInfoRequest {
+    pub access_key_id: String,
+}
+
+impl ReadItem for GetAccessKeyInfoRequest {}
+impl FromNode for GetAccessKeyInfoRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AccessKeyId" => out.access_key_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccessKeyInfoResponse {
+    pub account: Option<String>,
+}
+
+impl WriteItem for GetAccessKeyInfoResponse {}
+impl ToWire for GetAccessKeyInfoResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_ACCESS_KEY_INFO_RESPONSE_MEMBERS[0], &self.account);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetCallerIdentityRequest {}
 
 impl ReadItem for GetCallerIdentityRequest {}
@@ -36,5 +329,163 @@ impl ToWire for GetCallerIdentityResponse {
         write_member(writer, &schema::GET_CALLER_IDENTITY_RESPONSE_MEMBERS[1], &self.arn);
         write_member(writer, &schema::GET_CALLER_IDENTITY_RESPONSE_MEMBERS[2], &self.user_id);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFederationTokenRequest {
+    pub duration_seconds: Option<i32>,
+    pub name: String,
+    pub policy: Option<String>,
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl ReadItem for GetFederationTokenRequest {}
+impl FromNode for GetFederationTokenRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DurationSeconds" => out.duration_seconds = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "Policy" => out.policy = FromNode::from_node(value)?,
+                "PolicyArns" => out.policy_arns = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetFederationTokenResponse {
+    pub credentials: Option<Credentials>,
+    pub federated_user: Option<FederatedUser>,
+    pub packed_policy_size: Option<i32>,
+}
+
+impl WriteItem for GetFederationTokenResponse {}
+impl ToWire for GetFederationTokenResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_FEDERATION_TOKEN_RESPONSE_MEMBERS[0], &self.credentials);
+        write_member(writer, &schema::GET_FEDERATION_TOKEN_RESPONSE_MEMBERS[1], &self.federated_user);
+        write_member(writer, &schema::GET_FEDERATION_TOKEN_RESPONSE_MEMBERS[2], &self.packed_policy_size);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSessionTokenRequest {
+    pub duration_seconds: Option<i32>,
+    pub serial_number: Option<String>,
+    pub token_code: Option<String>,
+}
+
+impl ReadItem for GetSessionTokenRequest {}
+impl FromNode for GetSessionTokenRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DurationSeconds" => out.duration_seconds = FromNode::from_node(value)?,
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "TokenCode" => out.token_code = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSessionTokenResponse {
+    pub credentials: Option<Credentials>,
+}
+
+impl WriteItem for GetSessionTokenResponse {}
+impl ToWire for GetSessionTokenResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_SESSION_TOKEN_RESPONSE_MEMBERS[0], &self.credentials);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyDescriptorType {
+    pub arn: Option<String>,
+}
+
+impl ReadItem for PolicyDescriptorType {}
+impl FromNode for PolicyDescriptorType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "arn" => out.arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProvidedContext {
+    pub context_assertion: Option<String>,
+    pub provider_arn: Option<String>,
+}
+
+impl ReadItem for ProvidedContext {}
+impl FromNode for ProvidedContext {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ContextAssertion" => out.context_assertion = FromNode::from_node(value)?,
+                "ProviderArn" => out.provider_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tag {
+    pub key: String,
+    pub value: String,
+}
+
+impl ReadItem for Tag {}
+impl FromNode for Tag {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Key" => out.key = FromNode::from_node(value)?,
+                "Value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
     }
 }

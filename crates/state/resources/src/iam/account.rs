@@ -1,6 +1,7 @@
 //! Settings of a whole account.
 
 use crate::Stored;
+use environment::Timestamp;
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 
@@ -60,5 +61,24 @@ impl Stored for AccountAlias {
 
     fn key(&self) -> String {
         self.alias.clone()
+    }
+}
+
+/// The credential report of an account, as it was last generated.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CredentialReport {
+    /// The account.
+    pub account: AccountId,
+    /// The report, as CSV.
+    pub content: String,
+    /// When it was generated.
+    pub generated_at: Timestamp,
+}
+
+impl Stored for CredentialReport {
+    const TABLE: &'static str = "iam/credential-report";
+
+    fn key(&self) -> String {
+        self.account.to_string()
     }
 }

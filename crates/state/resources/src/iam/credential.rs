@@ -1,7 +1,10 @@
 //! Credentials of users other than access keys.
 
+use super::{User, key_of};
+use crate::Stored;
 use crate::access::Secret;
 use environment::Timestamp;
+use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 
 /// A user's password, of which only a slow salted hash is kept.
@@ -18,4 +21,36 @@ pub struct LoginProfile {
     pub created_at: Timestamp,
     /// When the password was last set.
     pub changed_at: Timestamp,
+}
+
+/// A certificate a user signs SOAP requests of EC2 with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningCertificate {
+    /// Owner.
+    pub account: AccountId,
+    /// The user it belongs to.
+    pub user: String,
+    /// Its id.
+    pub id: String,
+    /// The certificate in PEM.
+    pub body: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// When it was uploaded.
+    pub uploaded_at: Timestamp,
+}
+
+impl SigningCertificate {
+    /// Prefix of the keys of a user's certificates.
+    pub fn rows_of(user: &User) -> String {
+        format!("{}/", key_of(&user.account, &user.name))
+    }
+}
+
+impl Stored for SigningCertificate {
+    const TABLE: &'static str = "iam/signing-certificate";
+
+    fn key(&self) -> String {
+        format!("{}/{}", key_of(&self.account, &self.user), self.id)
+    }
 }

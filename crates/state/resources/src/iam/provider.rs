@@ -1,6 +1,6 @@
 //! Providers of identities from outside.
 
-use super::{arn_of, key_of};
+use super::arn_of;
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -23,23 +23,6 @@ pub struct OidcProvider {
     pub created_at: Timestamp,
 }
 
-/// A SAML provider.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SamlProvider {
-    /// Owner.
-    pub account: AccountId,
-    /// Name, unique in the account.
-    pub name: String,
-    /// The provider's metadata, as XML.
-    pub metadata: String,
-    /// Unique id that AWS puts into its metadata.
-    pub uuid: String,
-    /// Tags.
-    pub tags: Vec<(String, String)>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
 impl OidcProvider {
     /// Its ARN.
     pub fn arn(&self) -> String {
@@ -52,25 +35,10 @@ impl OidcProvider {
     }
 }
 
-impl SamlProvider {
-    /// Its ARN.
-    pub fn arn(&self) -> String {
-        arn_of(&self.account, "saml-provider", "/", &self.name)
-    }
-}
-
 impl Stored for OidcProvider {
     const TABLE: &'static str = "iam/oidc-provider";
 
     fn key(&self) -> String {
         Self::key_of(&self.account, &self.url)
-    }
-}
-
-impl Stored for SamlProvider {
-    const TABLE: &'static str = "iam/saml-provider";
-
-    fn key(&self) -> String {
-        key_of(&self.account, &self.name)
     }
 }

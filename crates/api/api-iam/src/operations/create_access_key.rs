@@ -1,0 +1,65 @@
+//! CreateAccessKey: for the user named, else for the caller.
+
+use crate::IamService;
+use crate::entities::{is_root, now};
+use crate::errors::{Failure, over_quota};
+use crate::quotas::ACCESS_KEYS_PER_USER;
+use crate::retry::retrying;
+use crate::shapes::{self as wire, CreateAccessKeyRequest, CreateAccessKeyResponse, StatusType};
+use access::{Caller, new_key};
+use aws_wire::RequestContext;
+use resources::access::AccessKey;
+use resources::iam::User;
+
+pub(crate) async fn run(
+    service: &IamService,
+    context: &RequestContext,
+    input: CreateAccessKeyRequest,
+) -> Result<CreateAccessKeyResponse, Failure> {
+    let key = if input.user_name.is_none() && is_root(context) {
+        for_root(service, context).await?
+    } else {
+        retrying!(for_user(service, context, input.user_name.as_deref()))?
+    };
+    let access_key = wire::AccessKey {
+        access_key_id: key.access_key_id.clone(),
+        create_date: Some(key.created_at),
+        // The one time that the secret is shown.
+        secret_access_key: key.secret.expose().to_owned(),
+        status: StatusType::Active,
+        user_name: key.user.clone().unwrap_or_default(),
+    };
+    Ok(CreateAccessKeyResponse { access_key })
+}
+
+async fn for_user(
+    service: &IamService,
+    context: &RequestContext,
+    name: Option<&str>,
+) -> Result<AccessKey, Failure> {
+    let user = service.user_or_caller(context, name).await?;
+    if user.access_keys.len() >= ACCESS_KEYS_PER_USER {
+        return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
+    }
+    let key = AccessKey {
+        created_at: now(context),
+        user: Some(user.name.clone()),
+        ..new_key(service.environment(), &Caller::user(&user))
+    };
+    let mut owner = User::clone(&user);
+    owner.access_keys.push(key.access_key_id.clone());
+    service.tables.batch().create(&key).replace(&user, &owner).commit().await?;
+    Ok(key)
+}
+
+async fn for_root(service: &IamService, context: &RequestContext) -> Result<AccessKey, Failure> {
+    if service.root_keys(context).await?.len() >= ACCESS_KEYS_PER_USER {
+        return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
+    }
+    let key = AccessKey {
+        created_at: now(context),
+        ..new_key(service.environment(), &Caller::root(&context.account))
+    };
+    service.tables.create(key.clone()).await?;
+    Ok(key)
+}

@@ -1,0 +1,54 @@
+//! CreateRole.
+
+use crate::documents::{check_trust, size};
+use crate::entities::now;
+use crate::errors::{Failure, already_exists, over_quota, validation};
+use crate::shapes::{CreateRoleRequest, CreateRoleResponse};
+use crate::{IamService, ids, quotas, render, tags};
+use aws_wire::RequestContext;
+use resources::iam::{PrincipalPolicies, Role};
+
+/// Longest session of a role that does not say, in seconds.
+pub(super) const USUAL_SESSION: u32 = 3_600;
+
+pub(crate) async fn run(
+    service: &IamService,
+    context: &RequestContext,
+    input: CreateRoleRequest,
+) -> Result<CreateRoleResponse, Failure> {
+    let path = input.path.unwrap_or_else(|| "/".to_owned());
+    if path.starts_with("/aws-service-role/") {
+        return Err(validation(
+            "Roles in the path /aws-service-role/ are made with CreateServiceLinkedRole only.",
+        ));
+    }
+    check_trust(&input.assume_role_policy_document)?;
+    if size(&input.assume_role_policy_document) > quotas::TRUST_POLICY_SIZE {
+        return Err(over_quota("ACLSizePerRole", quotas::TRUST_POLICY_SIZE));
+    }
+    service.room_for::<Role>(&context.account, "RolesPerAccount", quotas::ROLES).await?;
+    let role = Role {
+        account: context.account.clone(),
+        name: input.role_name,
+        path,
+        id: ids::unique(service.environment(), "AROA"),
+        description: input.description,
+        trust_policy: input.assume_role_policy_document,
+        max_session_seconds: session_length(input.max_session_duration),
+        policies: PrincipalPolicies::default(),
+        boundary: None,
+        instance_profiles: Vec::new(),
+        linked_service: None,
+        tags: tags::new(input.tags)?,
+        created_at: now(context),
+    };
+    let name = role.name.clone();
+    let made = service.create_bounded(context, role, input.permissions_boundary).await?;
+    let role = made.ok_or_else(|| already_exists(format_args!("Role with name {name} already exists.")))?;
+    Ok(CreateRoleResponse { role: render::new_role(&role) })
+}
+
+/// The model bounds it from an hour to twelve.
+pub(super) fn session_length(given: Option<i32>) -> u32 {
+    given.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(USUAL_SESSION)
+}

@@ -1,0 +1,24 @@
+//! PutResourcePolicy.
+
+use crate::SecretsManagerService;
+use crate::policy;
+use crate::shapes::{PutResourcePolicyRequest, PutResourcePolicyResponse};
+use aws_wire::{RequestContext, ServiceError};
+
+pub(crate) async fn run(
+    service: &SecretsManagerService,
+    context: &RequestContext,
+    input: PutResourcePolicyRequest,
+) -> Result<PutResourcePolicyResponse, ServiceError> {
+    service.require_usable(context, &input.secret_id).await?;
+    policy::check(&input.resource_policy)?;
+    if input.block_public_policy == Some(true) {
+        policy::check_not_public(&input.resource_policy)?;
+    }
+    let changed = service.change(context, &input.secret_id, |secret| {
+        secret.policy = Some(input.resource_policy.clone());
+        Ok(())
+    });
+    let secret = changed.await?;
+    Ok(PutResourcePolicyResponse { arn: Some(secret.arn()), name: Some(secret.name.clone()) })
+}
