@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from conftest import wait_for
+from waiting import wait_for
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
 

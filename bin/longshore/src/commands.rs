@@ -4,5 +4,6 @@ pub(crate) mod configure;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod env;
+pub(crate) mod keys;
 pub(crate) mod status;
 pub(crate) mod up;

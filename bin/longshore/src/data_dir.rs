@@ -1,13 +1,18 @@
-//! What a region keeps in its data directory beside the store: the root access key, and where it listens now.
+//! What a region keeps in its data directory beside the store: its keys, the root access key, and where it listens now.
 //!
-//! Both are small TOML files; commands such as `longshore env` read them without talking to the server.
+//! The last two are small TOML files; commands such as `longshore env` read them without talking to the server.
 
 use anyhow::{Context, Result};
+use encryption::KeyRing;
+use environment::Environment;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// File of the keys under which the region seals values.
+const KEY_RING: &str = "region.keys";
 
 /// An access key as written to disk.
 #[derive(Clone, Deserialize, Serialize)]
@@ -80,6 +85,16 @@ impl DataDir {
     /// Writes an access key, readable by its owner alone.
     pub(crate) fn write_key(&self, which: KeyFile, key: &AccessKeyFile) -> Result<()> {
         write_private(&self.join(which.name()), &toml::to_string(key)?)
+    }
+
+    /// The keys under which the region seals values, made at the first start.
+    pub(crate) fn key_ring(&self, environment: Environment) -> Result<KeyRing> {
+        Ok(KeyRing::load(&self.join(KEY_RING), environment)?)
+    }
+
+    /// Whether there are such keys already.
+    pub(crate) fn has_key_ring(&self) -> bool {
+        self.join(KEY_RING).exists()
     }
 
     /// A small TOML file of the region's own.

@@ -8,7 +8,7 @@ mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{configure, demo, doctor, env, status, up};
+use commands::{configure, demo, doctor, env, keys, status, up};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +33,7 @@ enum Command {
     Configure(configure::ConfigureArgs),
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
+    Keys(keys::KeysArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
     /// What the containers of the demonstration run
@@ -70,6 +71,7 @@ fn run(command: Command) -> Result<()> {
         Command::Env(arguments) => env::run(arguments),
         Command::Configure(arguments) => configure::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Keys(arguments) => keys::run(arguments),
         Command::DemoContainer(arguments) => demo::container::run(arguments),
         Command::CheckConfig(arguments) => {
             print!("{}", toml::to_string(&arguments.resolve()?)?);

@@ -22,6 +22,7 @@ pub(crate) fn context() -> RequestContext {
         source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         host: "localhost:4566".into(),
         time: Timestamp::from_seconds(1_700_000_000),
+        extensions: aws_wire::Extensions::new(),
     }
 }
 

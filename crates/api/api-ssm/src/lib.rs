@@ -1,1 +1,73 @@
-//! x
+//! AWS Systems Manager: the Parameter Store, and nothing else of it.
+//!
+//! Every value is sealed under a key of the region before it is stored, bound to its account, parameter and version. A
+//! `SecureString` is opened only for a caller who asks for decryption; others get its sealed form. The region has no
+//! KMS: a `KeyId` is kept and shown, and the region's key ring stands in for it. Policies may say when a parameter
+//! expires; those that would send notifications are refused, for there is nobody to send them.
+
+mod errors;
+mod filters;
+mod lookup;
+mod names;
+mod operations;
+mod paging;
+mod policies;
+mod reference;
+mod render;
+pub mod shapes;
+mod tags;
+mod validate;
+
+use aws_wire::{RequestContext, ServiceError};
+use encryption::KeyRing;
+use operations as op;
+#[allow(
+    clippy::wildcard_imports,
+    reason = "the macro below names an input and an output for every operation"
+)]
+use shapes::*;
+use store::Tables;
+
+/// The service.
+pub struct SsmService {
+    pub(crate) tables: Tables,
+    pub(crate) keys: KeyRing,
+}
+
+impl SsmService {
+    /// The service over a region's tables and keys.
+    pub fn new(tables: Tables, keys: KeyRing) -> Self {
+        Self { tables, keys }
+    }
+}
+
+/// One method per operation, all alike: hand over to the operation's own file.
+macro_rules! operations {
+    ($($name:ident, $input:ident => $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl Ssm for SsmService {
+            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
+                op::$name::run(self, context, input).await
+            })*
+        }
+    };
+}
+
+operations! {
+    add_tags_to_resource, AddTagsToResourceRequest => AddTagsToResourceResult;
+    delete_parameter, DeleteParameterRequest => DeleteParameterResult;
+    delete_parameters, DeleteParametersRequest => DeleteParametersResult;
+    describe_parameters, DescribeParametersRequest => DescribeParametersResult;
+    get_parameter, GetParameterRequest => GetParameterResult;
+    get_parameter_history, GetParameterHistoryRequest => GetParameterHistoryResult;
+    get_parameters, GetParametersRequest => GetParametersResult;
+    get_parameters_by_path, GetParametersByPathRequest => GetParametersByPathResult;
+    label_parameter_version, LabelParameterVersionRequest => LabelParameterVersionResult;
+    list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResult;
+    put_parameter, PutParameterRequest => PutParameterResult;
+    remove_tags_from_resource, RemoveTagsFromResourceRequest => RemoveTagsFromResourceResult;
+    unlabel_parameter_version, UnlabelParameterVersionRequest => UnlabelParameterVersionResult;
+}
+
+#[cfg(test)]
+mod tests;

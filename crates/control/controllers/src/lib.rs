@@ -7,16 +7,21 @@
 mod feed;
 pub mod logs_retention;
 pub mod run_token;
+pub mod sealing;
+pub mod secrets_expiry;
 pub mod subnet;
 pub mod task;
 pub mod task_definition;
 
 use blob_store::BlobStore;
+use encryption::KeyRing;
 use feed::feed;
 use identifiers::AccountId;
 use logs_retention::LogsRetention;
 use reconcile::{Queue, Settings};
 use run_token::RunTokenController;
+use sealing::SealingController;
+use secrets_expiry::SecretsExpiry;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Tables;
@@ -27,6 +32,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two sweeps of what is old and in nobody's way.
 const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Time between two looks whether the region's keys changed.
+const KEYS: Duration = Duration::from_secs(5);
 
 /// What the controllers of a region need to know.
 #[derive(Clone)]
@@ -46,6 +54,19 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
         run_task_definitions(tables.clone(), shutdown.clone()),
         run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
+    );
+}
+
+/// Runs the controllers of secrets, which a region without a host needs too, until `shutdown`.
+pub async fn run_secrets(tables: Tables, keys: KeyRing, shutdown: CancellationToken) {
+    let environment = tables.environment().clone();
+    let sealing = Arc::new(SealingController::new(tables.clone(), keys));
+    let expiry = Arc::new(SecretsExpiry::new(tables));
+    let often = Settings { concurrency: 1, resync: KEYS, ..Settings::named("sealing") };
+    let seldom = Settings { concurrency: 1, resync: SWEEP, ..Settings::named("secrets_expiry") };
+    tokio::join!(
+        reconcile::run(sealing, Queue::new(), often, environment.clone(), shutdown.clone()),
+        reconcile::run(expiry, Queue::new(), seldom, environment, shutdown),
     );
 }
 

@@ -6,6 +6,7 @@
 
 mod container;
 mod exec;
+mod memory;
 mod memory_file;
 mod serve;
 

@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 20] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::BATCH_GET_SECRET_VALUE_REQUEST,
         output: Some(&schema::BATCH_GET_SECRET_VALUE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_BATCH_GET_SECRET_VALUE],
+        signed: true,
     },
     Operation {
         name: "CancelRotateSecret",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::CANCEL_ROTATE_SECRET_REQUEST,
         output: Some(&schema::CANCEL_ROTATE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_CANCEL_ROTATE_SECRET],
+        signed: true,
     },
     Operation {
         name: "CreateSecret",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::CREATE_SECRET_REQUEST,
         output: Some(&schema::CREATE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_CREATE_SECRET],
+        signed: true,
     },
     Operation {
         name: "DeleteResourcePolicy",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::DELETE_RESOURCE_POLICY_REQUEST,
         output: Some(&schema::DELETE_RESOURCE_POLICY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_DELETE_RESOURCE_POLICY],
+        signed: true,
     },
     Operation {
         name: "DeleteSecret",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::DELETE_SECRET_REQUEST,
         output: Some(&schema::DELETE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_DELETE_SECRET],
+        signed: true,
     },
     Operation {
         name: "DescribeSecret",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::DESCRIBE_SECRET_REQUEST,
         output: Some(&schema::DESCRIBE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_DESCRIBE_SECRET],
+        signed: true,
     },
     Operation {
         name: "GetRandomPassword",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::GET_RANDOM_PASSWORD_REQUEST,
         output: Some(&schema::GET_RANDOM_PASSWORD_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_GET_RANDOM_PASSWORD],
+        signed: true,
     },
     Operation {
         name: "GetResourcePolicy",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::GET_RESOURCE_POLICY_REQUEST,
         output: Some(&schema::GET_RESOURCE_POLICY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_GET_RESOURCE_POLICY],
+        signed: true,
     },
     Operation {
         name: "GetSecretValue",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::GET_SECRET_VALUE_REQUEST,
         output: Some(&schema::GET_SECRET_VALUE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_GET_SECRET_VALUE],
+        signed: true,
     },
     Operation {
         name: "ListSecretVersionIds",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::LIST_SECRET_VERSION_IDS_REQUEST,
         output: Some(&schema::LIST_SECRET_VERSION_IDS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_LIST_SECRET_VERSION_IDS],
+        signed: true,
     },
     Operation {
         name: "ListSecrets",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::LIST_SECRETS_REQUEST,
         output: Some(&schema::LIST_SECRETS_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_LIST_SECRETS],
+        signed: true,
     },
     Operation {
         name: "PutResourcePolicy",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::PUT_RESOURCE_POLICY_REQUEST,
         output: Some(&schema::PUT_RESOURCE_POLICY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_PUT_RESOURCE_POLICY],
+        signed: true,
     },
     Operation {
         name: "PutSecretValue",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::PUT_SECRET_VALUE_REQUEST,
         output: Some(&schema::PUT_SECRET_VALUE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_PUT_SECRET_VALUE],
+        signed: true,
     },
     Operation {
         name: "RestoreSecret",
@@ -135,6 +161,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::RESTORE_SECRET_REQUEST,
         output: Some(&schema::RESTORE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_RESTORE_SECRET],
+        signed: true,
     },
     Operation {
         name: "RotateSecret",
@@ -144,6 +172,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::ROTATE_SECRET_REQUEST,
         output: Some(&schema::ROTATE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_ROTATE_SECRET],
+        signed: true,
     },
     Operation {
         name: "TagResource",
@@ -153,6 +183,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::TAG_RESOURCE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_TAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UntagResource",
@@ -162,6 +194,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::UNTAG_RESOURCE_REQUEST,
         output: None,
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_UNTAG_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UpdateSecret",
@@ -171,6 +205,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::UPDATE_SECRET_REQUEST,
         output: Some(&schema::UPDATE_SECRET_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_UPDATE_SECRET],
+        signed: true,
     },
     Operation {
         name: "UpdateSecretVersionStage",
@@ -180,6 +216,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::UPDATE_SECRET_VERSION_STAGE_REQUEST,
         output: Some(&schema::UPDATE_SECRET_VERSION_STAGE_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_UPDATE_SECRET_VERSION_STAGE],
+        signed: true,
     },
     Operation {
         name: "ValidateResourcePolicy",
@@ -189,6 +227,8 @@ pub static OPERATIONS: [Operation; 20] = [
         input: &schema::VALIDATE_RESOURCE_POLICY_REQUEST,
         output: Some(&schema::VALIDATE_RESOURCE_POLICY_RESPONSE),
         result_wrapper: None,
+        actions: &[&actions::SECRETSMANAGER_VALIDATE_RESOURCE_POLICY],
+        signed: true,
     },
 ];
 
@@ -215,6 +255,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait SecretsManager: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn batch_get_secret_value(
         &self,
         _context: &RequestContext,
@@ -367,6 +416,14 @@ impl<T: SecretsManager> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::VALIDATION_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,

@@ -3,10 +3,10 @@
 //! The service: one method per built operation, and the table of operations.
 
 use super::types::*;
-use super::{errors, schema};
+use super::{actions, errors, schema};
 use aws_wire::{
-    Answer, ErrorShape, Fault, FromNode, Node, Operation, RequestContext, Service, ServiceDefinition,
-    ServiceError,
+    Answer, ErrorShape, Fault, FromNode, Node, Operation, Permission, RequestContext, Service,
+    ServiceDefinition, ServiceError,
 };
 
 pub static OPERATIONS: [Operation; 13] = [
@@ -18,6 +18,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::ADD_TAGS_TO_RESOURCE_REQUEST,
         output: Some(&schema::ADD_TAGS_TO_RESOURCE_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_ADD_TAGS_TO_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "DeleteParameter",
@@ -27,6 +29,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::DELETE_PARAMETER_REQUEST,
         output: Some(&schema::DELETE_PARAMETER_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_DELETE_PARAMETER],
+        signed: true,
     },
     Operation {
         name: "DeleteParameters",
@@ -36,6 +40,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::DELETE_PARAMETERS_REQUEST,
         output: Some(&schema::DELETE_PARAMETERS_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_DELETE_PARAMETERS],
+        signed: true,
     },
     Operation {
         name: "DescribeParameters",
@@ -45,6 +51,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::DESCRIBE_PARAMETERS_REQUEST,
         output: Some(&schema::DESCRIBE_PARAMETERS_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_DESCRIBE_PARAMETERS],
+        signed: true,
     },
     Operation {
         name: "GetParameter",
@@ -54,6 +62,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::GET_PARAMETER_REQUEST,
         output: Some(&schema::GET_PARAMETER_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_GET_PARAMETER],
+        signed: true,
     },
     Operation {
         name: "GetParameterHistory",
@@ -63,6 +73,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::GET_PARAMETER_HISTORY_REQUEST,
         output: Some(&schema::GET_PARAMETER_HISTORY_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_GET_PARAMETER_HISTORY],
+        signed: true,
     },
     Operation {
         name: "GetParameters",
@@ -72,6 +84,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::GET_PARAMETERS_REQUEST,
         output: Some(&schema::GET_PARAMETERS_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_GET_PARAMETERS],
+        signed: true,
     },
     Operation {
         name: "GetParametersByPath",
@@ -81,6 +95,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::GET_PARAMETERS_BY_PATH_REQUEST,
         output: Some(&schema::GET_PARAMETERS_BY_PATH_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_GET_PARAMETERS_BY_PATH],
+        signed: true,
     },
     Operation {
         name: "LabelParameterVersion",
@@ -90,6 +106,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::LABEL_PARAMETER_VERSION_REQUEST,
         output: Some(&schema::LABEL_PARAMETER_VERSION_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_LABEL_PARAMETER_VERSION],
+        signed: true,
     },
     Operation {
         name: "ListTagsForResource",
@@ -99,6 +117,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::LIST_TAGS_FOR_RESOURCE_REQUEST,
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "PutParameter",
@@ -108,6 +128,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::PUT_PARAMETER_REQUEST,
         output: Some(&schema::PUT_PARAMETER_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_PUT_PARAMETER],
+        signed: true,
     },
     Operation {
         name: "RemoveTagsFromResource",
@@ -117,6 +139,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::REMOVE_TAGS_FROM_RESOURCE_REQUEST,
         output: Some(&schema::REMOVE_TAGS_FROM_RESOURCE_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_REMOVE_TAGS_FROM_RESOURCE],
+        signed: true,
     },
     Operation {
         name: "UnlabelParameterVersion",
@@ -126,6 +150,8 @@ pub static OPERATIONS: [Operation; 13] = [
         input: &schema::UNLABEL_PARAMETER_VERSION_REQUEST,
         output: Some(&schema::UNLABEL_PARAMETER_VERSION_RESULT),
         result_wrapper: None,
+        actions: &[&actions::SSM_UNLABEL_PARAMETER_VERSION],
+        signed: true,
     },
 ];
 
@@ -286,6 +312,15 @@ pub static NOT_IMPLEMENTED: ErrorShape = ErrorShape {
 
 #[async_trait::async_trait]
 pub trait Ssm: Send + Sync + 'static {
+    /// What a caller must be allowed to do for an operation; by default its own action on everything.
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        _context: &RequestContext,
+        _input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        Ok(aws_wire::authorization::default_permissions(operation))
+    }
     async fn add_tags_to_resource(
         &self,
         _context: &RequestContext,
@@ -389,6 +424,14 @@ impl<T: Ssm> Service for Server<T> {
     }
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::VALIDATION_EXCEPTION
+    }
+    async fn permissions(
+        &self,
+        operation: &'static Operation,
+        context: &RequestContext,
+        input: &Node,
+    ) -> Result<Vec<Permission>, ServiceError> {
+        self.0.permissions(operation, context, input).await
     }
     async fn call(
         &self,
