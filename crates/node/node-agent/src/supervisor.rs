@@ -110,6 +110,8 @@ impl Supervisor {
         {
             if stop {
                 known.stop();
+            } else {
+                known.roles.take_payload(task);
             }
             return Ok(true);
         }
@@ -131,6 +133,7 @@ impl Supervisor {
                     keep_payload(&dir, task).await?;
                     tracing::info!(task = definition.id, family = definition.family, "task arrived");
                     let (runner, handle) = Runner::open(self.host.clone(), definition, dir).await;
+                    handle.roles.take_payload(task);
                     self.launch(runner, handle, false);
                     return Ok(true);
                 }
