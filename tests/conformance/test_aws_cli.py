@@ -56,14 +56,14 @@ def environment(region):
     return {**region.environment(), "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true", "PYTHONUNBUFFERED": "1"}
 
 
-def test_the_walk_of_the_readme(aws, region):
+def test_the_walk_of_the_readme(aws, region, tmp_path):
     name = f"walk-{uuid.uuid4().hex[:8]}"
     assert aws("ecs", "create-cluster", "--cluster-name", name)["cluster"]["status"] == "ACTIVE"
     made = aws("ecr", "create-repository", "--repository-name", name)["repository"]
     assert made["repositoryUri"].endswith(f":{region.port}/{name}")
     password = aws("ecr", "get-login-password").strip()
-    login = subprocess.run(["podman", "login", "--tls-verify=false", "-u", "AWS", "--password-stdin", "--authfile", "/dev/stdout",
-                            region.registry], input=password, capture_output=True, text=True)
+    login = subprocess.run(["podman", "login", "--tls-verify=false", "-u", "AWS", "--password-stdin", "--authfile", str(tmp_path / "auth.json"),
+                            region.registry], input=password, capture_output=True, text=True, timeout=60)
     assert login.returncode == 0, login.stderr
     Registry(region, name).push_image("v1", Cmd=["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"])
     containers = json.dumps([{"name": "app", "image": f"{region.registry}/{name}:v1"}])

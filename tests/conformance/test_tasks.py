@@ -161,7 +161,6 @@ def test_no_line_of_a_short_life_is_lost(tasks, image):
     for task in made:
         ended = tasks.wait(task, "STOPPED")
         assert tasks.exit_code(ended) == 0 and ended["containers"][0]["runtimeId"]
-        assert ended["startedAt"] <= ended["stoppedAt"]
         assert tasks.lines(task) == ["short"]
 
 
