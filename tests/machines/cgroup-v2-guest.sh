@@ -108,14 +108,6 @@ eats_memory() {
     grep -q 'OutOfMemoryError: Container killed due to memory usage' /tmp/answer && grep -q '"exitCode": *137' /tmp/answer
 }
 
-forks_without_end() {
-    # The shell ends when it cannot fork any more, at the limit of a task. What it forks waits for ever, without an exec,
-    # which would take long in emulation.
-    stopped_task 2048 'busybox mkfifo /f; i=0; while [ $i -lt 6000 ]; do read x </f & i=$((i+1)); done' >/tmp/answer
-    grep -o '"exitCode":[^,}]*\|"reason":"[^"]*"\|"stoppedReason":"[^"]*"' /tmp/answer
-    grep -q 'Essential container in task exited' /tmp/answer && ! grep -q '"exitCode": *0' /tmp/answer
-}
-
 clean_end() {
     kill -TERM $server
     wait $server || { cat /tmp/up.log; return 1; }
@@ -131,7 +123,6 @@ step demo /work/longshore demo --once
 step runtime-tests /work/runtime-tests --test-threads=1
 step up up
 step eats-memory eats_memory
-step forks-without-end forks_without_end
 step clean-end clean_end
 [ $failed = 0 ] && echo "MACHINE PASS" || echo "MACHINE FAIL"
 sync
