@@ -55,6 +55,7 @@ impl TestRegion {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access.clone(), region, environment.clone()),
+            audit: None,
             services: vec![
                 Arc::new(api_sts::shapes::Server(StsService::new(tables, access.clone(), keys))),
                 Arc::new(Probe),
