@@ -14,6 +14,8 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
+from leftovers import gone
+from waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,22 +36,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(condition, what, deadline=30.0, step=0.05):
-    """Waits until `condition()` is true and returns its value; fails with `what` after the deadline."""
-    end = time.monotonic() + deadline
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not in {deadline} s: {what}"
-        time.sleep(step)
-
-
 class Region:
     """A `longshore up` process on its own port and directory."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, data_dir=None):
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
+        self.data_dir = str(data_dir or Path(self.dir) / "data")
         self.flags = list(flags)
         self.port = free_port()
         self.process = None
@@ -70,10 +62,6 @@ class Region:
                 return (Path(self.data_dir) / "root-access-key.toml").exists()
         except OSError:
             return False
-
-    @property
-    def data_dir(self):
-        return str(Path(self.dir) / "data")
 
     @property
     def endpoint(self):
@@ -127,16 +115,11 @@ class Region:
 
     def close(self):
         """Ends every task, then the region, and removes its directory."""
-        if self.process.poll() is not None:
-            self.flags = [flag for flag in self.flags if flag != "--stop-tasks"]
-            self.start()
         self.stop()
-        command = [program(), "up", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, "--stop-tasks"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._answers, "an answer")
-        time.sleep(0.2)
-        self.process.terminate()
-        self.process.wait(timeout=60)
+        self.flags = [*(flag for flag in self.flags if flag not in ("--no-host", "--stop-tasks")), "--stop-tasks"]
+        self.start()
+        self.stop()
+        gone(self)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

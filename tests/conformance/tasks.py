@@ -2,7 +2,7 @@
 
 import uuid
 
-from conftest import wait_for
+from waiting import wait_for
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
 

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import Region, program, wait_for
+from conftest import Region, program
 from images import Registry
+from leftovers import leaves_nothing, of_tasks, shims
 from tasks import Tasks
+from waiting import wait_for
 
 
 def prepared(region):
@@ -50,23 +53,6 @@ def test_state_survives_a_kill(own_region):
     assert set(made) <= set(region.client("ecs").list_clusters()["clusterArns"])
 
 
-def descendants_named(text):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if text in command and "longshore" in command:
-            found.append((int(pid), command))
-    return found
-
-
-def leftovers(region):
-    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if region.dir in line]
-    return {"mounts": mounts, "processes": [p for p in descendants_named(region.data_dir) if "shim" in p[1]]}
-
-
 def test_nothing_is_left_after_tasks_end(own_region):
     region = own_region
     tasks, image = prepared(region)
@@ -74,9 +60,10 @@ def test_nothing_is_left_after_tasks_end(own_region):
     assert tasks.exit_code(ended) == 0
     running = tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])]))
     tasks.wait(running, "RUNNING")
-    assert leftovers(region)["processes"]
+    there = of_tasks(region)
+    assert {"shims", "processes", "mounts", "cgroups", "interfaces", "namespaces"} <= set(there), there
     tasks.stop(running)
-    wait_for(lambda: not any(leftovers(region).values()), f"clean: {leftovers(region)}", 20)
+    leaves_nothing(region)
 
 
 def test_killed_shim_ends_the_task(own_region):
@@ -84,13 +71,12 @@ def test_killed_shim_ends_the_task(own_region):
     tasks, image = prepared(region)
     task = tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])]))
     tasks.wait(task, "RUNNING")
-    shims = leftovers(region)["processes"]
-    assert shims
-    for pid, _ in shims:
-        os.kill(pid, signal.SIGKILL)
+    [(pid, _)] = shims(region)
+    os.kill(pid, signal.SIGKILL)
     stopped = tasks.wait(task, "STOPPED")
-    assert stopped["stoppedReason"]
-    wait_for(lambda: not any(leftovers(region).values()), "clean after a killed shim", 20)
+    assert "its shim" in stopped["containers"][0]["reason"], stopped
+    assert stopped["stopCode"] == "EssentialContainerExited" and stopped["stoppedReason"]
+    leaves_nothing(region)
 
 
 def test_env_status_and_a_second_server(region):
@@ -112,7 +98,28 @@ def test_stop_tasks_flag():
         task = tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])]))
         tasks.wait(task, "RUNNING")
         region.stop()
+        leaves_nothing(region, deadline=0)
+    finally:
+        region.close()
+
+
+def test_stop_tasks_removes_what_an_adopted_region_was_left():
+    region = Region("--stop-tasks")
+    try:
+        tasks, image = prepared(region)
+        task = tasks.run(tasks.register([tasks.container(image, ["sleep", "600"])]))
+        tasks.wait(task, "RUNNING")
+        region.stop(hard=True)
+        region.start()
+        tasks.wait(task, "RUNNING")
+        bridge = tomllib.loads((Path(region.data_dir) / "host.toml").read_text())["bridge"]
+        # What a race between a task's end and a kill would leave: a network and a sandbox that no task has.
+        (Path("/run/longshore/netns") / bridge / "ghost").touch()
+        (Path(region.data_dir) / "tasks" / "ghost").mkdir()
+        region.stop()
         assert not any(leftovers(region).values())
+        assert not Path("/sys/class/net", bridge).exists()
+        assert not (Path(region.data_dir) / "tasks" / "ghost").exists()
     finally:
         region.close()
 

@@ -8,9 +8,9 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import wait_for
 from images import Registry
 from tasks import NETWORK, Tasks
+from waiting import wait_for
 
 
 @pytest.fixture(scope="module")

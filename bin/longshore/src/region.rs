@@ -3,6 +3,7 @@
 mod handlers;
 mod host;
 mod keys;
+mod records;
 mod reset;
 
 use crate::client::Client;
@@ -16,8 +17,9 @@ use aws_wire::Service;
 use blob_store::BlobStore;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
-use host::{Host, HostPlan};
+use host::{Host, HostPlan, Sandboxes};
 use oci_registry::{Registry, RegistryConfig};
+use records::Records;
 use reset::ResetHandler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -40,6 +42,7 @@ pub(crate) struct Region {
     tables: Tables,
     store: Arc<EmbeddedStore>,
     logs: api_logs::LogsService,
+    records: Records,
     gateway: AgentGateway,
     server: Running,
     host: Option<Host>,
@@ -67,6 +70,7 @@ impl Region {
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
+        let records = Records::open(&settings, &tables, &blobs).await?;
         let registry = Registry::new(
             tables.clone(),
             blobs.clone(),
@@ -82,20 +86,21 @@ impl Region {
         let gateway =
             AgentGateway::new(tables.clone(), access.clone(), settings.region.clone(), hosts.clone());
         let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
-            Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
-                tables.clone(),
-                ring.clone(),
-            ))),
-            Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
                 tables.clone(),
                 access.clone(),
                 api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
             ))),
+            Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
+                tables.clone(),
+                ring.clone(),
+            ))),
+            Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
@@ -109,10 +114,13 @@ impl Region {
             region: settings.region.clone(),
             environment: environment.clone(),
             authenticator,
+            audit: Some(records.audit(settings.account.clone())),
             services,
             handlers,
         }));
         let shutdown = CancellationToken::new();
+        let interval = Duration::from_secs(settings.trail_interval.into());
+        let deliveries = records.deliver(environment.clone(), interval, shutdown.clone());
         let mut region = Self {
             dir,
             key,
@@ -124,9 +132,11 @@ impl Region {
             server,
             host: None,
             shutdown: shutdown.clone(),
+            records,
             background: vec![
                 tokio::spawn(sweep(registry, environment, shutdown.clone())),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
+                tokio::spawn(deliveries),
             ],
             settings,
         };
@@ -176,8 +186,9 @@ impl Region {
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.
     pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
         let stopped = if stop_tasks { reset::stop_tasks(&self.tables).await } else { Ok(()) };
+        let all_over = stop_tasks && stopped.is_ok();
         if let Some(host) = self.host.take() {
-            host.stop().await;
+            host.stop(if all_over { Sandboxes::BelongToNoTask } else { Sandboxes::Stay }).await;
         }
         self.shutdown.cancel();
         self.gateway.stop().await;
@@ -188,6 +199,7 @@ impl Region {
             }
         }
         self.logs.close().await;
+        self.records.close().await;
         self.store.close().await;
         stopped
     }

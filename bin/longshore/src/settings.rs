@@ -5,6 +5,7 @@ use clap::Args;
 use identifiers::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// Read when it exists and no `--config` is given.
@@ -12,6 +13,9 @@ const DEFAULT_FILE: &str = "/etc/longshore/longshore.toml";
 const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_ACCOUNT: &str = "123456789012";
+const DEFAULT_RETENTION_DAYS: u32 = 90;
+/// In seconds.
+const DEFAULT_TRAIL_INTERVAL: u32 = 300;
 
 /// Settings as given by flags and environment; what is absent comes from the file or the defaults.
 #[derive(Args, Clone, Debug, Default)]
@@ -44,6 +48,15 @@ pub(crate) struct SettingsArgs {
     /// on a loopback address only, for test suites written against mocks [default: verify]
     #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
     pub(crate) auth: Option<AuthMode>,
+    /// Days for which the record of API calls is kept [default: 90]
+    #[arg(long, env = "LONGSHORE_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
+    pub(crate) audit_retention_days: Option<NonZeroU32>,
+    /// Directory whose subdirectories stand for the buckets of CloudTrail trails [default: DATA-DIR/trails]
+    #[arg(long, env = "LONGSHORE_TRAILS_DIR", value_name = "DIR")]
+    pub(crate) trails_dir: Option<PathBuf>,
+    /// Seconds between two deliveries of CloudTrail trails [default: 300]
+    #[arg(long, env = "LONGSHORE_TRAIL_INTERVAL", value_name = "SECONDS")]
+    pub(crate) trail_interval: Option<NonZeroU32>,
 }
 
 /// Whose requests are answered.
@@ -71,6 +84,9 @@ struct File {
     #[serde(default)]
     create_repository_on_push: bool,
     auth: Option<AuthMode>,
+    audit_retention_days: Option<NonZeroU32>,
+    trails_dir: Option<PathBuf>,
+    trail_interval: Option<NonZeroU32>,
 }
 
 /// The effective settings.
@@ -86,6 +102,10 @@ pub(crate) struct Settings {
     pub(crate) no_host: bool,
     pub(crate) create_repository_on_push: bool,
     pub(crate) auth: AuthMode,
+    pub(crate) audit_retention_days: u32,
+    pub(crate) trails_dir: PathBuf,
+    /// In seconds.
+    pub(crate) trail_interval: u32,
 }
 
 impl Settings {
@@ -116,10 +136,15 @@ impl SettingsArgs {
                  listen on 127.0.0.1, or leave --auth open out"
             );
         }
+        let trails_dir = self.trails_dir.or(file.trails_dir).unwrap_or_else(|| data_dir.join("trails"));
+        let retention = self.audit_retention_days.or(file.audit_retention_days);
+        let interval = self.trail_interval.or(file.trail_interval);
         Ok(Settings {
             listen,
-            data_dir: std::path::absolute(&data_dir)
-                .with_context(|| format!("make {} absolute", data_dir.display()))?,
+            trails_dir: absolute(&trails_dir)?,
+            data_dir: absolute(&data_dir)?,
+            audit_retention_days: retention.map_or(DEFAULT_RETENTION_DAYS, NonZeroU32::get),
+            trail_interval: interval.map_or(DEFAULT_TRAIL_INTERVAL, NonZeroU32::get),
             region: match self.region.or(file.region) {
                 Some(region) => region,
                 None => DEFAULT_REGION.parse()?,
@@ -134,6 +159,10 @@ impl SettingsArgs {
             auth,
         })
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("make {} absolute", path.display()))
 }
 
 fn read_file(given: Option<&Path>) -> Result<File> {

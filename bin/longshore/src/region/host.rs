@@ -10,6 +10,7 @@ use environment::Environment;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,15 @@ pub(super) struct Address {
     pub(super) endpoint: String,
     pub(super) region: String,
     pub(super) registry_hosts: Vec<String>,
+}
+
+/// What becomes of sandboxes that are there when the host stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sandboxes {
+    /// Tasks go on in them.
+    Stay,
+    /// Every task of the region is over, so whatever race left them, they are removed.
+    BelongToNoTask,
 }
 
 /// The host at work.
@@ -102,14 +112,6 @@ impl Host {
         environment: &Environment,
     ) -> Result<Self> {
         let subnet = plan.subnet()?;
-        let network = Network::start(NetworkConfig {
-            bridge: plan.bridge.clone(),
-            subnet,
-            mtu: 0,
-            directory: PathBuf::from("/run/longshore/netns"),
-            resolvers: vec![],
-        });
-        let network = network.await.context("start the network of tasks")?;
         let images =
             Images::open(&dir.join("images"), environment.clone()).await.context("open the images")?;
         let runtime = Runtime::open(RuntimeConfig {
@@ -129,6 +131,15 @@ impl Host {
             attributes: vec![],
         };
         let registries = local_registries(&address.endpoint, &address.registry_hosts)?;
+        // Last, so that a start that fails leaves no bridge behind.
+        let network = Network::start(NetworkConfig {
+            bridge: plan.bridge.clone(),
+            subnet,
+            mtu: 0,
+            directory: PathBuf::from("/run/longshore/netns"),
+            resolvers: vec![],
+        });
+        let network = network.await.context("start the network of tasks")?;
         let engine = ContainerEngine::new(
             runtime.clone(),
             images.clone(),
@@ -153,17 +164,36 @@ impl Host {
     }
 
     /// Stops the agent. The network and the control group go too, when no task is left that needs them.
-    pub(super) async fn stop(self) {
-        self.stop.cancel();
-        for task in [self.agent, self.collector] {
+    pub(super) async fn stop(self, sandboxes: Sandboxes) {
+        let Self { network, runtime, stop, agent, collector, .. } = self;
+        stop.cancel();
+        for task in [agent, collector] {
             if task.await.is_err() {
                 tracing::error!("a part of the host ended badly");
             }
         }
-        if let Err(error) = self.network.stop().await {
+        if sandboxes == Sandboxes::BelongToNoTask {
+            remove_sandboxes(&network, &runtime).await;
+        }
+        if let Err(error) = network.stop().await {
             tracing::warn!(%error, "cannot remove the network of tasks");
         }
-        self.runtime.close();
+        runtime.close();
+    }
+}
+
+/// Removes every sandbox and network that is there, whole or not.
+async fn remove_sandboxes(network: &Network, runtime: &Runtime) {
+    let mut ids: BTreeSet<String> = runtime.list().unwrap_or_default().into_iter().collect();
+    ids.extend(network.list().await.unwrap_or_default());
+    for id in ids {
+        tracing::warn!(sandbox = id, "removing a sandbox that belongs to no task");
+        if let Err(error) = runtime.remove(&id).await {
+            tracing::error!(sandbox = id, %error, "cannot remove it");
+        }
+        if let Err(error) = network.detach(&id).await {
+            tracing::error!(sandbox = id, %error, "cannot remove its network");
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod render;
 mod retry;
 pub mod shapes;
 mod tags;
+mod trust;
 mod uses;
 
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};

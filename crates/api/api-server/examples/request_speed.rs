@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         region: region.clone(),
         environment: environment.clone(),
         authenticator: Authenticator::new(access, region, environment.clone()),
+        audit: None,
         services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables)))],
         handlers: vec![],
     };

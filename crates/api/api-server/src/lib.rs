@@ -3,6 +3,7 @@
 //! It knows services only as [`aws_wire::Service`] and other protocols only as [`HttpHandler`], so nothing here
 //! changes when a service joins. Every answer has a request id; every body, header and wait is bounded.
 
+mod audit;
 mod authenticate;
 mod authorize;
 mod body;
@@ -13,6 +14,7 @@ mod pipeline;
 mod respond;
 mod route;
 
+pub use audit::Audit;
 pub use authenticate::Authenticator;
 pub use limits::Limits;
 pub use listener::{Listener, ListenerError, Running};

@@ -1,5 +1,6 @@
 //! What happens to every request.
 
+use crate::audit::{Audit, RecordedCall, Recorder};
 use crate::authenticate::{Authenticator, NotAuthenticated};
 use crate::authorize::authorize;
 use crate::errors::{INTERNAL, MALFORMED};
@@ -47,6 +48,8 @@ pub struct Config {
     pub environment: Environment,
     /// Who may call.
     pub authenticator: Authenticator,
+    /// Records calls; `None` where nobody wants to know.
+    pub audit: Option<Audit>,
     /// AWS services.
     pub services: Vec<Arc<dyn Service>>,
     /// Other protocols, asked in order before the services.
@@ -125,7 +128,7 @@ impl ApiServer {
         if !body::is_small(&body, &self.0.limits)
             && let Err(error) = self.0.config.authenticator.known(&parts).await
         {
-            return answering.refused(error);
+            return answering.refused(error, None);
         }
         match body::read(&parts.headers, body, &self.0.limits).await {
             Ok(body) => self.aws_call(parts, body, peer.ip(), request_id).await,
@@ -143,7 +146,9 @@ impl ApiServer {
         let (parts, body) = request.into_parts();
         match self.0.config.authenticator.caller(&parts, b"", service).await {
             Ok(caller) => handler.handle(http::Request::from_parts(parts, body), Some(caller)).await,
-            Err(error) => Answering { protocol: Protocol::Json, service: None, request_id }.refused(error),
+            Err(error) => {
+                Answering { protocol: Protocol::Json, service: None, request_id }.refused(error, None)
+            }
         }
     }
 
@@ -158,30 +163,50 @@ impl ApiServer {
         let answering = Answering { protocol: route.protocol, service: Some(definition), request_id };
         let span = Span::current();
         span.record("operation", route.operation.name);
+        let mut call = self.recorded(&route, &parts, source_ip, request_id).await;
         let authenticator = &self.0.config.authenticator;
         let caller = if route.operation.signed {
             match authenticator.caller(&parts, &body, definition.signing_name).await {
                 Ok(caller) => caller,
-                Err(error) => return answering.refused(error),
+                Err(error) => return answering.refused(error, Some(&mut call)),
             }
         } else {
             Caller::anonymous()
         };
+        call.by(&caller);
         span.record("account", caller.account.as_str());
         let context = self.context(&parts, &caller, source_ip, request_id);
         let access = authenticator.access();
-        let work = AssertUnwindSafe(run(&route, &parts, &body, access, (&caller, &context))).catch_unwind();
+        let work = AssertUnwindSafe(run(&route, &parts, &body, access, (&caller, &context), &mut call))
+            .catch_unwind();
         match work.await {
             Ok(Ok(answer)) => {
+                call.answered(&*answer);
                 let written = route.protocol.write(definition, route.operation, &*answer, request_id);
                 encoded(written, request_id)
             }
-            Ok(Err(error)) => answering.error(&error),
+            Ok(Err(error)) => answering.failed(&error, Some(&mut call)),
             Err(_) => {
                 tracing::error!("an operation panicked");
-                answering.internal()
+                answering.failed(&internal(), Some(&mut call))
             }
         }
+    }
+
+    /// A call that will be recorded; waits while the log is behind the disk.
+    async fn recorded<'a>(
+        &'a self,
+        route: &'a Route<'a>,
+        parts: &'a Parts,
+        source_ip: IpAddr,
+        request_id: &'a str,
+    ) -> RecordedCall<'a> {
+        let Config { audit, region, environment, .. } = &self.0.config;
+        if let Some(audit) = audit {
+            audit.room().await;
+        }
+        let recorder = Recorder { audit: audit.as_ref(), region, environment };
+        RecordedCall::new(recorder, route, parts, source_ip, request_id)
     }
 
     fn context(&self, parts: &Parts, caller: &Caller, source_ip: IpAddr, request_id: &str) -> RequestContext {
@@ -210,12 +235,14 @@ async fn run(
     body: &[u8],
     access: &Access,
     (caller, context): (&Caller, &RequestContext),
+    call: &mut RecordedCall<'_>,
 ) -> Result<aws_wire::Answer, ServiceError> {
     let form = if route.in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
     let input = route
         .protocol
         .read(route.operation, form)
         .map_err(|error| ServiceError::new(&MALFORMED, error.to_string()))?;
+    call.asked(&input);
     validate(route.operation.input, &input).map_err(|violation| match violation {
         Violation::Constraints(text) => ServiceError::new(route.service.validation_error(), text),
         error @ Violation::Type { .. } => ServiceError::new(&MALFORMED, error.to_string()),
@@ -235,20 +262,29 @@ impl Answering<'_> {
         encoded(self.protocol.write_error(self.service, error, self.request_id), self.request_id)
     }
 
-    fn refused(&self, error: NotAuthenticated) -> Response {
+    /// Answers an error and tells the record of it.
+    fn failed(&self, error: &ServiceError, call: Option<&mut RecordedCall<'_>>) -> Response {
+        if let Some(call) = call {
+            call.failed(error);
+        }
+        self.error(error)
+    }
+
+    fn refused(&self, error: NotAuthenticated, call: Option<&mut RecordedCall<'_>>) -> Response {
         match error {
-            NotAuthenticated::Refused(error) => self.error(&error.to_service_error()),
+            NotAuthenticated::Refused(error) => self.failed(&error.to_service_error(), call),
             NotAuthenticated::Store(source) => {
                 tracing::error!(error = %source, "cannot look up an access key");
-                self.internal()
+                self.failed(&internal(), call)
             }
         }
     }
 
     fn internal(&self) -> Response {
-        self.error(&ServiceError::new(
-            &INTERNAL,
-            "The request processing has failed because of an internal error.",
-        ))
+        self.error(&internal())
     }
+}
+
+fn internal() -> ServiceError {
+    ServiceError::new(&INTERNAL, "The request processing has failed because of an internal error.")
 }

@@ -62,7 +62,7 @@ impl Pattern {
             [Token::Star] => Self::Any,
             [Token::Text(text)] => Self::Exact(text.as_str().into()),
             [Token::Text(text), Token::Star] => Self::Prefix(text.as_str().into()),
-            _ => Self::Glob(pieces(&tokens, None).unwrap_or_default().into()),
+            _ => Self::Glob(pieces(&tokens, None, usize::MAX).unwrap_or_default().into()),
         }
     }
 
@@ -76,7 +76,7 @@ impl Pattern {
             Self::Glob(pieces) => match_pieces(pieces, text),
             Self::Dynamic(dynamic) => {
                 text.starts_with(&*dynamic.prefix)
-                    && pieces(&dynamic.tokens, Some(context))
+                    && pieces(&dynamic.tokens, Some(context), text.len())
                         .is_some_and(|pieces| match_pieces(&pieces, text))
             }
         }
@@ -93,9 +93,10 @@ impl Pattern {
 }
 
 /// Cuts tokens at the stars and puts in the values of variables, in which no character is special. None when a
-/// variable has no value.
-fn pieces(tokens: &[Token], context: Option<&Context>) -> Option<Vec<Piece>> {
+/// variable has no value, or when the characters alone are longer than `limit`, the text that is to match.
+fn pieces(tokens: &[Token], context: Option<&Context>, limit: usize) -> Option<Vec<Piece>> {
     let mut pieces = vec![Piece::new()];
+    let mut left = limit;
     for token in tokens {
         let text = match token {
             Token::Star => {
@@ -106,6 +107,7 @@ fn pieces(tokens: &[Token], context: Option<&Context>) -> Option<Vec<Piece>> {
             Token::Text(text) => Some(text.as_str()),
             Token::Variable(variable) => Some(variable.resolve(context?)?),
         };
+        left = left.checked_sub(text.map_or(1, str::len))?;
         let piece = pieces.last_mut()?;
         match (text, piece.last_mut()) {
             (None, _) => piece.push(Part::One),

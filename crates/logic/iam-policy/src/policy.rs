@@ -4,6 +4,7 @@ use crate::principal_clause::PrincipalClause;
 use crate::statement::Statement;
 use crate::syntax::{Document, Version};
 use crate::{MalformedPolicy, validate};
+use std::collections::HashSet;
 
 /// No kind of policy may be longer; the quotas of IAM per kind are lower and its API's to check.
 pub(crate) const MAX_CHARACTERS: usize = 131_072;
@@ -46,13 +47,9 @@ impl Policy {
 
     /// The condition keys that conditions and policy variables ask for, as written, each once, in order.
     pub fn context_keys(&self) -> Vec<&str> {
-        let mut keys: Vec<&str> = Vec::new();
-        for key in self.statements.iter().flat_map(Statement::keys) {
-            if !keys.iter().any(|known| known.eq_ignore_ascii_case(key)) {
-                keys.push(key);
-            }
-        }
-        keys
+        let mut seen = HashSet::new();
+        let keys = self.statements.iter().flat_map(Statement::keys);
+        keys.filter(|key| seen.insert(key.to_ascii_lowercase())).collect()
     }
 
     /// The ARNs and unique ids of users, roles and sessions that `Principal` and `NotPrincipal` name, so that the

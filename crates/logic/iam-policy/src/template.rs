@@ -64,13 +64,17 @@ pub(crate) fn tokenize(text: &str, special: Special) -> Vec<Token> {
             rest = after;
             continue;
         }
-        let token = match first {
-            '*' if special.wildcards => Token::Star,
-            '?' if special.wildcards => Token::One,
-            other => Token::Text(other.to_string()),
+        let wildcard = match first {
+            '*' if special.wildcards => Some(Token::Star),
+            '?' if special.wildcards => Some(Token::One),
+            _ => None,
         };
-        push(&mut tokens, token);
-        rest = &rest[first.len_utf8()..];
+        // Text reaches to the next character that may be special.
+        let after_first = &rest[first.len_utf8()..];
+        let more = if wildcard.is_some() { Some(0) } else { after_first.find(['*', '?', '$']) };
+        let (piece, after) = rest.split_at(more.map_or(rest.len(), |more| first.len_utf8() + more));
+        push(&mut tokens, wildcard.unwrap_or_else(|| Token::Text(piece.to_owned())));
+        rest = after;
     }
     tokens
 }
@@ -87,7 +91,8 @@ fn push(tokens: &mut Vec<Token>, token: Token) {
 /// The variable or escape that a text begins with, and what follows it.
 fn variable(text: &str) -> Option<(Token, &str)> {
     let inside = text.strip_prefix("${")?;
-    let name_end = inside.find([',', '}'])?;
+    // A name ends before the next variable begins: no text is searched through twice.
+    let name_end = inside.find([',', '}', '{']).filter(|end| !inside[*end..].starts_with('{'))?;
     let name = inside[..name_end].trim();
     if inside[name_end..].starts_with('}') {
         let after = &inside[name_end + 1..];
@@ -138,6 +143,7 @@ mod tests {
             ("${a, b}", r#""${a, b}""#),
             ("${a, 'b}", r#""${a, 'b}""#),
             ("$a", r#""$a""#),
+            ("${a${b}}", r#""${a" VAR(bNone) "}""#),
             ("ü?ü", r#""ü" ONE "ü""#),
         ] {
             assert_eq!(shown(text, ALL), tokens, "{text}");
@@ -149,6 +155,16 @@ mod tests {
         let none = Special { wildcards: false, variables: false };
         assert_eq!(shown("*?${a}", none), r#""*?${a}""#);
         assert_eq!(shown("*${*}", Special { variables: true, ..none }), r#""**""#);
+    }
+
+    #[test]
+    fn hostile_texts_stay_cheap() {
+        for text in ["${", "${a", "${a,", "${a,'", "${a, ", "${a,''"] {
+            // Were every beginning of a variable searched to the end of the text, this would be quadratic.
+            let hostile = text.repeat(131_072 / text.len());
+            let tokens = tokenize(&hostile, ALL);
+            assert!(!tokens.iter().any(|token| matches!(token, Token::Variable(_))), "{text}");
+        }
     }
 
     #[test]

@@ -54,6 +54,17 @@ impl Budget {
         if before.saturating_add(bytes) > limit { Err(LayerError::TooLarge { limit }) } else { Ok(()) }
     }
 
+    /// Refuses a file whose header already says that it is too large, before any of it is written.
+    fn has_room_for(&self, bytes: u64) -> Result<(), LayerError> {
+        let limit = self.limits.unpacked_bytes;
+        let spent = self.bytes.load(Ordering::Relaxed);
+        // Some of the file may have been read, and counted, with its header.
+        if bytes > limit.saturating_sub(spent).saturating_add(CHUNK as u64) {
+            return Err(LayerError::TooLarge { limit });
+        }
+        Ok(())
+    }
+
     /// Counts entries of a layer, present or to come.
     pub(crate) fn spend_entries(&self, entries: u64) -> Result<(), LayerError> {
         let limit = self.limits.entries;
@@ -102,6 +113,8 @@ pub(crate) fn unpack(
             // The holes take no room in the archive, yet whoever reads the file gets them.
             spent.bytes.fetch_add(entry.size, Ordering::Relaxed);
             budget.spend_bytes(entry.size)?;
+        } else {
+            budget.has_room_for(entry.size)?;
         }
         if let Some(mut file) = root.place(&entry)? {
             copy_content(&mut archive, &mut file, &entry, &mut buffer)?;

@@ -13,12 +13,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Namespaces made at a time; the kernel makes them one after the other anyway.
 const PARALLEL: usize = 8;
+/// Attempts to make a directory below one that others remove.
+const DIRECTORY_ATTEMPTS: u32 = 100;
 /// Longest name of an interface.
 const MAX_INTERFACE: usize = 15;
 /// Longest id; it names a file and labels an interface.
@@ -279,11 +281,7 @@ fn check(config: &NetworkConfig) -> Result<(), NetworkError> {
 /// Bridge, forwarding and firewall. Blocking.
 fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkError> {
     let directory = config.directory.join(&config.bridge);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&directory)
-        .map_err(file("making", &directory))?;
+    make_directory(&directory)?;
     let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
     if kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?.is_some()
         && list(config)?.is_empty()
@@ -306,6 +304,18 @@ fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkErr
     kernel.set_up(index, None).map_err(netlink("switching on the bridge"))?;
     namespace::set("net/ipv4/ip_forward", "1")?;
     firewall.apply()
+}
+
+/// Makes a directory. Networks of other regions remove the one above when they find it empty, perhaps in between.
+fn make_directory(directory: &Path) -> Result<(), NetworkError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        match fs::DirBuilder::new().recursive(true).mode(0o755).create(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && attempt < DIRECTORY_ATTEMPTS => {}
+            other => return other.map_err(file("making", directory)),
+        }
+    }
 }
 
 /// Makes the namespace unless it is there; a broken one is removed first, and what a failure left behind too.
@@ -349,7 +359,7 @@ fn list(config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
     Ok(ids.into_iter().collect())
 }
 
-fn remove_note(path: &std::path::Path) -> Result<(), NetworkError> {
+fn remove_note(path: &Path) -> Result<(), NetworkError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file("removing", path)(error)),
         _ => Ok(()),

@@ -76,6 +76,12 @@ fn quota(cpu: u32) -> u64 {
     (u64::from(cpu) * CPU_PERIOD_US / 1024).max(1000)
 }
 
+/// The share of a busy machine that version 1 gives for these units, in the measure of version 2.
+fn weight(cpu: u32) -> u64 {
+    let shares = u64::from(cpu).clamp(2, 262_144);
+    1 + (shares - 2) * 9999 / 262_142
+}
+
 fn create_v1(group: &str, spec: &SandboxSpec) -> io::Result<()> {
     for folder in folders(group) {
         fs::create_dir_all(&folder)?;
@@ -136,6 +142,7 @@ fn create_v2(group: &str, spec: &SandboxSpec) -> io::Result<()> {
     }
     if let Some(cpu) = spec.cpu {
         fs::write(folder.join("cpu.max"), format!("{} {CPU_PERIOD_US}", quota(cpu)))?;
+        fs::write(folder.join("cpu.weight"), weight(cpu).to_string())?;
     }
     fs::write(folder.join("pids.max"), spec.pids.to_string())
 }
@@ -226,4 +233,18 @@ fn children(folder: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_units_become_limits_and_weights() {
+        assert_eq!([256, 1024, 4096].map(quota), [25_000, 100_000, 400_000]);
+        assert_eq!(
+            [0, 2, 256, 1024, 4096, 262_144, u32::MAX].map(weight),
+            [1, 1, 10, 39, 157, 10_000, 10_000]
+        );
+    }
 }

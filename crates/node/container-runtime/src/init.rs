@@ -8,16 +8,34 @@
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
+use std::os::fd::OwnedFd;
 
-/// Forks. Returns in the child, which goes on to become the program; the parent never returns.
-pub(crate) fn become_init() -> nix::Result<()> {
+/// Forks. Returns in the child, which goes on to become the program, or at once when it fails; the parent never
+/// returns. `report` is what exec closes: only the child keeps it, or nobody would see the exec.
+pub(crate) fn become_init(report: OwnedFd) -> (OwnedFd, nix::Result<()>) {
+    match split() {
+        Ok(Role::Program) => (report, Ok(())),
+        Ok(Role::Init { program, signals }) => {
+            drop(report);
+            std::process::exit(reap(program, &signals))
+        }
+        Err(errno) => (report, Err(errno)),
+    }
+}
+
+enum Role {
+    Program,
+    Init { program: Pid, signals: SigSet },
+}
+
+fn split() -> nix::Result<Role> {
     let all = SigSet::all();
     let before = SigSet::thread_get_mask()?;
     all.thread_block()?;
     // SAFETY: this process has one thread, so the child may use everything the parent could.
     match unsafe { fork() }? {
-        ForkResult::Child => before.thread_set_mask(),
-        ForkResult::Parent { child } => std::process::exit(reap(child, &all)),
+        ForkResult::Child => before.thread_set_mask().map(|()| Role::Program),
+        ForkResult::Parent { child } => Ok(Role::Init { program: child, signals: all }),
     }
 }
 

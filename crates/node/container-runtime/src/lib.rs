@@ -10,6 +10,7 @@
 mod cgroup;
 mod error;
 mod executor;
+mod failure;
 mod guard;
 mod init;
 mod liveness;

@@ -53,7 +53,7 @@ pub(crate) fn unmount(root: &Path) {
 }
 
 /// Opens a path as a process inside the root would, never leaving it.
-fn open_inside(root: &Path, path: &str, flags: OFlag) -> io::Result<File> {
+pub(crate) fn open_inside(root: &Path, path: &str, flags: OFlag) -> io::Result<File> {
     let dir = Dir::open(root, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)

@@ -6,6 +6,7 @@
 
 mod container;
 mod exec;
+mod memory;
 mod serve;
 
 use crate::spec::SandboxSpec;

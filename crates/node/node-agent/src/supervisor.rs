@@ -6,13 +6,15 @@ use crate::task::record::{Report, Status};
 use crate::task::{Host, Runner, TaskHandle, keep_payload, kept_payload};
 use agent_wire::acs;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Most tasks on one machine; bounds what a server can make the agent do.
 const MOST_TASKS: usize = 10_000;
+/// Tasks that are remembered after their end: far more than end while one payload is on its way.
+const MOST_OVER: usize = 10_000;
 
 /// Knows every task and owns its runner; cheap to share.
 pub(crate) struct Supervisor {
@@ -25,6 +27,28 @@ pub(crate) struct Supervisor {
 struct State {
     tasks: HashMap<String, TaskHandle>,
     runners: JoinSet<()>,
+    over: Over,
+}
+
+/// Ids of tasks that are over here, the latest last. The server has accepted the end of each, but a payload that it put
+/// together before may still arrive, and must not run the task again.
+#[derive(Default)]
+struct Over {
+    ids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Over {
+    fn note(&mut self, id: String) {
+        if self.ids.insert(id.clone()) {
+            self.order.push_back(id);
+        }
+        if self.order.len() > MOST_OVER
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
 }
 
 impl Supervisor {
@@ -77,7 +101,7 @@ impl Supervisor {
         }
     }
 
-    /// Takes on a task of a payload; a known one can only be stopped. It is on disk when this returns. False when it
+    /// Takes on a task of a payload; a known one can only be stopped, and one that is over is left alone. It is on disk when this returns. False when it
     /// cannot be read; that is reported to the server.
     pub(crate) async fn accept(&self, task: &acs::Task) -> Result<bool, DiskError> {
         let stop = task.desired_status == "STOPPED";
@@ -87,6 +111,9 @@ impl Supervisor {
             if stop {
                 known.stop();
             }
+            return Ok(true);
+        }
+        if task_id(&task.arn).is_ok_and(|id| self.state.lock().over.ids.contains(id)) {
             return Ok(true);
         }
         let report = if stop {
@@ -128,7 +155,9 @@ impl Supervisor {
         state.runners.spawn(async move {
             runner.run(resumed).await;
             if let Some(state) = shared.upgrade() {
-                state.lock().tasks.remove(&id);
+                let mut state = state.lock();
+                state.tasks.remove(&id);
+                state.over.note(id);
             }
         });
         // Those that have ended are forgotten here, so that the set does not grow.
@@ -171,5 +200,21 @@ impl Report {
             pull_stopped_at: None,
             execution_stopped_at: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_tasks_that_are_over_is_bounded() {
+        let mut over = Over::default();
+        for number in 0..MOST_OVER + 2 {
+            over.note(number.to_string());
+            over.note(number.to_string());
+        }
+        assert_eq!((over.ids.len(), over.order.len()), (MOST_OVER, MOST_OVER));
+        assert!(!over.ids.contains("1") && over.ids.contains("2"));
     }
 }

@@ -3,6 +3,8 @@
 //! A record is its length (4 bytes, little endian), the CRC-32 of its bytes, and its bytes. Appends that arrive while
 //! a sync runs share the next one. A crash can only tear the end of a segment; opening cuts it off.
 
+mod whole;
+
 use crate::blobs::blocking;
 use crate::{BlobError, BlobStore};
 use bytes::Bytes;

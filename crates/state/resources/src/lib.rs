@@ -3,6 +3,7 @@
 //! These are neither wire shapes nor agent messages; conversions are written where they are needed.
 
 pub mod access;
+pub mod cloudtrail;
 pub mod ecr;
 pub mod ecs;
 pub mod iam;

@@ -48,7 +48,7 @@ impl EmbeddedStore {
         .map_err(|error| StoreError::Backend(error.to_string()))??;
         let (disk, machine) = (opened.0, Arc::new(opened.1));
         let (commands, receiver) = mpsc::channel(QUEUE);
-        let committer = Committer::new(machine.clone(), disk, environment.clone());
+        let committer = Committer::new(machine.clone(), directory.to_owned(), disk, environment.clone());
         let thread = std::thread::Builder::new()
             .name("store-commit".to_owned())
             .spawn(move || committer.run(receiver))
@@ -166,6 +166,7 @@ impl Store for EmbeddedStore {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use committer::REOPEN;
     use environment::Timestamp;
     use store::{KeyRange, Op};
 
@@ -214,6 +215,73 @@ mod tests {
         assert_eq!(store.status().await.expect("status").keys, 1);
         let watch = store.watch(WatchRequest { range: KeyRange::prefix(""), from: Some(1) }).await;
         assert!(matches!(watch, Err(StoreError::Compacted { .. })), "history does not outlive the process");
+        store.close().await;
+    }
+
+    /// A small file system, unmounted in the end.
+    struct SmallDisk(tempfile::TempDir);
+
+    impl SmallDisk {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut mount = std::process::Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(dir.path());
+            assert!(mount.status().expect("mount runs").success(), "needs root");
+            Self(dir)
+        }
+    }
+
+    impl Drop for SmallDisk {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+        }
+    }
+
+    async fn keys(store: &EmbeddedStore) -> Vec<String> {
+        let range = store.range(RangeRequest::all(KeyRange::prefix(""))).await.expect("reads");
+        range.items.iter().map(|item| item.key.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_loses_nothing_and_is_got_over() {
+        let disk = SmallDisk::new();
+        let path = disk.0.path().join("store");
+        let (environment, simulation) = Environment::simulated(Timestamp::from_seconds(1_000), 1);
+        let store = EmbeddedStore::open(&path, environment.clone()).await.expect("opens");
+        store.transact(put("first", None)).await.expect("puts");
+        // As much as fits; the error tells when.
+        let ballast = disk.0.path().join("ballast");
+        std::fs::write(&ballast, vec![1; 8 << 20]).expect_err("is larger than the disk");
+        let large = |key: &str, size| {
+            // Of no pattern that could be compressed.
+            let mut value = vec![0; size];
+            environment.fill_random(&mut value);
+            let op = Op::Put { key: key.into(), value: value.into(), lease: None };
+            Transaction { success: vec![op], ..Transaction::default() }
+        };
+        let mut made = vec!["first".to_owned()];
+        loop {
+            let key = format!("k{:04}", made.len());
+            match store.transact(large(&key, 3_000)).await {
+                Ok(_) => made.push(key),
+                Err(StoreError::Backend(_)) => break,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!(keys(&store).await, made, "what failed is not shown");
+        simulation.advance(REOPEN);
+        assert!(store.transact(large("still full", 500_000)).await.is_err());
+        std::fs::remove_file(&ballast).expect("removes");
+        simulation.advance(REOPEN);
+        store.transact(put("there is room", None)).await.expect("puts");
+        made.push("there is room".to_owned());
+        // What was answered as failed may have happened in the end.
+        let now = keys(&store).await;
+        assert!(made.iter().all(|key| now.contains(key)), "{now:?} lacks some of {made:?}");
+        assert!(now.len() <= made.len() + 2, "{now:?}");
+        store.close().await;
+        let store = EmbeddedStore::open(&path, environment.clone()).await.expect("opens");
+        assert_eq!(keys(&store).await, now, "the disk has the same");
         store.close().await;
     }
 

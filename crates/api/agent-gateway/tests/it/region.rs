@@ -86,6 +86,7 @@ impl TestRegion {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access, region, environment.clone()),
+            audit: None,
             services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))), logs.clone()],
             handlers: vec![Arc::new(Handler(gateway.clone()))],
         });

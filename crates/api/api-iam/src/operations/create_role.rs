@@ -1,8 +1,7 @@
 //! CreateRole.
 
-use crate::documents::{check_trust, size};
 use crate::entities::now;
-use crate::errors::{Failure, already_exists, over_quota, validation};
+use crate::errors::{Failure, already_exists, validation};
 use crate::shapes::{CreateRoleRequest, CreateRoleResponse};
 use crate::{IamService, ids, quotas, render, tags};
 use aws_wire::RequestContext;
@@ -22,10 +21,7 @@ pub(crate) async fn run(
             "Roles in the path /aws-service-role/ are made with CreateServiceLinkedRole only.",
         ));
     }
-    check_trust(&input.assume_role_policy_document)?;
-    if size(&input.assume_role_policy_document) > quotas::TRUST_POLICY_SIZE {
-        return Err(over_quota("ACLSizePerRole", quotas::TRUST_POLICY_SIZE));
-    }
+    service.check_trust(context, &input.assume_role_policy_document).await?;
     service.room_for::<Role>(&context.account, "RolesPerAccount", quotas::ROLES).await?;
     let role = Role {
         account: context.account.clone(),

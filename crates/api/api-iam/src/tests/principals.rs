@@ -197,3 +197,31 @@ async fn service_linked_roles_belong_to_their_service() {
     assert_eq!(status.status, DeletionTaskStatusType::Succeeded);
     assert_eq!(code(service.get_role(&context, GetRoleRequest { role_name: name() }).await), "NoSuchEntity");
 }
+
+#[tokio::test]
+async fn trust_policies_name_principals_that_exist() {
+    let (service, context) = fixture();
+    let trusting = |principal: &str| CreateRoleRequest {
+        role_name: "worker".into(),
+        assume_role_policy_document: TRUST_EC2
+            .replace(r#""Service":"ec2.amazonaws.com""#, &format!(r#""AWS":"arn:aws:iam::{principal}""#)),
+        ..CreateRoleRequest::default()
+    };
+    for principal in ["123456789012:user/ann", "123456789012:role/worker"] {
+        assert_eq!(
+            refused(service.create_role(&context, trusting(principal)).await),
+            (
+                "MalformedPolicyDocument",
+                format!("Invalid principal in policy: \"AWS\":\"arn:aws:iam::{principal}\"")
+            )
+        );
+    }
+    user(&service, &context, "ann").await;
+    for principal in ["123456789012:user/ann", "123456789012:root", "210987654321:role/other"] {
+        service.create_role(&context, trusting(principal)).await.expect("creates");
+        service
+            .delete_role(&context, DeleteRoleRequest { role_name: "worker".into() })
+            .await
+            .expect("deletes");
+    }
+}

@@ -1,4 +1,4 @@
-//! A service made for these tests: it echoes, fails and panics, in both protocols.
+//! A service made for these tests: it echoes, fails, hangs and panics, in both protocols.
 
 use aws_wire::authorization::{AccessLevel, Action};
 use aws_wire::schema::{Kind, Limits, Location, Member, Shape};
@@ -6,6 +6,7 @@ use aws_wire::{
     Answer, ErrorShape, Fault, Node, Operation, RequestContext, Service, ServiceDefinition, ServiceError,
     ToWire, Writer, write_member,
 };
+use tokio::sync::Notify;
 
 static TEXT: Shape = Shape {
     name: "Text",
@@ -51,7 +52,8 @@ const fn operation(name: &'static str) -> Operation {
         signed: true,
     }
 }
-static OPERATIONS: [Operation; 3] = [operation("Echo"), operation("Fail"), operation("Panic")];
+static OPERATIONS: [Operation; 4] =
+    [operation("Echo"), operation("Fail"), operation("Hang"), operation("Panic")];
 static DEFINITION: ServiceDefinition = ServiceDefinition {
     name: "probe",
     signing_name: "probe",
@@ -71,6 +73,9 @@ static INVALID: ErrorShape = shape("ProbeInvalid", 400, Fault::Sender);
 static FAILED: ErrorShape = shape("ProbeFailed", 503, Fault::Receiver);
 
 pub(crate) struct Probe;
+
+/// Tells that an operation hangs.
+pub(crate) static HANGING: Notify = Notify::const_new();
 
 struct Echo(Option<String>);
 
@@ -101,6 +106,10 @@ impl Service for Probe {
         match operation.name {
             "Echo" => Ok(Box::new(Echo(input.text("text").map(str::to_owned)))),
             "Fail" => Err(ServiceError::new(&FAILED, "down")),
+            "Hang" => {
+                HANGING.notify_one();
+                std::future::pending().await
+            }
             _ => panic!("as asked"),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::probe::Probe;
 use access::{Access, Caller};
-use api_server::{ApiServer, Authenticator, Config, Limits, Listener, Running};
+use api_server::{ApiServer, Audit, Authenticator, Config, Limits, Listener, Running};
 use api_sts::{ProviderKeys, StsService};
 use aws_wire::sigv4::{Signer, sign};
 use encryption::KeyRing;
@@ -40,6 +40,10 @@ impl TestRegion {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::with_audit(limits, None).await
+    }
+
+    pub(crate) async fn with_audit(limits: Limits, audit: Option<Audit>) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
         let keys = ProviderKeys::new(None, environment.clone());

@@ -77,6 +77,16 @@ fn hostile_patterns_stay_cheap() {
     assert!(matches(&"*?".repeat(8_192), &text));
 }
 
+#[test]
+fn values_do_not_pile_up() {
+    let mut context = Context::new();
+    context.set("k:v", "a".repeat(8_192));
+    let pattern = Pattern::compile(&"${k:v}".repeat(20_000), ALL);
+    // Written out it would be longer than 160 MB.
+    assert!(!pattern.matches(&"a".repeat(10_000), &context));
+    assert!(Pattern::compile("${k:v}*", ALL).matches(&"a".repeat(8_192), &context));
+}
+
 /// The plainest definition of what a pattern means, with a table instead of cleverness.
 fn model(pattern: &[char], text: &[char]) -> bool {
     let mut reached = vec![false; text.len() + 1];

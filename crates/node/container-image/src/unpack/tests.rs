@@ -266,6 +266,13 @@ fn bombs_end_at_the_bound() {
     assert!(matches!(result, Err(LayerError::TooLarge { .. })), "{result:?}");
     assert!(std::fs::metadata(root(&directory).join("zeros")).map_or(0, |file| file.len()) <= 1 << 20);
 
+    // What its header claims is enough: nothing of the file is written, and there need not be any.
+    let mut claims = Layer::new().file("claims", &zeros).bytes();
+    claims.truncate(512);
+    let (directory, result) = unpack_bytes(&claims, &limits);
+    assert!(matches!(result, Err(LayerError::TooLarge { .. })), "{result:?}");
+    assert!(!root(&directory).join("claims").exists());
+
     let many = (0..101).fold(Layer::new(), |layer, index| layer.file(&format!("f{index}"), b""));
     let (_directory, result) = unpack_bytes(&many.bytes(), &limits);
     assert!(matches!(result, Err(LayerError::TooManyEntries { .. })), "{result:?}");

@@ -1,7 +1,60 @@
 //! Numbers of system calls, by name.
 
+#[cfg(target_arch = "x86_64")]
+mod i386;
+
+use super::architecture::Architectures;
+
+/// The calls of one architecture.
+pub(super) struct Calls {
+    /// For a filter beside another architecture's; `None` when there is one only.
+    pub(super) architectures: Option<Architectures>,
+    pub(super) always: Vec<i64>,
+    pub(super) with_capability: Vec<(&'static str, Vec<i64>)>,
+    pub(super) clone: i64,
+    pub(super) clone3: i64,
+    pub(super) mknod: Option<i64>,
+    pub(super) mknodat: i64,
+    pub(super) personality: i64,
+    pub(super) socket: i64,
+}
+
+/// Calls of the programs that run on this machine.
+pub(super) fn tables() -> Vec<Calls> {
+    vec![
+        native(),
+        #[cfg(target_arch = "x86_64")]
+        i386::calls(),
+    ]
+}
+
+fn native() -> Calls {
+    Calls {
+        #[cfg(target_arch = "x86_64")]
+        architectures: Some(Architectures { own: i386::ARCHITECTURE_64, other: i386::ARCHITECTURE }),
+        #[cfg(not(target_arch = "x86_64"))]
+        architectures: None,
+        always: ALWAYS.iter().chain(NEWER).copied().collect(),
+        with_capability: WITH_CAPABILITY.iter().map(|(name, calls)| (*name, calls.to_vec())).collect(),
+        clone: libc::SYS_clone,
+        clone3: libc::SYS_clone3,
+        #[cfg(target_arch = "x86_64")]
+        mknod: Some(libc::SYS_mknod),
+        #[cfg(not(target_arch = "x86_64"))]
+        mknod: None,
+        mknodat: libc::SYS_mknodat,
+        personality: libc::SYS_personality,
+        socket: libc::SYS_socket,
+    }
+}
+
+/// Calls that are newer than the crate of names, with the same number on every architecture: cachestat, fchmodat2,
+/// map_shadow_stack, futex_wake, futex_wait, futex_requeue, statmount, listmount, mseal, setxattrat, getxattrat,
+/// listxattrat, removexattrat. C libraries fall back from them where they are missing, but not where they are refused.
+const NEWER: &[i64] = &[451, 452, 453, 454, 455, 456, 457, 458, 462, 463, 464, 465, 466];
+
 /// Allowed to every container.
-pub(super) const ALWAYS: &[i64] = &[
+const ALWAYS: &[i64] = &[
     libc::SYS_accept,
     libc::SYS_accept4,
     libc::SYS_adjtimex,
@@ -336,7 +389,7 @@ pub(super) const ALWAYS: &[i64] = &[
 ];
 
 /// Allowed to containers that have a capability.
-pub(super) const WITH_CAPABILITY: &[(&str, &[i64])] = &[
+const WITH_CAPABILITY: &[(&str, &[i64])] = &[
     ("CAP_DAC_READ_SEARCH", &[libc::SYS_open_by_handle_at]),
     (
         "CAP_SYS_ADMIN",

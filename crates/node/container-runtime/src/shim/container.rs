@@ -1,6 +1,7 @@
 //! A container of the sandbox.
 
 use crate::executor::ShimExecutor;
+use crate::failure::{self, Failure};
 use crate::logs::{LogWriter, now_ms};
 use crate::protocol::Phase;
 use crate::rootfs::{self, User};
@@ -13,13 +14,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Bytes read from an output at a time.
-const CHUNK: usize = 64 * 1024;
+/// Bytes read from an output at a time; each shim keeps about as much memory for good.
+const CHUNK: usize = 16 * 1024;
 /// Reads in one turn, so that one loud container does not keep the others waiting.
-const TURN: usize = 16;
+const TURN: usize = 64;
 
 /// Whether a log's bound holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,8 @@ impl Container {
         }
         let id = container_id(sandbox, &spec.name);
         let kills_before = cgroup::memory_kills(&group);
-        let executor = executor(&spec, spec.init)?;
+        let (report, end) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("make a pipe: {error}"))?;
+        let executor = executor(&spec, spec.init, &end)?;
         let mut ends = ends.into_iter();
         let (Some(out), Some(err)) = (ends.next(), ends.next()) else { return Err("no outputs".to_owned()) };
         let mut container = ContainerBuilder::new(spec.name.clone(), SyscallType::default())
@@ -143,6 +145,10 @@ impl Container {
             .map_err(|error| chain(&error))?;
         let pid = container.pid().ok_or("the container has no process")?.as_raw();
         container.start().map_err(|error| chain(&error))?;
+        drop(end);
+        if let Some(failure) = failure::wait(report)? {
+            return Err(failure.explain(&root, &spec.argv[0]));
+        }
         let phase = Phase::Running { pid };
         Ok(Self { spec, id, group, root, user, home, pid, phase, outputs, log, kills_before })
     }
@@ -173,8 +179,13 @@ impl Container {
     }
 
     /// What starts a command in this container.
-    pub(super) fn executor(&self) -> Result<ShimExecutor, String> {
-        executor(&self.spec, false)
+    pub(super) fn executor(&self, report: &OwnedFd) -> Result<ShimExecutor, String> {
+        executor(&self.spec, false, report)
+    }
+
+    /// Why a command did not start, for a person.
+    pub(super) fn explain(&self, failure: &Failure, program: &str) -> String {
+        failure.explain(&self.root, program)
     }
 
     /// Why a command cannot be started; `None` when it can.
@@ -260,11 +271,12 @@ impl Container {
     }
 }
 
-fn executor(spec: &ContainerSpec, init: bool) -> Result<ShimExecutor, String> {
+/// What starts a program, and tells through `report` when it cannot.
+fn executor(spec: &ContainerSpec, init: bool, report: &OwnedFd) -> Result<ShimExecutor, String> {
     let capabilities = oci::capabilities(spec);
     let filters = seccomp::compile(&capabilities, !cgroup::guards_devices())
         .map_err(|error| format!("compile the seccomp filter: {error}"))?;
-    Ok(ShimExecutor { capabilities, filters, init })
+    Ok(ShimExecutor { capabilities, filters, init, report: report.as_raw_fd() })
 }
 
 /// A pipe whose reading end does not block.

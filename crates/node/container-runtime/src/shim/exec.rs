@@ -1,12 +1,14 @@
 //! Commands run in a container, such as health checks.
 
 use super::container::{Container, chain, null, output_pipe};
+use crate::failure;
 use crate::protocol::ExecResult;
 use crate::spec::ExecSpec;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,8 +39,9 @@ impl Running {
             .map_err(|error| format!("write the process: {error}"))?;
         let (read, write) = output_pipe()?;
         let second = write.try_clone().map_err(|error| format!("copy a pipe: {error}"))?;
+        let (report, end) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("make a pipe: {error}"))?;
         let pid = ContainerBuilder::new(container.name().to_owned(), SyscallType::default())
-            .with_executor(container.executor()?)
+            .with_executor(container.executor(&end)?)
             .with_root_path(folder.join("oci"))
             .map_err(|error| chain(&error))?
             .with_stdin(OwnedFd::from(null()?))
@@ -49,6 +52,10 @@ impl Running {
             .with_detach(true)
             .build()
             .map_err(|error| chain(&error))?;
+        drop(end);
+        if let Some(failure) = failure::wait(report)? {
+            return Err(container.explain(&failure, program));
+        }
         Ok(Self {
             pid: pid.as_raw(),
             code: None,

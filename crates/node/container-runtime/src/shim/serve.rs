@@ -2,6 +2,7 @@
 
 use super::container::Container;
 use super::exec::Running;
+use super::memory;
 use crate::cgroup;
 use crate::protocol::{ContainerState, MOST_LINE_BYTES, Phase, Reply, Request, State};
 use crate::spec::SandboxSpec;
@@ -123,6 +124,7 @@ impl Shim {
         }
         if changed {
             self.tell();
+            memory::give_back();
         }
     }
 
@@ -201,6 +203,7 @@ impl Shim {
                         Err(text) => Reply::Failed(text),
                     };
                 self.reply(number, &reply);
+                memory::give_back();
             }
             Request::Signal { container, signal } => {
                 let reply = match self.find(&container) {
@@ -288,7 +291,7 @@ impl Shim {
 impl Client {
     /// Reads what is there and returns a whole line.
     fn read(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = [0; 4096];
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => {

@@ -1,7 +1,8 @@
 //! Starting, ending, output, commands, adoption.
 
 use crate::machine::{Machine, code, ended, lines, machine, open};
-use container_runtime::{ExecSpec, LogChunk, Phase, RuntimeError};
+use container_runtime::{ExecSpec, LogChunk, Mount, Phase, RuntimeError};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 #[tokio::test]
@@ -49,6 +50,65 @@ async fn programs_that_are_not_there() {
         let error = sandbox.start(&spec).await.expect_err("refused").to_string();
         assert!(error.contains(text), "{error}");
     }
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn programs_that_cannot_run_are_errors_of_the_start() {
+    let Some(machine) = machine() else { return };
+    let layer = machine.dir.path().join("layer/bin");
+    let write = |name: &str, content: &[u8], mode: u32| {
+        let path = layer.join(name);
+        std::fs::write(&path, content).expect("writes");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("sets");
+    };
+    let dynamic = std::fs::read(std::env::current_exe().expect("is known")).expect("reads");
+    write("script", b"#!/nope -x\necho said", 0o755);
+    write("dynamic", &dynamic, 0o755);
+    write("text", b"echo said", 0o755);
+    write("cut", &dynamic[..64], 0o755);
+    write("secret", b"#!/bin/sh\necho said", 0o700);
+    let volume = machine.dir.path().join("volume");
+    std::fs::create_dir(&volume).expect("makes");
+    std::fs::copy(layer.join("busybox"), volume.join("busy")).expect("copies");
+    let _writer = std::fs::File::options().append(true).open(volume.join("busy")).expect("opens");
+    let sandbox = machine.create("s").await;
+    for (number, (argv, env, text)) in [
+        (
+            vec!["script"],
+            String::new(),
+            "\"script\": no such file or directory (its interpreter \"/nope\" is not in",
+        ),
+        (vec!["/bin/dynamic"], String::new(), "no such file or directory (its interpreter \"/lib"),
+        (vec!["text"], String::new(), "exec format error (it is neither"),
+        (vec!["cut"], String::new(), "exec format error"),
+        (vec!["/bin/secret"], String::new(), "permission denied (the user"),
+        (vec!["/volume/busy", "true"], String::new(), "text file busy"),
+        (vec!["true"], "x".repeat(200_000), "argument list too long"),
+        (vec!["/volume/gone"], String::new(), "no such file or directory"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for init in [false, true] {
+            let mut spec = machine.container("x", "");
+            spec.argv = argv.iter().map(|arg| (*arg).to_owned()).collect();
+            spec.env.push(format!("LONG={env}"));
+            spec.user = Some("app".to_owned());
+            spec.init = init;
+            spec.mounts = vec![Mount { source: volume.clone(), target: "/volume".into(), read_only: false }];
+            let started = sandbox.start(&spec).await;
+            let error = started.map_err(|error| error.to_string()).expect_err(text);
+            assert!(error.contains(text), "{number}: {error}");
+        }
+    }
+    let mut good = machine.container("x", "echo said; exec sleep 600");
+    good.init = true;
+    sandbox.start(&good).await.expect("starts under the same name");
+    let script = ExecSpec { argv: vec!["script".to_owned()], timeout_ms: 1000 };
+    let error = sandbox.exec("x", &script).await.expect_err("refused").to_string();
+    assert!(error.contains("its interpreter"), "{error}");
     machine.runtime.remove("s").await.expect("removes");
     machine.assert_clean();
 }
@@ -142,4 +202,48 @@ async fn a_shim_killed_at_any_stage_of_a_start_leaves_nothing() {
         machine.runtime.remove("s").await.expect("removes");
         machine.assert_clean();
     }
+}
+
+#[tokio::test]
+async fn a_shim_killed_at_any_stage_of_an_end_leaves_nothing() {
+    let Some(machine) = machine() else { return };
+    for stage_ms in [0, 1, 2, 3, 5, 8, 12, 20] {
+        let sandbox = machine.create("s").await;
+        for name in ["a", "b"] {
+            let mut spec = machine.container(name, "trap '' TERM; sleep 600 & while :; do sleep 0.01; done");
+            spec.init = name == "b";
+            sandbox.start(&spec).await.expect("starts");
+        }
+        sandbox.signal("a", 15).await.expect("signals");
+        let runtime = machine.runtime.clone();
+        let removes = tokio::spawn(async move { runtime.remove("s").await });
+        tokio::time::sleep(Duration::from_millis(stage_ms)).await;
+        // It may have done its work and ended.
+        machine.kill_shim_if_there("s");
+        let removed = tokio::time::timeout(Duration::from_secs(30), removes).await.expect("an answer");
+        removed.expect("joins").expect("removes, with the shim or by force");
+        machine.assert_clean();
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_a_killed_shim_ends_with_it() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    sandbox.start(&machine.container("a", "echo up; exec sleep 600")).await.expect("starts");
+    let again = sandbox.clone();
+    let exec = ExecSpec { argv: ["sleep", "600"].map(str::to_owned).to_vec(), timeout_ms: 600_000 };
+    let command = tokio::spawn(async move { again.exec("a", &exec).await });
+    // Its process counts, once it runs.
+    let running = async {
+        while machine.processes_in_groups() < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), running).await.expect("the command runs");
+    machine.kill_shim("s");
+    let ended = tokio::time::timeout(Duration::from_secs(15), command).await.expect("an answer");
+    assert!(matches!(ended.expect("joins"), Err(RuntimeError::ShimGone(_))));
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
 }

@@ -95,15 +95,25 @@ impl Machine {
 
     /// Kills the shim of a sandbox the hard way.
     pub(crate) fn kill_shim(&self, id: &str) {
+        assert!(self.kill_shim_if_there(id), "the shim's process");
+    }
+
+    /// Does so unless it has ended already.
+    pub(crate) fn kill_shim_if_there(&self, id: &str) -> bool {
         let folder = self.dir.path().join("s").join(id);
         let folder = folder.to_string_lossy();
         let is_shim = |command: &str| command.contains(&*folder) && command.contains("shim");
         // A container's first process looks the same until it becomes its program; the shim leads its session.
         let shim =
             processes().into_iter().find(|pid| is_shim(&about(*pid, "cmdline")) && leads_session(*pid));
-        let shim = shim.expect("the shim's process").to_string();
-        let killed = std::process::Command::new("kill").args(["-9", &shim]).status().expect("kills");
-        assert!(killed.success());
+        let Some(shim) = shim else { return false };
+        let killed = std::process::Command::new("kill").args(["-9", &shim.to_string()]).status();
+        killed.expect("kills").success()
+    }
+
+    /// How many processes are in groups of this machine.
+    pub(crate) fn processes_in_groups(&self) -> usize {
+        processes().into_iter().filter(|pid| about(*pid, "cgroup").contains(&self.group)).count()
     }
 
     /// No group, directory, mount or process of this machine is left.

@@ -109,6 +109,8 @@ pub fn forget_work(record: &mut TaskRecord) {
             // The image's configuration was in memory only; pulling again finds the layers here.
             container.image = ImageLife::Wanted;
             container.life = Life::Waiting;
+            // It is found again if it is true.
+            (container.exit, container.reason) = (None, None);
         }
     }
 }
@@ -201,10 +203,11 @@ fn started(record: &mut TaskRecord, index: usize, result: Result<String, String>
     match result {
         Ok(runtime_id) => {
             state.runtime_id = Some(runtime_id);
-            state.started_at = state.started_at.or(Some(now));
             // Its end may have been told before its start.
+            let at = state.exit.as_ref().map_or(now, |exit| exit.at.min(now));
+            state.started_at = state.started_at.or(Some(at));
             if state.life == Life::Starting {
-                state.life = Life::Running;
+                state.life = if state.exit.is_some() { Life::Ended } else { Life::Running };
             }
         }
         Err(cause) => {
@@ -216,13 +219,17 @@ fn started(record: &mut TaskRecord, index: usize, result: Result<String, String>
     }
 }
 
+/// Notes how a container ended. While its start is not told yet it stays `Starting`: it is over once both are known, or
+/// its output would be given up before anybody began to read it.
 fn exited(state: &mut ContainerRecord, exit: Exit) {
     if exit.out_of_memory {
         state.reason.get_or_insert_with(|| OUT_OF_MEMORY.to_owned());
     } else if exit.code.is_none() {
         state.reason.get_or_insert_with(|| LOST.to_owned());
     }
-    state.life = Life::Ended;
+    if state.life != Life::Starting || state.started_at.is_some() {
+        state.life = Life::Ended;
+    }
     state.exit = Some(exit);
 }
 

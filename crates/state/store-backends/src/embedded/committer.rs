@@ -1,7 +1,12 @@
 //! The thread that commits: many transactions, one sync.
+//!
+//! A write that fails (a full disk, most often) is answered as failed, and what follows is refused, since nobody knows
+//! what the disk has of it. The disk is then opened anew, now and then while there is something to write, which settles
+//! that: a batch is there whole or not at all. So a region goes on by itself once there is room again.
 
 use super::disk::Disk;
-use environment::Environment;
+use environment::{Environment, Timestamp};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Change, LeaseId, Machine, Outcome, StoreError, Transaction, TransactionResponse};
@@ -9,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Transactions synced together at most.
 const GROUP: usize = 512;
+/// Time between two attempts to open a disk that failed.
+pub(super) const REOPEN: Duration = Duration::from_secs(1);
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -31,15 +38,36 @@ enum Pending {
 
 pub(super) struct Committer {
     machine: Arc<Machine>,
-    disk: Disk,
+    path: PathBuf,
+    disk: DiskState,
     environment: Environment,
-    /// Set when a write failed: what is on disk is not known any more, so nothing is written after it.
-    failed: Option<StoreError>,
+}
+
+enum DiskState {
+    Good(Disk),
+    Failed(Failed),
+}
+
+/// A disk that did not take a batch.
+struct Failed {
+    error: StoreError,
+    /// The batch, which the disk may have all the same.
+    batch: Batch,
+    number: u64,
+    next_attempt: Timestamp,
+}
+
+/// What is written together.
+#[derive(Default)]
+struct Batch {
+    grants: Vec<Change>,
+    outcomes: Vec<Outcome>,
+    revision: u64,
 }
 
 impl Committer {
-    pub(super) fn new(machine: Arc<Machine>, disk: Disk, environment: Environment) -> Self {
-        Self { machine, disk, environment, failed: None }
+    pub(super) fn new(machine: Arc<Machine>, path: PathBuf, disk: Disk, environment: Environment) -> Self {
+        Self { machine, path, disk: DiskState::Good(disk), environment }
     }
 
     /// Commits until it is told to close or nobody is left to ask.
@@ -61,9 +89,10 @@ impl Committer {
 
     /// Commits a group; true when it held the command to close.
     fn commit(&mut self, group: Vec<Command>) -> bool {
+        self.mend();
         let mut closing = false;
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut grants: Vec<Change> = Vec::new();
+        let mut batch = Batch::default();
+        let (outcomes, grants) = (&mut batch.outcomes, &mut batch.grants);
         let mut pending: Vec<Pending> = Vec::new();
         let machine = self.machine.clone();
         let mut stage = machine.stage();
@@ -102,33 +131,69 @@ impl Committer {
                 Command::Expire(_, answer) => tell(answer, Ok(())),
             }
         }
-        let revision = stage.revision();
+        batch.revision = stage.revision();
         drop(stage);
-        let written = self.write(&grants, &outcomes, revision);
-        if written.is_ok() {
-            let now = self.environment.now();
-            for grant in &grants {
-                machine.apply_change(grant, now);
-            }
-            machine.apply(&mut outcomes, now);
-        }
+        let written = self.write(batch);
         for waiting in pending {
             waiting.settle(&written);
         }
         closing
     }
 
-    fn write(&mut self, grants: &[Change], outcomes: &[Outcome], revision: u64) -> Result<(), StoreError> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+    /// Writes a batch, and applies it if that goes well.
+    fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let disk = match &mut self.disk {
+            DiskState::Good(disk) => disk,
+            DiskState::Failed(failed) => return Err(failed.error.clone()),
+        };
+        let changes = batch.grants.iter().chain(batch.outcomes.iter().flat_map(|outcome| &outcome.changes));
+        match disk.write(changes, batch.revision) {
+            Ok(()) => {
+                self.apply(batch);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store cannot write; it takes no changes until it can");
+                let number = disk.newest();
+                let next_attempt = self.environment.now() + REOPEN;
+                self.disk = DiskState::Failed(Failed { error: error.clone(), batch, number, next_attempt });
+                Err(error)
+            }
         }
-        let changes = grants.iter().chain(outcomes.iter().flat_map(|outcome| &outcome.changes));
-        let written = self.disk.write(changes, revision);
-        if let Err(error) = &written {
-            tracing::error!(%error, "the store cannot write and takes no more changes until it is restarted");
-            self.failed = Some(error.clone());
+    }
+
+    fn apply(&self, mut batch: Batch) {
+        let now = self.environment.now();
+        for grant in &batch.grants {
+            self.machine.apply_change(grant, now);
         }
-        written
+        self.machine.apply(&mut batch.outcomes, now);
+    }
+
+    /// Opens a disk that failed, when it is time to try. What it has of the failed batch is settled then: though it was
+    /// answered as failed, it has happened if it is there.
+    fn mend(&mut self) {
+        let DiskState::Failed(failed) = &mut self.disk else { return };
+        let now = self.environment.now();
+        if failed.next_attempt > now {
+            return;
+        }
+        failed.next_attempt = now + REOPEN;
+        match Disk::open(&self.path) {
+            Ok(disk) => {
+                tracing::warn!("the store can write again");
+                let is_there = disk.newest() == failed.number;
+                let batch = std::mem::take(&mut failed.batch);
+                self.disk = DiskState::Good(disk);
+                if is_there {
+                    self.apply(batch);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the store still cannot be opened");
+                failed.error = error;
+            }
+        }
     }
 }
 
@@ -145,4 +210,54 @@ impl Pending {
 /// A caller that went away wants no answer.
 fn tell<T>(answer: Answer<T>, result: Result<T, StoreError>) {
     let _ = answer.send(result);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::{KeyRange, Op, RangeRequest};
+
+    #[test]
+    fn a_batch_that_failed_has_happened_if_the_disk_has_it() {
+        for reached in [false, true] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let (environment, simulation) = Environment::simulated(Timestamp::from_seconds(1_000), 1);
+            let mut disk = Disk::open(dir.path()).expect("opens");
+            let machine = Arc::new(disk.load(environment.now()).expect("loads"));
+            let put = Op::Put { key: "k".into(), value: "v".into(), lease: None };
+            let transaction = Transaction { success: vec![put], ..Transaction::default() };
+            let mut stage = machine.stage();
+            let outcome = stage.transact(&transaction).expect("stages");
+            let batch = Batch { grants: vec![], outcomes: vec![outcome], revision: stage.revision() };
+            drop(stage);
+            let number = disk.newest() + 1;
+            if reached {
+                disk.write(batch.outcomes[0].changes.iter(), batch.revision).expect("writes");
+            }
+            drop(disk);
+            let failed = Failed {
+                error: StoreError::Backend("the sync failed".to_owned()),
+                batch,
+                number,
+                next_attempt: environment.now() + REOPEN,
+            };
+            let mut committer = Committer {
+                machine: machine.clone(),
+                path: dir.path().to_owned(),
+                disk: DiskState::Failed(failed),
+                environment,
+            };
+            committer.mend();
+            assert!(matches!(committer.disk, DiskState::Failed(_)), "not before its time");
+            simulation.advance(REOPEN);
+            committer.mend();
+            assert!(matches!(committer.disk, DiskState::Good(_)));
+            let range = machine.range(&RangeRequest::all(KeyRange::prefix(""))).expect("reads");
+            assert_eq!(range.items.len(), usize::from(reached));
+            let DiskState::Good(disk) = &committer.disk else { return };
+            let on_disk = disk.load(Timestamp::from_seconds(2_000)).expect("loads");
+            let there = on_disk.range(&RangeRequest::all(KeyRange::prefix(""))).expect("reads");
+            assert_eq!((there.revision, there.items), (range.revision, range.items));
+        }
+    }
 }

@@ -17,6 +17,8 @@ const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 const HEADER: usize = 32;
 
 pub(super) struct Disk {
+    /// Number of the newest batch, here or failed.
+    newest: u64,
     database: Database,
     keys: Keyspace,
     leases: Keyspace,
@@ -37,7 +39,8 @@ impl Disk {
             database.keyspace(name, options).map_err(|error| failed(&error))
         };
         let (keys, leases, facts) = (keyspace("keys")?, keyspace("leases")?, keyspace("facts")?);
-        let disk = Self { database, keys, leases, facts };
+        let mut disk = Self { newest: 0, database, keys, leases, facts };
+        disk.newest = disk.fact("batch")?.unwrap_or(0);
         match disk.fact("format")? {
             None | Some(FORMAT) => Ok(disk),
             Some(other) => Err(StoreError::Backend(format!(
@@ -63,9 +66,16 @@ impl Disk {
         Ok(Machine::restored(revision, keys.into_iter(), leases.into_iter(), now))
     }
 
-    /// Writes changes and the revision they lead to; on disk when this returns.
+    /// Number of the newest batch. After a failed write that of the batch which failed: once opened again, the disk
+    /// tells whether it has it.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Writes changes and the revision they lead to; on disk when this returns. After a failure nothing more can be
+    /// written until the disk is opened again.
     pub(super) fn write<'a>(
-        &self,
+        &mut self,
         changes: impl Iterator<Item = &'a Change>,
         revision: u64,
     ) -> Result<(), StoreError> {
@@ -90,6 +100,8 @@ impl Disk {
         if count == 0 {
             return Ok(());
         }
+        self.newest += 1;
+        batch.insert(&self.facts, "batch", self.newest.to_be_bytes().as_slice());
         batch.insert(&self.facts, "revision", revision.to_be_bytes().as_slice());
         batch.insert(&self.facts, "format", FORMAT.to_be_bytes().as_slice());
         batch.commit().map_err(|error| failed(&error))

@@ -280,3 +280,29 @@ fn a_restart_of_the_agent_goes_on_where_it_was() {
     assert_eq!(life.on(Event::SandboxLost), [Action::Remove]);
     assert!(life.record.containers[1].reason.as_deref().expect("has one").contains("lost"));
 }
+
+#[test]
+fn an_end_told_before_its_start_waits_for_it() {
+    let mut life = Course::of(vec![container("a")]);
+    assert_eq!(life.ready(), [Action::Start(0)]);
+    let ended_at = life.now;
+    assert_eq!(life.exit(0, 0), [], "the output is not given up before anybody reads it");
+    assert!(!life.record.all_ended());
+    life.now = life.now + Duration::from_millis(5);
+    assert_eq!(life.start(0), [Action::Remove]);
+    let state = &life.record.containers[0];
+    assert_eq!((state.life, state.started_at), (Life::Ended, Some(ended_at)));
+    assert_eq!(state.runtime_id.as_deref(), Some("id-0"));
+
+    // An agent that dies in between learns of the end again.
+    let mut life = Course::of(vec![container("a")]);
+    life.ready();
+    life.exit(0, 0);
+    forget_work(&mut life.record);
+    assert_eq!(
+        (life.record.containers[0].life, life.record.containers[0].exit.clone()),
+        (Life::Waiting, None)
+    );
+    let exit = Exit { code: Some(0), out_of_memory: false, at: life.now };
+    assert_eq!(life.on(Event::Found { container: 0, found: Found::Ended(exit) }), [Action::Remove]);
+}
