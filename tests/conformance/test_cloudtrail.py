@@ -151,8 +151,100 @@ def test_secrets_are_redacted(region):
         assert record["requestParameters"]["containerDefinitions"][0]["environment"] == HIDDEN
         assert record["responseElements"]["taskDefinition"]["containerDefinitions"][0]["environment"] == HIDDEN
         assert password not in json.dumps(record)
-    for path in Path(region.data_dir, "blobs", "segments", "audit").rglob("*"):
-        assert path.is_dir() or password.encode() not in path.read_bytes()
+    assert in_audit_files(region, password) == []
+
+
+def in_audit_files(region, text):
+    folder = Path(region.data_dir, "blobs", "segments", "audit")
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_values_of_secrets_and_parameters_are_redacted(region):
+    value = "hunter2-correct-horse"
+    secrets, ssm = region.client("secretsmanager"), region.client("ssm")
+    secrets.create_secret(Name="db", SecretString=value)
+    secrets.put_secret_value(SecretId="db", SecretBinary=value.encode())
+    secrets.get_secret_value(SecretId="db")
+    ssm.put_parameter(Name="/db/password", Value=value, Type="SecureString")
+    ssm.get_parameter(Name="/db/password", WithDecryption=True)
+    assert region.records(EventName="CreateSecret")[0]["requestParameters"]["secretString"] == HIDDEN
+    assert region.records(EventName="PutSecretValue")[0]["requestParameters"]["secretBinary"] == HIDDEN
+    assert region.records(EventName="PutParameter")[0]["requestParameters"]["value"] == HIDDEN
+    read = region.records(EventName="GetSecretValue")[0]
+    assert (read["requestParameters"], read["responseElements"]) == ({"secretId": "db"}, None)
+    assert [event["EventName"] for event in region.events(ResourceName="/db/password")] == [
+        "GetParameter",
+        "PutParameter",
+    ]
+    assert in_audit_files(region, value) == [] and in_audit_files(region, "/db/password") != []
+
+
+def user(region, name, policy=None):
+    """A user with a key: its access key id, and what clients need."""
+    iam = region.client("iam")
+    iam.create_user(UserName=name)
+    if policy:
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    secret = key["SecretAccessKey"]
+    return key["AccessKeyId"], dict(aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=secret)
+
+
+def test_a_denied_call_is_recorded(region):
+    key, credentials = user(region, "mallory")
+    ecs = region.client("ecs", **credentials)
+    assert code(ecs.create_cluster, clusterName="forbidden") == "AccessDeniedException"
+    (record,) = region.records(Username="mallory")
+    assert (record["eventName"], record["errorCode"]) == ("CreateCluster", "AccessDenied")
+    assert "mallory is not authorized to perform: ecs:CreateCluster" in record["errorMessage"]
+    identity = record["userIdentity"]
+    assert (identity["type"], identity["userName"], identity["accessKeyId"]) == ("IAMUser", "mallory", key)
+    assert record["requestParameters"] == {"clusterName": "forbidden"}
+    made = region.records(EventName="CreateAccessKey")[0]
+    assert made["responseElements"]["accessKey"]["secretAccessKey"] == HIDDEN
+    assert in_audit_files(region, credentials["aws_secret_access_key"]) == []
+
+
+def test_a_role_session_is_recorded(region):
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    _, credentials = user(region, "ann", anything)
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    iam = region.client("iam")
+    role = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(RoleName="deployer", PolicyName="p", PolicyDocument=json.dumps(anything))
+    sts = region.client("sts", **credentials)
+    session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="ci")["Credentials"]
+    ecs = region.client(
+        "ecs",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    ecs.create_cluster(clusterName="by-role")
+    record = region.records(EventName="AssumeRole")[0]
+    assert record["userIdentity"]["userName"] == "ann"
+    given = record["responseElements"]["credentials"]
+    assert given["accessKeyId"] == session["AccessKeyId"]
+    assert (given["secretAccessKey"], given["sessionToken"]) == (HIDDEN, HIDDEN)
+    assert in_audit_files(region, session["SecretAccessKey"]) == []
+    assert in_audit_files(region, session["SessionToken"][:60]) == []
+    (record,) = region.records(Username="ci")
+    identity = record["userIdentity"]
+    assert (record["eventName"], identity["type"]) == ("CreateCluster", "AssumedRole")
+    assert identity["principalId"] == role["RoleId"] + ":ci"
+    assert identity["sessionContext"]["sessionIssuer"] == {
+        "type": "Role",
+        "principalId": role["RoleId"],
+        "arn": role["Arn"],
+        "accountId": "123456789012",
+        "userName": "deployer",
+    }
+    assert identity["sessionContext"]["attributes"]["mfaAuthenticated"] == "false"
 
 
 def test_times_and_pages(region):

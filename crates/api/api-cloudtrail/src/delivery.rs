@@ -84,10 +84,24 @@ impl Delivery {
         let until = self.0.log.flush().await;
         let delivered = self.0.up_to(key, until).await;
         if let Err(error) = &delivered {
-            let text = error.to_string();
-            self.0.change(key, |trail| trail.delivery.error = Some(text.clone())).await?;
+            let (text, now) = (error.to_string(), self.0.tables.environment().now());
+            self.0
+                .change(key, |trail| {
+                    trail.delivery.error = Some(text.clone());
+                    trail.delivery.attempted_at = Some(now);
+                })
+                .await?;
         }
         delivered
+    }
+
+    /// Delivers a trail up to now before it is changed. A failure, which the trail's status shows, does not keep anybody
+    /// from changing a trail: that may be what mends it.
+    pub(crate) async fn deliver_before_change(&self, trail: &Trail) {
+        if let Err(error) = self.deliver(&trail.key()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, trail = trail.name, "cannot deliver a trail before it is changed");
+        }
     }
 
     /// The number of the next record: where a trail begins that is started now.

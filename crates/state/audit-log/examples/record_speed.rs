@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for number in 0..RECORDS {
         log.room().await;
         take(&log, &environment, number);
-        if number % 64 == 0 {
+        if number.is_multiple_of(64) {
             tokio::task::yield_now().await;
         }
     }
@@ -43,7 +43,7 @@ fn take(log: &AuditLog, environment: &Environment, number: u64) {
     let (name, request) = (format!("cluster-{number}"), environment.uuid());
     let parameters = format!("{{\"clusterName\":\"{name}\"}}");
     let resources = [Resource { kind: "AWS::ECS::Cluster", name: &name }];
-    let creates = number % 10 == 0;
+    let creates = number.is_multiple_of(10);
     log.record(&Event {
         time: environment.now(),
         source: "ecs.amazonaws.com",
@@ -74,7 +74,7 @@ async fn find(log: &AuditLog, environment: &Environment) -> Result<(), Box<dyn s
         let from = Timestamp::from_seconds(0);
         let mut query = Query { account: ACCOUNT.to_owned(), matching, from, until, before: None, limit: 50 };
         let (mut events, mut pages) = (0, 0);
-        let start = std::time::Duration::from_millis(environment.now().as_millis() as u64);
+        let start = environment.now();
         loop {
             let found = log.search(&query).await?;
             (events, pages) = (events + found.events.len(), pages + 1);
@@ -83,8 +83,8 @@ async fn find(log: &AuditLog, environment: &Environment) -> Result<(), Box<dyn s
                 break;
             }
         }
-        let end = std::time::Duration::from_millis(environment.now().as_millis() as u64);
-        println!("{what}: {events} found in {pages} pages, {} ms", (end - start).as_millis());
+        let took = environment.now().since(start);
+        println!("{what}: {events} found in {pages} pages, {} ms", took.as_millis());
     }
     Ok(())
 }

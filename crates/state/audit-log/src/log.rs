@@ -164,7 +164,7 @@ impl AuditLog {
         let mut open = self.0.open.lock();
         open.batch.push(event);
         let first = open.batch.summary().count == 1;
-        let urgent = !event.read_only && !open.urgent;
+        let urgent = !event.read_only && !event.data && !open.urgent;
         open.urgent |= urgent;
         let full =
             !open.now && (open.batch.size() >= BATCH_BYTES || open.batch.summary().count >= BATCH_RECORDS);

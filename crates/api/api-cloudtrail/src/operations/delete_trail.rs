@@ -1,10 +1,9 @@
 //! DeleteTrail.
 
 use crate::CloudTrailService;
-use crate::errors::{from_delivery, from_store};
+use crate::errors::from_store;
 use crate::shapes::{DeleteTrailRequest, DeleteTrailResponse};
 use aws_wire::{RequestContext, ServiceError};
-use resources::Stored;
 
 /// Delivers what is recorded, and deletes the trail. Its files stay.
 pub(crate) async fn run(
@@ -13,7 +12,7 @@ pub(crate) async fn run(
     input: DeleteTrailRequest,
 ) -> Result<DeleteTrailResponse, ServiceError> {
     let trail = service.require_trail(context, &input.name).await?;
-    service.delivery.deliver(&trail.key()).await.map_err(from_delivery)?;
+    service.delivery.deliver_before_change(&trail).await;
     // Delivery has changed the row.
     let trail = service.require_trail(context, &input.name).await?;
     service.tables.delete(&trail).await.map_err(from_store)?;

@@ -1,12 +1,11 @@
 //! PutEventSelectors.
 
 use crate::CloudTrailService;
-use crate::errors::{from_delivery, refused};
+use crate::errors::refused;
 use crate::selectors::{answered, from_advanced, from_basic};
 use crate::shapes::errors::INVALID_EVENT_SELECTORS_EXCEPTION;
 use crate::shapes::{PutEventSelectorsRequest, PutEventSelectorsResponse};
 use aws_wire::{RequestContext, ServiceError};
-use resources::Stored;
 
 /// Says which events a trail delivers from now on. What was recorded before is delivered as it was selected then.
 pub(crate) async fn run(
@@ -23,7 +22,7 @@ pub(crate) async fn run(
         }
     };
     let trail = service.require_trail(context, &input.trail_name).await?;
-    service.delivery.deliver(&trail.key()).await.map_err(from_delivery)?;
+    service.delivery.deliver_before_change(&trail).await;
     let selectors = Some(selectors);
     let change = service.change_trail(context, &input.trail_name, |trail| {
         trail.selectors.clone_from(&selectors);

@@ -15,7 +15,7 @@ pub(crate) async fn run(
         if !trail.is_logging {
             trail.is_logging = true;
             trail.started_at = Some(context.time);
-            trail.delivery.next = next;
+            (trail.delivery.next, trail.delivery.file) = (next, None);
         }
     });
     start.await?;

@@ -1,10 +1,8 @@
 //! StopLogging.
 
 use crate::CloudTrailService;
-use crate::errors::from_delivery;
 use crate::shapes::{StopLoggingRequest, StopLoggingResponse};
 use aws_wire::{RequestContext, ServiceError};
-use resources::Stored;
 
 /// Delivers what is recorded, and no more after it.
 pub(crate) async fn run(
@@ -13,7 +11,7 @@ pub(crate) async fn run(
     input: StopLoggingRequest,
 ) -> Result<StopLoggingResponse, ServiceError> {
     let trail = service.require_trail(context, &input.name).await?;
-    service.delivery.deliver(&trail.key()).await.map_err(from_delivery)?;
+    service.delivery.deliver_before_change(&trail).await;
     let stop = service.change_trail(context, &input.name, |trail| {
         if trail.is_logging {
             trail.is_logging = false;

@@ -3,7 +3,7 @@
 use crate::CloudTrailService;
 use crate::errors::from_delivery;
 use crate::shapes::{UpdateTrailRequest, UpdateTrailResponse};
-use crate::trails::{Extras, check_bucket, check_prefix, check_regions, key};
+use crate::trails::{Extras, check_bucket, check_prefix, check_regions};
 use aws_wire::{RequestContext, ServiceError};
 
 /// Changes a trail. What was recorded before is delivered first, as the trail was.
@@ -32,7 +32,7 @@ pub(crate) async fn run(
         organization: input.is_organization_trail,
     };
     extras.refuse()?;
-    service.delivery.deliver(&key(context, &input.name)?).await.map_err(from_delivery)?;
+    service.delivery.deliver_before_change(&trail).await;
     if let Some(bucket) = &input.s3_bucket_name {
         service.delivery.make_bucket(bucket).await.map_err(from_delivery)?;
     }

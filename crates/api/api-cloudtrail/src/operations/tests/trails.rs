@@ -149,6 +149,24 @@ async fn a_delivery_that_fails_is_shown_and_made_up_for() {
     bench.service.delivery.deliver_all().await;
     assert_eq!(bench.delivered("my-bucket"), ["RunTask"]);
     assert_eq!(bench.trail().await.delivery.error, None);
+
+    // A trail that cannot be delivered can be changed, which mends it, and deleted.
+    bench.call("StopTask", false, "c");
+    std::fs::remove_dir_all(&bucket).expect("removes");
+    std::fs::write(&bucket, b"").expect("a file in its place");
+    let update = UpdateTrailRequest {
+        name: "audit".to_owned(),
+        s3_bucket_name: Some("other-bucket".to_owned()),
+        ..Default::default()
+    };
+    bench.service.update_trail(&bench.context, update).await.expect("updates");
+    bench.service.delivery.deliver_all().await;
+    assert_eq!(bench.delivered("other-bucket"), ["StopTask"]);
+    std::fs::remove_dir_all(bench.root()).expect("removes");
+    bench.call("RunTask", false, "c");
+    std::fs::write(bench.root(), b"").expect("a file in its place");
+    let delete = DeleteTrailRequest { name: "audit".to_owned() };
+    bench.service.delete_trail(&bench.context, delete).await.expect("deletes");
     bench.log.close().await;
 }
 
