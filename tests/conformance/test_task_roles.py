@@ -232,7 +232,7 @@ def python_layer():
 
     def small(entry):
         dropped = {"test", "tests", "idlelib", "__pycache__", "tkinter", "ensurepip", "lib2to3", "dist-packages",
-                   "site-packages", "pydoc_data", "turtledemo", "examples", "docs"}
+                   "site-packages", "pydoc_data", "turtledemo"}
         path = entry.name.split("/")
         # Of the models, that of the one service that is called.
         model = path[path.index("data") + 1:] if "botocore" in path and "data" in path else []
