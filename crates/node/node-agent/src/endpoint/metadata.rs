@@ -6,6 +6,7 @@ use super::answer::Version;
 use crate::task::definition::ContainerDefinition;
 use crate::task::health::Health;
 use crate::task::record::{ContainerRecord, ImageLife, Life, TaskRecord};
+use environment::Timestamp;
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 
@@ -41,9 +42,9 @@ impl Endpoint {
         object.set("DesiredStatus", desired_status(record));
         object.set("KnownStatus", record.status().as_str());
         object.set("Limits", limits.0);
-        object.set_some("PullStartedAt", record.pull_started_at.map(environment::Timestamp::to_rfc3339));
-        object.set_some("PullStoppedAt", record.pull_stopped_at.map(environment::Timestamp::to_rfc3339));
-        object.set_some("ExecutionStoppedAt", record.execution_stopped_at.map(environment::Timestamp::to_rfc3339));
+        object.set_some("PullStartedAt", record.pull_started_at.map(Timestamp::to_rfc3339));
+        object.set_some("PullStoppedAt", record.pull_stopped_at.map(Timestamp::to_rfc3339));
+        object.set_some("ExecutionStoppedAt", record.execution_stopped_at.map(Timestamp::to_rfc3339));
         object.set_some("AvailabilityZone", task.zone.clone());
         object.set("LaunchType", task.launch_type.as_str());
         if version == Version::V4 {
@@ -71,7 +72,7 @@ impl Endpoint {
         object.set_some("ExitCode", state.exit.as_ref().and_then(|exit| exit.code));
         object.set("Limits", limits.0);
         // A container is made and started in one step.
-        let started = state.started_at.map(environment::Timestamp::to_rfc3339);
+        let started = state.started_at.map(Timestamp::to_rfc3339);
         object.set_some("CreatedAt", started.clone());
         object.set_some("StartedAt", started);
         object.set_some("FinishedAt", state.exit.as_ref().map(|exit| exit.at.to_rfc3339()));
@@ -158,7 +159,7 @@ fn health(state: &ContainerRecord) -> Option<Value> {
             Health::Unknown => "UNKNOWN",
         },
     );
-    object.set_some("statusSince", health.since.map(environment::Timestamp::to_rfc3339));
+    object.set_some("statusSince", health.since.map(Timestamp::to_rfc3339));
     object.set_some("output", Some(health.output.clone()).filter(|output| !output.is_empty()));
     Some(object.0.into())
 }
