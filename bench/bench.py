@@ -4,6 +4,7 @@ Every figure is measured here and now on this machine; what is not installed is 
 """
 
 import concurrent.futures
+import datetime
 import json
 import os
 import shutil
@@ -12,18 +13,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/conformance"))
 os.environ.setdefault("LONGSHORE_BIN", str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/longshore"))
 
+import boto3  # noqa: E402
 from botocore.auth import SigV4Auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
-from conftest import Region, wait_for  # noqa: E402
-from images import Registry, basic  # noqa: E402
+from conftest import Region, free_port  # noqa: E402
+from docker_engine import DockerEngine, NoEngine  # noqa: E402
+from images import Registry, basic, busybox_layer  # noqa: E402
 from tasks import NETWORK, Tasks  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 
 def say(text):
@@ -63,38 +68,49 @@ def run_task():
             tasks.stop(task)
         say(f"RunTask sent -> RUNNING seen by polling: {spread(samples[1:])}")
         say(f"createdAt -> startedAt as the region saw it: {spread(started[1:])}")
-        docker_run()
+        docker_run(statistics.median(samples[1:]))
         many(region, tasks, definition)
     finally:
         region.close()
 
 
-def docker_run():
-    """The same busybox under docker, where an engine runs; podman stands beside it."""
-    engine = shutil.which("docker")
-    if engine and subprocess.run([engine, "info"], capture_output=True).returncode == 0:
-        samples = engine_samples(engine, [])
-        say(f"docker run -d: {spread(samples)}")
-    else:
-        say("docker run: no Docker engine runs on this machine")
+def docker_run(run_task_ms):
+    """The same busybox under a Docker engine that is started for this and stopped again, with Docker's default network of
+    bridge, veth and address translation, in a network namespace of its own."""
+    try:
+        engine = DockerEngine(own_network=True)
+    except NoEngine as reason:
+        say(f"docker run: no figure, no Docker engine can run here: {reason}")
+        return
+    try:
+        layer = engine.dir / "layer.tar"
+        layer.write_bytes(busybox_layer())
+        engine.run("import", str(layer), "bench:latest")
+        started, running, whole = [], [], []
+        for _ in range(21):
+            begun = time.perf_counter()
+            container = engine.run("run", "-d", "bench:latest", "/bin/sleep", "600").stdout.strip()
+            started.append((time.perf_counter() - begun) * 1000)
+            state = engine.run("inspect", "-f", "{{.Created}} {{.State.StartedAt}}", container).stdout.split()
+            running.append(between_ms(*state))
+            engine.run("rm", "-f", container)
+        for _ in range(11):
+            begun = time.perf_counter()
+            engine.run("run", "--rm", "bench:latest", "/bin/true")
+            whole.append((time.perf_counter() - begun) * 1000)
+        version = engine.run("version", "-f", "{{.Server.Version}}").stdout.strip()
+        say(f"docker {version} run -d, container running when it returns: {spread(started[1:])}")
+        say(f"docker created -> started as the engine saw it: {spread(running[1:])}")
+        say(f"docker run --rm busybox true, whole: {spread(whole[1:])}")
+        say(f"ratio: docker run -d takes {statistics.median(started[1:]) / run_task_ms:.1f} times as long as RunTask -> RUNNING")
+    finally:
+        engine.close()
 
 
-def engine_samples(engine, flags):
-    tar = tempfile.mktemp(suffix=".tar")
-    from images import busybox_layer
-
-    Path(tar).write_bytes(busybox_layer())
-    subprocess.run([engine, "import", tar, "longshore-bench:latest"], check=True, capture_output=True)
-    os.unlink(tar)
-    samples = []
-    for _ in range(11):
-        begun = time.perf_counter()
-        done = subprocess.run([engine, "run", "-d", *flags, "longshore-bench:latest", "/bin/sleep", "600"], check=True,
-                              capture_output=True, text=True)
-        samples.append((time.perf_counter() - begun) * 1000)
-        subprocess.run([engine, "rm", "-f", done.stdout.strip()], check=True, capture_output=True)
-    subprocess.run([engine, "rmi", "longshore-bench:latest"], capture_output=True)
-    return samples[1:]
+def between_ms(begun, ended):
+    """Milliseconds between two times as Docker writes them, with nine decimals."""
+    moment = lambda text: datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00")
+    return (moment(ended) - moment(begun)).total_seconds() * 1000
 
 
 def many(region, tasks, definition, count=200):
@@ -158,7 +174,7 @@ def wrk(script, endpoint, seconds=5, connections=8):
     rate = next(line.split()[1] for line in done.splitlines() if line.startswith("Requests/sec"))
     p99 = next(line.split()[1] for line in done.splitlines() if line.strip().startswith("99%"))
     bad = next((" " + line.strip() for line in done.splitlines() if "Non-2xx" in line), "")
-    return f"{float(rate):,.0f} requests/s, p99 {p99}{bad}"
+    return float(rate), f"{float(rate):,.0f} requests/s, p99 {p99}{bad}"
 
 
 def api():
@@ -176,42 +192,71 @@ def api():
         calls = [("ListClusters", "ecs", f"{prefix}.ListClusters", {}),
                  ("DescribeTasks of 5", "ecs", f"{prefix}.DescribeTasks", {"cluster": tasks.cluster, "tasks": arns}),
                  ("DescribeRepositories", "ecr", "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", {})]
+        rates = {}
         for name, service, target, body in calls:
-            say(f"{name}, 8 connections: {wrk(signed_script(region, service, target, body), region.endpoint)}")
+            rates[name], text = wrk(signed_script(region, service, target, body), region.endpoint)
+            say(f"{name}, 8 connections: {text}")
         for arn in arns:
             tasks.stop(arn)
-        moto(calls)
+        moto(calls, rates)
     finally:
         region.close()
 
 
-def moto(calls):
+def moto(calls, rates):
+    """The same calls to a moto server with as many clusters, repositories and tasks. It verifies no signature."""
     server = shutil.which("moto_server")
     if not server:
         say("moto: not installed (pip install 'moto[server]'), no figure")
         return
-    port = 5099
+    port = free_port()
+    peer = Peer(f"http://127.0.0.1:{port}")
     process = subprocess.Popen([server, "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        class Peer:
-            endpoint = f"http://127.0.0.1:{port}"
-            key = ("AKIAPEER", "secret")
-
-        import urllib.request
-
         def answers():
             try:
-                urllib.request.urlopen(Peer.endpoint + "/moto-api/data.json", timeout=1)
+                urllib.request.urlopen(peer.endpoint + "/moto-api/data.json", timeout=1)
                 return True
             except OSError:
                 return False
 
         wait_for(answers, "moto", 60)
-        name, service, target, body = calls[0]
-        say(f"moto {name}, 8 connections: {wrk(signed_script(Peer, service, target, body), Peer.endpoint)}")
+        bodies = peer.prepare()
+        for name, service, target, _ in calls:
+            rate, text = wrk(signed_script(peer, service, target, bodies.get(name, {})), peer.endpoint)
+            say(f"moto {name}, 8 connections: {text}; ratio {rates[name] / rate:,.0f}")
     finally:
         process.terminate()
         process.wait()
+
+
+class Peer:
+    """A moto server as `signed_script` wants it."""
+
+    key = ("AKIAPEER", "secret")
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+
+    def client(self, service):
+        return boto3.client(service, endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=self.key[0],
+                            aws_secret_access_key=self.key[1])
+
+    def prepare(self):
+        """Makes what the region has too; answers the bodies that name it."""
+        ecs, ecr = self.client("ecs"), self.client("ecr")
+        ecs.create_cluster(clusterName="bench")
+        ecr.create_repository(repositoryName="busybox")
+        for i in range(10):
+            ecs.create_cluster(clusterName=f"rps{i}")
+            ecr.create_repository(repositoryName=f"rps/r{i}")
+        ecs.register_task_definition(family="bench", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
+                                     containerDefinitions=[{"name": "main", "image": "busybox", "memory": 64,
+                                                            "command": ["sleep", "600"]}])
+        subnet = self.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+        tasks = ecs.run_task(cluster="bench", taskDefinition="bench", count=5, launchType="FARGATE",
+                             networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": []}})["tasks"]
+        return {"DescribeTasks of 5": {"cluster": "bench", "tasks": [task["taskArn"] for task in tasks]}}
 
 
 def start():

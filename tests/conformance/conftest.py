@@ -39,7 +39,8 @@ def free_port():
 class Region:
     """A `longshore up` process on its own port and directory."""
 
-    def __init__(self, *flags, data_dir=None):
+    def __init__(self, *flags, data_dir=None, address="127.0.0.1"):
+        self.address = address
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
         self.data_dir = str(data_dir or Path(self.dir) / "data")
         self.flags = list(flags)
@@ -49,7 +50,7 @@ class Region:
 
     def start(self):
         self.log = open(Path(self.dir) / "server.log", "ab")
-        command = [program(), "up", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data_dir, *self.flags]
+        command = [program(), "up", "--listen", f"{self.address}:{self.port}", "--data-dir", self.data_dir, *self.flags]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
         wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
         key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())

@@ -81,22 +81,45 @@ class Registry:
         """Pushes an image of one layer and returns its manifest's digest."""
         layer = busybox_layer() if layer is None else layer
         packed = gzip.compress(layer, 1, mtime=0) if compressed is None else compressed
-        document = {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"], **config},
-            "rootfs": {"type": "layers", "diff_ids": [diff_id or digest(layer)]},
-        }
-        blob = json.dumps(document).encode()
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": self.push_blob(blob),
-                       "size": len(blob)},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": self.push_blob(packed),
-                        "size": len(packed)}],
-        }
+        blob, manifest = image_documents(layer, packed, diff_id, config)
+        self.push_blob(blob)
+        self.push_blob(packed)
         return self.push_manifest(tag, manifest)
+
+
+def image_documents(layer, packed, diff_id=None, config=None):
+    """The configuration, as bytes, and the manifest of an image of one layer."""
+    document = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"], **(config or {})},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id or digest(layer)]},
+    }
+    blob = json.dumps(document).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(blob), "size": len(blob)},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest(packed),
+                    "size": len(packed)}],
+    }
+    return blob, manifest
+
+
+def write_layout(directory, tag="latest"):
+    """Writes the busybox image into an OCI image layout, as skopeo and podman read it."""
+    layer = busybox_layer()
+    packed = gzip.compress(layer, 1, mtime=0)
+    blob, manifest = image_documents(layer, packed)
+    body = json.dumps(manifest).encode()
+    blobs = directory / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    for data in (blob, packed, body):
+        (blobs / digest(data).removeprefix("sha256:")).write_bytes(data)
+    entry = {"mediaType": manifest["mediaType"], "digest": digest(body), "size": len(body),
+             "annotations": {"org.opencontainers.image.ref.name": tag}}
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
 
 
 def basic(token):

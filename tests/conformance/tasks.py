@@ -1,10 +1,31 @@
 """Runs tasks through boto3 and waits for what they become."""
 
+import json
 import uuid
 
 from waiting import wait_for
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
+
+
+EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+TRUST = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+# Log groups are made for those who ask for it; the managed policy does not allow that.
+MAKE_GROUPS = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": "*"}]}
+
+
+def execution_role(region, name="ecsTaskExecutionRole"):
+    """The usual execution role, made when it is missing."""
+    iam = region.client("iam")
+    try:
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+    except iam.exceptions.EntityAlreadyExistsException:
+        return iam.get_role(RoleName=name)["Role"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=EXECUTION_POLICY)
+    iam.put_role_policy(RoleName=name, PolicyName="groups", PolicyDocument=json.dumps(MAKE_GROUPS))
+    return role["Arn"]
 
 
 class Tasks:
@@ -18,6 +39,7 @@ class Tasks:
         self.ecs.create_cluster(clusterName=self.cluster)
         self.group = f"/test/{self.cluster}"
         self.logs.create_log_group(logGroupName=self.group)
+        self.execution_role = execution_role(region)
 
     def container(self, image, command=None, name="main", **more):
         definition = {
@@ -43,9 +65,8 @@ class Tasks:
             requiresCompatibilities=["FARGATE"],
             cpu=cpu,
             memory=memory,
-            executionRoleArn="arn:aws:iam::123456789012:role/execution",
             containerDefinitions=containers,
-            **more,
+            **{"executionRoleArn": self.execution_role, **more},
         )
         return answer["taskDefinition"]["taskDefinitionArn"]
 

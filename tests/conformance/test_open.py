@@ -24,6 +24,9 @@ def test_any_key_acts_as_root_and_reset_empties_the_region():
         wait_for(lambda: "OPEN" in region.log_text(), "the banner says so")
         someone = dict(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-west-3")
         assert region.client("sts", **someone).get_caller_identity()["Arn"] == "arn:aws:iam::123456789012:root"
+        region.client("ssm", **someone).put_parameter(Name="p", Value="v", Type="String")
+        arn = region.client("ssm", **someone).get_parameter(Name="p")["Parameter"]["ARN"]
+        assert arn == "arn:aws:ssm:eu-west-3:123456789012:parameter/p", "a mock answers for every region"
         region.client("ecr", **someone).create_repository(repositoryName="busybox")
         Registry(region, "busybox").push_image("latest")
         tasks = Tasks(region)

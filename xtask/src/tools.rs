@@ -19,6 +19,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "busybox", package: "busybox-static" },
     Tool { program: "skopeo", package: "skopeo" },
     Tool { program: "podman", package: "podman" },
+    Tool { program: "aws", package: "awscli" },
 ];
 
 /// What the benchmarks use besides.
@@ -26,7 +27,11 @@ pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
     Tool { program: "wrk", package: "wrk" },
     Tool { program: "hey", package: "hey" },
     Tool { program: "docker-registry", package: "docker-registry" },
+    Tool { program: "dockerd", package: "docker.io" },
 ];
+
+/// Asked by Debian's packages before they start a service they bring.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Python packages of the conformance tests, pinned to the models' version where it matters.
 const PYTHON_PACKAGES: &[&str] = &["boto3==1.43.11", "awscli==1.45.11", "pytest<9"];
@@ -42,6 +47,7 @@ pub(crate) fn require(tools: &[Tool]) -> Result<()> {
     if find("apt-get").is_none() {
         bail!("these packages are missing and there is no apt-get to install them: {}", missing.join(" "));
     }
+    let _quiet = NoServices::begin()?;
     let install = |update: bool| -> Result<bool> {
         if update {
             Command::new("apt-get").args(["-q", "update"]).status().context("run apt-get update")?;
@@ -60,6 +66,36 @@ pub(crate) fn require(tools: &[Tool]) -> Result<()> {
         missing.join(" ")
     );
     Ok(())
+}
+
+/// While it lives, packages that are installed start no service: no Docker engine, no registry.
+struct NoServices {
+    ours: bool,
+}
+
+impl NoServices {
+    fn begin() -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        match options.write(true).create_new(true).mode(0o755).open(SERVICE_POLICY) {
+            // 101 means that the action is forbidden.
+            Ok(mut file) => {
+                std::io::Write::write_all(&mut file, b"#!/bin/sh\nexit 101\n")
+                    .context("write a service policy")?;
+                Ok(Self { ours: true })
+            }
+            // The machine has a policy of its own, or we are not root, which the installation will say.
+            Err(_) => Ok(Self { ours: false }),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.ours {
+            let _ = std::fs::remove_file(SERVICE_POLICY);
+        }
+    }
 }
 
 /// A Python environment with the real SDKs below `target/`, made on first use.

@@ -1,6 +1,7 @@
 //! A small client of the region's own API, for commands that look at it from outside as any user would.
 
 use crate::data_dir::AccessKeyFile;
+use crate::region::accounts;
 use anyhow::{Context, Result, bail};
 use aws_wire::sigv4::{Signer, sign};
 use base64::Engine;
@@ -11,7 +12,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use identifiers::AccountId;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Largest answer.
@@ -77,6 +81,17 @@ impl Client {
         }
     }
 
+    /// Makes an account of the region.
+    pub(crate) async fn create_account(&self, id: Option<&AccountId>) -> Result<Value> {
+        let query = id.map(|id| format!("?id={id}")).unwrap_or_default();
+        let request = http::Request::post(format!("{}{}{query}", self.endpoint, accounts::PATH));
+        let (status, content) = self.send(request, accounts::SIGNING_NAME, Bytes::new()).await?;
+        if !status.is_success() {
+            bail!("{}", String::from_utf8_lossy(&content));
+        }
+        serde_json::from_slice(&content).context("read the answer")
+    }
+
     async fn call(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
         let prefix = match service {
             "ecs" => "AmazonEC2ContainerServiceV20141113",
@@ -84,23 +99,10 @@ impl Client {
             _ => "Logs_20140328",
         };
         let body = Bytes::from(input.to_string());
-        let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
         let request = http::Request::post(format!("{}/", self.endpoint))
-            .header("host", host)
             .header("content-type", aws_wire::json::CONTENT_TYPE)
-            .header("x-amz-target", format!("{prefix}.{operation}"))
-            .body(())?;
-        let (mut parts, ()) = request.into_parts();
-        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
-        let request = http::Request::from_parts(parts, Full::new(body));
-        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
-        let answer = answer.await.context("the region does not answer in time")?;
-        let answer =
-            answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;
-        let status = answer.status();
-        let content = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
-        let content =
-            content.map_err(|error| anyhow::anyhow!("read the answer of {operation}: {error}"))?.to_bytes();
+            .header("x-amz-target", format!("{prefix}.{operation}"));
+        let (status, content) = self.send(request, service, body).await?;
         let value: Value =
             serde_json::from_slice(&content).with_context(|| format!("read the answer of {operation}"))?;
         if !status.is_success() {
@@ -111,6 +113,43 @@ impl Client {
             );
         }
         Ok(value)
+    }
+
+    /// Calls an operation of IAM, whose protocol is forms and XML, for its effect.
+    pub(crate) async fn iam(&self, operation: &str, parameters: &[(&str, &str)]) -> Result<()> {
+        let mut form = format!("Action={operation}&Version=2010-05-08");
+        for (name, value) in parameters {
+            let _ = write!(form, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        }
+        let request = http::Request::post(format!("{}/", self.endpoint))
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let (status, content) =
+            self.send(request, "iam", Bytes::from(form)).await.with_context(|| operation.to_owned())?;
+        if !status.is_success() {
+            bail!("{operation}: {}", String::from_utf8_lossy(&content));
+        }
+        Ok(())
+    }
+
+    /// Signs and sends a request, and reads its answer within bounds.
+    async fn send(
+        &self,
+        request: http::request::Builder,
+        service: &str,
+        body: Bytes,
+    ) -> Result<(http::StatusCode, Bytes)> {
+        let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
+        let (mut parts, ()) = request.header("host", host).body(())?.into_parts();
+        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
+        let request = http::Request::from_parts(parts, Full::new(body));
+        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
+        let answer = answer.await.context("the region does not answer in time")?;
+        let answer =
+            answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;
+        let status = answer.status();
+        let content = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let content = content.map_err(|error| anyhow::anyhow!("read the answer: {error}"))?;
+        Ok((status, content.to_bytes()))
     }
 }
 

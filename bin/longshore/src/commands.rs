@@ -1,5 +1,6 @@
 //! The commands of the program, one file each.
 
+pub(crate) mod account;
 pub(crate) mod configure;
 pub(crate) mod demo;
 pub(crate) mod doctor;

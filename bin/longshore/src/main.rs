@@ -8,7 +8,7 @@ mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{configure, demo, doctor, env, keys, status, up};
+use commands::{account, configure, demo, doctor, env, keys, status, up};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +32,7 @@ enum Command {
     Env(env::EnvArgs),
     Configure(configure::ConfigureArgs),
     Status(status::StatusArgs),
+    Account(account::AccountArgs),
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
     /// Print the effective configuration, or what is wrong with it
@@ -83,6 +84,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Up(arguments) => block_on(up::run(arguments)),
         Command::Demo(arguments) => block_on(demo::run(arguments)),
+        Command::Account(arguments) => block_on(account::run(arguments)),
         Command::Status(arguments) => block_on(status::run(arguments)),
     }
 }

@@ -1,5 +1,6 @@
 //! A region in this process: everything wired together, started in order and stopped in reverse.
 
+pub(crate) mod accounts;
 mod handlers;
 mod host;
 mod keys;
@@ -10,6 +11,7 @@ use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
 use crate::settings::{AuthMode, Settings};
 use access::{Access, Caller};
+use accounts::AccountsHandler;
 use agent_gateway::AgentGateway;
 use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
@@ -67,6 +69,7 @@ impl Region {
         if settings.auth == AuthMode::Open {
             access = access.without_policies();
         }
+        access.ensure_account(&settings.account).await?;
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
@@ -104,6 +107,7 @@ impl Region {
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
+        handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {

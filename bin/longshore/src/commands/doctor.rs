@@ -50,6 +50,11 @@ pub(crate) fn host_failures() -> Vec<String> {
         .collect()
 }
 
+/// Fails, with what to do, where this process may not start containers.
+pub(crate) fn require_root() -> Result<()> {
+    root().map(drop).map_err(anyhow::Error::msg)
+}
+
 fn host_checks() -> Vec<Check> {
     vec![
         Check { name: "root", result: root() },

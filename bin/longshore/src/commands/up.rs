@@ -22,6 +22,9 @@ pub(crate) struct UpArgs {
 /// Runs until a signal arrives.
 pub(crate) async fn run(arguments: UpArgs) -> Result<()> {
     let settings = arguments.settings.resolve()?;
+    if !settings.no_host {
+        super::doctor::require_root()?;
+    }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let region = Region::start(settings).await?;

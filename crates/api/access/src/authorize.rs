@@ -102,9 +102,8 @@ fn fixed(caller: &Caller, asked: &Asked<'_>) -> Option<Result<(), Box<Denied>>> 
         CallerKind::Host | CallerKind::Anonymous => no(""),
         _ if host::is_reserved(asked.resource) => no("because it belongs to the hosts of the region"),
         CallerKind::Root if asked.action == "sts:AssumeRole" => {
-            let mut denied = denied(caller, asked, "");
-            denied.message = "Roles may not be assumed by root accounts.".to_owned();
-            Some(Err(Box::new(denied)))
+            let message = "Roles may not be assumed by root accounts.".to_owned();
+            Some(Err(Box::new(Denied { message, ..denied(caller, asked, "") })))
         }
         // Sessions of users are for the services; they give out no further ones and change no identities.
         CallerKind::User { .. } | CallerKind::Root => {

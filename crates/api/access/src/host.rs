@@ -23,6 +23,8 @@ const ACTIONS: &[&str] = &[
     "ecs:SubmitTaskStateChange",
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
+    // What is in a stream already, after an interruption.
+    "logs:GetLogEvents",
     "logs:PutLogEvents",
 ];
 

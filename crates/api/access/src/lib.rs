@@ -11,6 +11,7 @@
 //!
 //! It never sees the wire: which resources a request touches is said by the services.
 
+mod accounts;
 mod assume;
 mod authorize;
 mod caller;
@@ -24,6 +25,7 @@ mod policies;
 mod registry_token;
 mod session;
 
+pub use accounts::CreateAccountError;
 pub use assume::AssumeError;
 pub use authorize::{Asked, RequestFacts};
 pub use caller::{Caller, CallerKind, Session, SessionPolicies, Subject};
@@ -32,7 +34,7 @@ pub use denied::{Denied, NotAllowed};
 pub use host::host;
 pub use key_id::account_of_key;
 pub use keys::new_key;
-pub use policies::{AccessError, NotAPolicy};
+pub use policies::{AccessError, NotAPolicy, check_resource_policy};
 pub use registry_token::{RegistryToken, TOKEN_LIFE};
 pub use session::SessionCredentials;
 

@@ -1,6 +1,8 @@
 //! The session for commands of one agent.
 
+mod credentials;
 mod outbox;
+mod renewal;
 
 use crate::Inner;
 use crate::convert;
@@ -8,8 +10,9 @@ use crate::instance::Instance;
 use crate::upgrade::{SessionError, Socket};
 use agent_wire::{AcsCommand, AcsReply, acs};
 use outbox::Outbox;
+use renewal::Renewals;
 use resources::Stored;
-use resources::ecs::{ContainerInstance, DesiredStatus, Task, TaskDefinition, TaskStatus};
+use resources::ecs::{ContainerInstance, DesiredStatus, Task, TaskStatus};
 use std::time::Duration;
 use store::{Revision, StoreError, Versioned};
 
@@ -34,11 +37,13 @@ pub(crate) async fn session(
         gateway,
         instance,
         outbox: Outbox::default(),
+        renewals: Renewals::default(),
         revision,
         heard_at: gateway.environment.now(),
     };
     let mine = session.own_tasks().await?;
     session.send_manifest(&mine, socket).await?;
+    session.want_credentials(&mine).await?;
     session.offer(mine, socket).await?;
     let mut heartbeat_at = gateway.environment.now() + HEARTBEAT;
     loop {
@@ -58,6 +63,7 @@ pub(crate) async fn session(
                 session.command(acs::HeartbeatMessage { message_id, healthy: true }.into(), socket).await?;
             }
             () = sleep_until(gateway, session.outbox.due_at()) => session.resend(socket).await?,
+            () = sleep_until(gateway, session.renewals.due_at()) => session.renew(socket).await?,
             () = gateway.environment.sleep_until(silent_at) => return Err(SessionError::Silent),
         }
     }
@@ -100,6 +106,7 @@ struct Session<'a> {
     gateway: &'a Inner,
     instance: &'a Instance,
     outbox: Outbox,
+    renewals: Renewals,
     /// Highest revision sent; sequence numbers are revisions, so they grow over sessions and restarts.
     revision: Revision,
     heard_at: environment::Timestamp,
@@ -153,6 +160,9 @@ impl Session<'_> {
         let mut news = Vec::new();
         for task in tasks {
             self.revision = self.revision.max(task.revision);
+            if task.last_status >= TaskStatus::Deprovisioning {
+                self.renewals.forget(&task.key());
+            }
             match to_send(&task) {
                 Some(desired) if self.outbox.is_news(&task.id, desired) => news.push(task),
                 Some(_) => {}
@@ -173,13 +183,13 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         let mut messages = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let key = TaskDefinition::key_of(&task.account, &task.family, task.value.revision);
-            let Some(definition) = self.gateway.tables.get::<TaskDefinition>(&key).await? else {
+            let Some(definition) = self.definition(task).await? else {
                 tracing::error!(task = task.key(), "the task definition of a task is gone");
                 continue;
             };
+            let Some(credentials) = self.first_credentials(task, &definition).await? else { continue };
             let (region, registry) = (&self.gateway.region, &self.gateway.registry);
-            messages.push(convert::task(region, registry, task, &definition));
+            messages.push(convert::task(region, registry, task, &definition, credentials));
         }
         if messages.is_empty() {
             return Ok(());
@@ -230,7 +240,8 @@ impl Session<'_> {
                 self.outbox.acknowledged(&nack.message_id);
             }
             Ok(AcsReply::TaskStopVerification(message)) => self.verify(message, socket).await?,
-            Ok(AcsReply::HeartbeatAck(_) | AcsReply::RoleCredentialsAck(_)) => {}
+            Ok(AcsReply::RoleCredentialsAck(ack)) => self.renewals.acknowledged(&ack.message_id),
+            Ok(AcsReply::HeartbeatAck(_)) => {}
             Ok(AcsReply::Unknown(kind)) => tracing::debug!(kind, "a reply of an unknown type is left out"),
             Err(error) => tracing::warn!(%error, "a reply cannot be read and is left out"),
         }

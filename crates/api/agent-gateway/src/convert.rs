@@ -6,7 +6,7 @@
 use agent_wire::acs;
 use identifiers::{Arn, Region};
 use resources::ecs::{
-    ContainerDefinition, DependencyCondition, HealthCheck, Task, TaskContainer, TaskDefinition,
+    ContainerDefinition, DependencyCondition, HealthCheck, SecretSource, Task, TaskContainer, TaskDefinition,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +34,13 @@ impl Registry {
     }
 }
 
+/// Credentials that go with a task.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    pub(crate) task: Option<acs::IAMRoleCredentials>,
+    pub(crate) execution: Option<acs::IAMRoleCredentials>,
+}
+
 /// The ARN of a task.
 pub(crate) fn task_arn(region: &Region, task: &Task) -> String {
     Arn::new("ecs", region, &task.account, format!("task/{}/{}", task.cluster, task.id)).to_string()
@@ -57,10 +64,18 @@ pub(crate) fn task(
     registry: &Registry,
     task: &Task,
     definition: &TaskDefinition,
+    credentials: Credentials,
 ) -> acs::Task {
+    let as_role = credentials.execution.is_some();
     let containers = definition.containers.iter().filter_map(|container| {
         let state = task.containers.iter().find(|state| state.name == container.name)?;
-        Some(self::container(region, registry, task, container, state))
+        let auth = registry_authentication(region, registry, task, container, state, as_role);
+        let logs_as_role = as_role && container.log_configuration.is_some();
+        Some(acs::Container {
+            registry_authentication: auth,
+            logs_auth_strategy: logs_as_role.then_some(acs::AuthStrategy::ExecutionRole),
+            ..self::container(region, task, container, state)
+        })
     });
     acs::Task {
         arn: task_arn(region, task),
@@ -78,6 +93,9 @@ pub(crate) fn task(
         elastic_network_interfaces: network_interface(region, task).into_iter().collect(),
         volumes: definition.volumes.iter().map(|name| volume(name)).collect(),
         containers: containers.collect(),
+        role_credentials: credentials.task,
+        execution_role_credentials: credentials.execution,
+        zone: format!("{region}a"),
         ..acs::Task::default()
     }
 }
@@ -126,7 +144,6 @@ fn network_interface(region: &Region, task: &Task) -> Option<acs::ElasticNetwork
 
 fn container(
     region: &Region,
-    registry: &Registry,
     task: &Task,
     definition: &ContainerDefinition,
     state: &TaskContainer,
@@ -175,7 +192,7 @@ fn container(
         start_timeout: definition.start_timeout.map_or(0, integer),
         stop_timeout: definition.stop_timeout.map_or(0, integer),
         health_check_type: definition.health_check.as_ref().map(|_| acs::HealthCheckType::Docker),
-        registry_authentication: registry.owns(&state.image).then(|| ecr(region, task)),
+        secrets: definition.secrets.iter().map(|source| secret(region, source)).collect(),
         overrides: "{}".to_owned(),
         docker_config: Some(acs::DockerConfig {
             version: "1.41".to_owned(),
@@ -205,15 +222,48 @@ fn condition(condition: DependencyCondition) -> acs::ContainerCondition {
     }
 }
 
-fn ecr(region: &Region, task: &Task) -> acs::RegistryAuthenticationData {
-    acs::RegistryAuthenticationData {
+/// How an agent gets into an image's registry: with what the container names, else as ECR wants it for its own.
+fn registry_authentication(
+    region: &Region,
+    registry: &Registry,
+    task: &Task,
+    definition: &ContainerDefinition,
+    state: &TaskContainer,
+    as_role: bool,
+) -> Option<acs::RegistryAuthenticationData> {
+    if let Some(secret) = &definition.repository_credentials {
+        return Some(acs::RegistryAuthenticationData {
+            r#type: Some(acs::AuthenticationType::Asm),
+            asm_auth_data: Some(acs::ASMAuthData {
+                credentials_parameter: secret.clone(),
+                region: region.to_string(),
+            }),
+            ..acs::RegistryAuthenticationData::default()
+        });
+    }
+    registry.owns(&state.image).then(|| acs::RegistryAuthenticationData {
         r#type: Some(acs::AuthenticationType::Ecr),
         ecr_auth_data: Some(acs::ECRAuthData {
             registry_id: task.account.to_string(),
             region: region.to_string(),
+            use_execution_role: as_role,
             ..acs::ECRAuthData::default()
         }),
         ..acs::RegistryAuthenticationData::default()
+    })
+}
+
+/// A variable whose value the agent has to fetch.
+fn secret(region: &Region, source: &SecretSource) -> acs::Secret {
+    let in_secrets_manager = source.value_from.split(':').nth(2) == Some("secretsmanager");
+    acs::Secret {
+        name: source.name.clone(),
+        value_from: source.value_from.clone(),
+        region: region.to_string(),
+        provider: Some(if in_secrets_manager { acs::SecretProvider::Asm } else { acs::SecretProvider::Ssm }),
+        r#type: Some(acs::SecretType::EnvironmentVariable),
+        target: Some(acs::SecretTarget::Container),
+        container_path: String::new(),
     }
 }
 

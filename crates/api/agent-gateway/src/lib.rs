@@ -1,7 +1,8 @@
 //! Serves the published ECS agent protocol to container agents: commands (ACS) and telemetry (TCS).
 //!
 //! An [`AgentGateway`] knows no container: it watches the tasks in the store, sends each agent those that are placed
-//! on its container instance, again until they are acknowledged, and writes down what agents tell of health. What
+//! on its container instance, again until they are acknowledged, with the credentials of their roles, which it renews
+//! in time, and writes down what agents tell of health. What
 //! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
 //!
 //! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
@@ -13,8 +14,11 @@ mod convert;
 mod feed;
 mod instance;
 mod permit;
+mod roles;
 mod tcs;
 mod upgrade;
+
+pub use roles::SESSION_TIME;
 
 use access::{Access, Caller};
 use bytes::Bytes;
@@ -53,6 +57,8 @@ struct Inner {
     environment: Environment,
     region: Region,
     registry: Registry,
+    /// Life of the sessions of roles that agents get.
+    session_time: Duration,
     feed: Feed,
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
@@ -64,6 +70,17 @@ impl AgentGateway {
     /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
     /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
     pub fn new(tables: Tables, access: Access, region: Region, registry_hosts: Vec<String>) -> Self {
+        Self::with_session_time(tables, access, region, registry_hosts, SESSION_TIME)
+    }
+
+    /// The same, with sessions of roles that last so long.
+    pub fn with_session_time(
+        tables: Tables,
+        access: Access,
+        region: Region,
+        registry_hosts: Vec<String>,
+        session_time: Duration,
+    ) -> Self {
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
@@ -72,6 +89,7 @@ impl AgentGateway {
             tables,
             access,
             region,
+            session_time,
             places: Arc::new(Semaphore::new(MOST_SESSIONS as usize)),
             stop,
             current: Mutex::default(),

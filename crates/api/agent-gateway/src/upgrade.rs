@@ -46,6 +46,9 @@ pub(crate) enum SessionError {
     /// A frame that cannot be read or written.
     #[error(transparent)]
     Wire(#[from] agent_wire::WireError),
+    /// Whether a role may be assumed cannot be known.
+    #[error("assume the role of a task: {0}")]
+    Roles(#[source] access::AccessError),
     /// The store.
     #[error("use the store: {0}")]
     Store(#[from] store::StoreError),

@@ -82,10 +82,8 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
     refuse(filled(links.as_ref()), "links")?;
     refuse(privileged == Some(true), "privileged")?;
     refuse(pseudo_terminal == Some(true), "pseudoTerminal")?;
-    refuse(repository_credentials.is_some(), "repositoryCredentials")?;
     refuse(filled(resource_requirements.as_ref()), "resourceRequirements")?;
     refuse(restart_policy.is_some_and(|policy| policy.enabled), "restartPolicy")?;
-    refuse(filled(secrets.as_ref()), "secrets")?;
     refuse(version_consistency == Some(wire::VersionConsistency::Disabled), "versionConsistency")?;
     let name = name_of(name)?;
     let image = image.filter(|image| !image.trim().is_empty());
@@ -117,6 +115,8 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
         log_configuration: log_configuration.map(logging).transpose()?,
         docker_labels: docker_labels.unwrap_or_default(),
         system_controls: controls(system_controls)?,
+        secrets: crate::secrets::store(secrets)?,
+        repository_credentials: crate::secrets::store_credentials(repository_credentials)?,
         name,
     };
     if let (Some(hard), Some(soft)) = (definition.memory, definition.memory_reservation)
@@ -361,6 +361,11 @@ pub(crate) fn render(container: &ContainerDefinition) -> wire::ContainerDefiniti
             options: Some(log.options.clone()),
             secret_options: Some(vec![]),
         }),
+        secrets: crate::secrets::render(&container.secrets),
+        repository_credentials: container
+            .repository_credentials
+            .as_ref()
+            .map(|secret| wire::RepositoryCredentials { credentials_parameter: secret.clone() }),
         docker_labels: (!container.docker_labels.is_empty()).then(|| container.docker_labels.clone()),
         system_controls: Some(
             container

@@ -57,6 +57,7 @@ pub(crate) fn store(
         container_definitions.into_iter().map(containers::store).collect::<Result<Vec<_>, _>>()?;
     let volumes = volumes.unwrap_or_default().into_iter().map(volume).collect::<Result<Vec<_>, _>>()?;
     check_containers(&containers, &volumes, cpu, memory)?;
+    crate::secrets::check(context, &containers, execution_role_arn.as_deref())?;
     if execution_role_arn.is_none() && containers.iter().any(|c| c.log_configuration.is_some()) {
         return Err(client(
             "Fargate requires task definition to have execution role ARN to support log driver awslogs.",

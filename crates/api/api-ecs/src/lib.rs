@@ -13,6 +13,7 @@ mod paging;
 mod permissions;
 mod refuse;
 mod render;
+mod secrets;
 pub mod shapes;
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,7 @@ use crate::arns::{arn, cluster_arn, cluster_name, definition_name, find_definiti
 use crate::errors::store;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use resources::Stored;
-use resources::ecs::{Cluster, FARGATE_HOSTS, Tag, Task, TaskDefinition};
+use resources::ecs::{Cluster, ContainerInstance, FARGATE_HOSTS, Tag, Task, TaskDefinition};
 use store::{Tables, Versioned};
 
 /// The service that task and execution roles are passed to.
@@ -23,9 +23,10 @@ pub(crate) async fn of(
     let request = Request { tables, context, operation, input };
     Ok(match operation.name {
         "CreateCluster" => request.create_cluster(),
-        "DeleteCluster" | "UpdateCluster" | "RegisterContainerInstance" | "DeregisterContainerInstance" => {
+        "DeleteCluster" | "UpdateCluster" | "RegisterContainerInstance" => {
             vec![request.on_cluster(input.text("cluster")).await?]
         }
+        "DeregisterContainerInstance" => vec![request.deregister_instance().await?],
         "DescribeClusters" => request.describe_clusters().await?,
         "SubmitAttachmentStateChanges" | "SubmitContainerStateChange" | "SubmitTaskStateChange" => {
             vec![request.submit().await?]
@@ -129,6 +130,17 @@ impl Request<'_> {
                 let cluster = cluster_arn(self.context, FARGATE_HOSTS);
                 return Ok(self.permission(cluster.clone()).with("ecs:cluster", cluster));
             }
+        }
+        self.on_cluster(self.input.text("cluster")).await
+    }
+
+    /// An instance is found by its id alone, so the hosts of the region are guarded whatever cluster is named.
+    async fn deregister_instance(&self) -> Result<Permission, ServiceError> {
+        let given = self.input.text("containerInstance").unwrap_or_default();
+        let id = given.rsplit('/').next().unwrap_or_default();
+        let key = format!("{}/{FARGATE_HOSTS}/{id}", self.context.account);
+        if self.get::<ContainerInstance>(&key).await?.is_some() {
+            return Ok(self.permission(cluster_arn(self.context, FARGATE_HOSTS)));
         }
         self.on_cluster(self.input.text("cluster")).await
     }

@@ -43,23 +43,15 @@ pub(crate) async fn acquire(
             }
         });
     }
-    Ok(match service.tables.get::<PolicyUse>(&PolicyUse::key_of(account, arn)).await? {
-        Some(old) => {
-            let mut new = PolicyUse::clone(&old);
-            *usage.count(&mut new) += 1;
-            batch.replace(&old, &new)
-        }
-        None => {
-            let mut first = PolicyUse {
-                account: account.clone(),
-                policy_arn: arn.to_owned(),
-                attachments: 0,
-                boundaries: 0,
-            };
-            *usage.count(&mut first) += 1;
-            batch.create(&first)
-        }
-    })
+    if let Some(old) = service.tables.get::<PolicyUse>(&PolicyUse::key_of(account, arn)).await? {
+        let mut new = PolicyUse::clone(&old);
+        *usage.count(&mut new) += 1;
+        return Ok(batch.replace(&old, &new));
+    }
+    let mut first =
+        PolicyUse { account: account.clone(), policy_arn: arn.to_owned(), attachments: 0, boundaries: 0 };
+    *usage.count(&mut first) += 1;
+    Ok(batch.create(&first))
 }
 
 /// Counts one use less.

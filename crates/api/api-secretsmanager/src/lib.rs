@@ -11,6 +11,7 @@ mod filters;
 mod lookup;
 mod operations;
 mod paging;
+mod permissions;
 mod policy;
 mod render;
 mod rotation;
@@ -18,7 +19,7 @@ pub mod shapes;
 mod tags;
 mod values;
 
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use encryption::KeyRing;
 use operations as op;
 #[allow(
@@ -46,6 +47,15 @@ macro_rules! operations {
     ($($name:ident, $input:ident => $output:ty;)*) => {
         #[async_trait::async_trait]
         impl SecretsManager for SecretsManagerService {
+            async fn permissions(
+                &self,
+                operation: &'static Operation,
+                context: &RequestContext,
+                input: &Node,
+            ) -> Result<Vec<Permission>, ServiceError> {
+                permissions::of(self, context, operation, input).await
+            }
+
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$name::run(self, context, input).await
             })*

@@ -1,4 +1,6 @@
 //! Finds the secret that a request names: by name, by ARN, or by an ARN without its last six characters.
+//!
+//! An ARN may name a secret of another account: whether the caller may use it was decided before, on its policy.
 
 use crate::SecretsManagerService;
 use crate::errors::{marked_for_deletion, no_secret, store};
@@ -15,26 +17,28 @@ const MOST_ATTEMPTS: usize = 50;
 /// What a secret id says: a name, and a suffix if it names one.
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate<'a> {
+    account: &'a str,
     name: &'a str,
     suffix: Option<&'a str>,
 }
 
 /// What an id may mean, in the order in which it is looked for.
-fn candidates<'a>(context: &RequestContext, id: &'a str) -> Vec<Candidate<'a>> {
+fn candidates<'a>(context: &'a RequestContext, id: &'a str) -> Vec<Candidate<'a>> {
     if !id.starts_with("arn:") {
-        return vec![Candidate { name: id, suffix: None }];
+        return vec![Candidate { account: context.account.as_str(), name: id, suffix: None }];
     }
     let own = id.parse::<Arn>().is_ok_and(|arn| {
         arn.service == "secretsmanager"
-            && arn.account == context.account.as_str()
             && arn.region == context.region.as_str()
+            && arn.resource.starts_with("secret:")
     });
-    let Some(resource) = id.splitn(7, ':').nth(6).filter(|_| own) else { return vec![] };
+    let mut parts = id.splitn(7, ':').skip(4);
+    let (Some(account), Some(resource)) = (parts.next(), parts.nth(1).filter(|_| own)) else { return vec![] };
     let mut found = Vec::new();
     if let Some((name, suffix)) = resource.rsplit_once('-').filter(|(_, suffix)| suffix.len() == SUFFIX) {
-        found.push(Candidate { name, suffix: Some(suffix) });
+        found.push(Candidate { account, name, suffix: Some(suffix) });
     }
-    found.push(Candidate { name: resource, suffix: None });
+    found.push(Candidate { account, name: resource, suffix: None });
     found
 }
 
@@ -45,16 +49,25 @@ impl SecretsManagerService {
         context: &RequestContext,
         id: &str,
     ) -> Result<Versioned<Secret>, ServiceError> {
+        self.find(context, id).await?.ok_or_else(no_secret)
+    }
+
+    /// The secret that an id means, if there is one.
+    pub(crate) async fn find(
+        &self,
+        context: &RequestContext,
+        id: &str,
+    ) -> Result<Option<Versioned<Secret>>, ServiceError> {
         for candidate in candidates(context, id) {
-            let key = Secret::key_of(context.account.as_str(), context.region.as_str(), candidate.name);
+            let key = Secret::key_of(candidate.account, context.region.as_str(), candidate.name);
             let found = self.tables.get::<Secret>(&key).await.map_err(store)?;
             let fits = |secret: &Versioned<Secret>| candidate.suffix.is_none_or(|own| own == secret.suffix);
             if let Some(secret) = found.filter(fits) {
                 // Past its date it is gone, even if nobody has come by to remove it.
-                return if is_over(&secret, context) { Err(no_secret()) } else { Ok(secret) };
+                return Ok((!is_over(&secret, context)).then_some(secret));
             }
         }
-        Err(no_secret())
+        Ok(None)
     }
 
     /// The secret, unless it is marked for deletion.
@@ -129,8 +142,9 @@ mod tests {
         let (whole, partial) = (arn("a/b-AbCdEf"), arn("a/b"));
         assert_eq!(names(&whole), full);
         assert_eq!(names(&partial), [own("a/b", None)]);
+        let foreign = candidates(&context, "arn:aws:secretsmanager:us-east-1:999999999999:secret:a");
+        assert_eq!(foreign, [Candidate { account: "999999999999", name: "a", suffix: None }]);
         for other in [
-            "arn:aws:secretsmanager:us-east-1:999999999999:secret:a",
             "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a",
             "arn:aws:ssm:us-east-1:123456789012:secret:a",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret",

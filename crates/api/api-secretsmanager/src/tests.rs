@@ -336,16 +336,61 @@ async fn secrets_are_listed_in_order_and_by_page() {
 }
 
 #[tokio::test]
-async fn another_account_finds_nothing() {
+async fn another_account_needs_the_arn() {
     let (service, own) = (service(), context());
     let made = service.create_secret(&own, create("a")).await.expect("creates");
     let other = RequestContext { account: "999999999999".parse().expect("an account"), ..context() };
-    for id in ["a".to_owned(), made.arn.expect("an ARN")] {
-        assert_eq!(
-            refusal(service.get_secret_value(&other, get(&id, None)).await).0,
-            "ResourceNotFoundException"
-        );
-    }
+    let (code, _) = refusal(service.get_secret_value(&other, get("a", None)).await);
+    assert_eq!(code, "ResourceNotFoundException");
+    let arn = made.arn.expect("an ARN");
+    service.get_secret_value(&other, get(&arn, None)).await.expect("whoever gets here may read it");
     let rows = service.tables.list_all::<Secret>("").await.expect("lists");
     assert_eq!(rows[0].key(), "123456789012/us-east-1/a");
+}
+
+/// The permissions of a request as `action resource`, and those that carry a resource policy.
+async fn asked(service: &SecretsManagerService, operation: &str, input: &str) -> (Vec<String>, usize) {
+    let operation = shapes::DEFINITION.operation(operation).expect("an operation");
+    let input: Node = serde_json::from_str(input).expect("JSON");
+    let asked = service.permissions(operation, &context(), &input).await.expect("permissions");
+    let policies = asked.iter().filter(|one| one.resource_policy.is_some()).count();
+    (asked.iter().map(|one| format!("{} {}", one.action, one.resource)).collect(), policies)
+}
+
+#[tokio::test]
+async fn every_secret_of_a_request_is_asked_for() {
+    let (service, context) = (service(), context());
+    let arn = service.create_secret(&context, create("a")).await.expect("creates").arn.expect("an ARN");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}"#;
+    let put = PutResourcePolicyRequest {
+        secret_id: "a".into(),
+        resource_policy: policy.into(),
+        ..PutResourcePolicyRequest::default()
+    };
+    service.put_resource_policy(&context, put).await.expect("puts");
+    let prefix = "arn:aws:secretsmanager:us-east-1:123456789012:secret:";
+    for id in ["a", &arn, &arn[..arn.len() - 7]] {
+        let found = asked(&service, "GetSecretValue", &format!(r#"{{"SecretId":"{id}"}}"#)).await;
+        assert_eq!(found, (vec![format!("secretsmanager:GetSecretValue {arn}")], 1), "{id}");
+    }
+    let missing = asked(&service, "GetSecretValue", r#"{"SecretId":"b"}"#).await;
+    assert_eq!(missing, (vec![format!("secretsmanager:GetSecretValue {prefix}b")], 0));
+    let batch = vec![
+        "secretsmanager:BatchGetSecretValue *".to_owned(),
+        format!("secretsmanager:GetSecretValue {arn}"),
+    ];
+    assert_eq!(asked(&service, "BatchGetSecretValue", r#"{"SecretIdList":["a"]}"#).await, (batch.clone(), 1));
+    let filtered = r#"{"Filters":[{"Key":"name","Values":["a"]}]}"#;
+    let (mut found, _) = asked(&service, "BatchGetSecretValue", filtered).await;
+    found.retain(|one| one != "secretsmanager:ListSecrets *");
+    assert_eq!(found, batch);
+    let create = r#"{"Name":"new","Tags":[{"Key":"k","Value":"v"}]}"#;
+    assert_eq!(
+        asked(&service, "CreateSecret", create).await.0,
+        [
+            format!("secretsmanager:CreateSecret {prefix}new"),
+            format!("secretsmanager:TagResource {prefix}new"),
+        ]
+    );
+    assert_eq!(asked(&service, "ListSecrets", "{}").await.0, ["secretsmanager:ListSecrets *"]);
 }

@@ -216,7 +216,7 @@ impl ApiServer {
         extensions.insert(caller.clone());
         RequestContext {
             account: caller.account.clone(),
-            region: self.0.config.region.clone(),
+            region: self.0.config.authenticator.region(parts),
             principal_arn: caller.principal_arn.clone(),
             principal_id: caller.principal_id.clone(),
             request_id: request_id.into(),

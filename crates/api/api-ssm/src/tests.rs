@@ -28,7 +28,7 @@ use store::MemoryStore;
 
 const VALUE: &str = "correct horse battery staple";
 
-fn service() -> SsmService {
+pub(crate) fn service() -> SsmService {
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
     SsmService::new(tables, KeyRing::in_memory(environment))

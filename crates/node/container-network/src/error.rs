@@ -62,6 +62,9 @@ pub enum NetworkError {
         /// The answer.
         source: io::Error,
     },
+    /// The endpoint of a task could not be opened.
+    #[error("listening at the endpoint of a task")]
+    Endpoint(#[source] io::Error),
     /// The thread that does the work died.
     #[error("the network worker ended early")]
     Worker,

@@ -1,13 +1,15 @@
 //! Address translation on the way out, and who may pass.
 //!
 //! Tasks reach everything; they are reached by each other and by this machine, not by neighbours who set a route
-//! through it, nor by tasks of another region here.
+//! through it, nor by tasks of another region here. Link-local addresses are the exception: there machines of a
+//! cloud get their credentials, and what a task sends there is dropped before anything can redirect it.
 //!
 //! The rules live in a table of their own, `longshore-BRIDGE`, replaced as a whole at each start. A machine whose
 //! own firewall drops what it forwards (docker's does) drops it whatever another table says; there, two rules
 //! marked with the same name are put in front and removed again in the end.
 
 use crate::error::NetworkError;
+use crate::namespace::LINK_LOCAL;
 use crate::subnet::Subnet;
 use serde_json::Value;
 use std::io::Write;
@@ -85,6 +87,7 @@ impl Firewall {
 
     fn table(&self) -> String {
         let (mark, bridge, subnet) = (self.mark(), &self.bridge, self.subnet);
+        let (network, prefix) = LINK_LOCAL;
         format!(
             "table ip {mark} {{}}\n\
              delete table ip {mark}\n\
@@ -99,6 +102,10 @@ impl Firewall {
                  oifname \"{bridge}\" ct state established,related accept\n\
                  oifname \"{bridge}\" drop\n\
                }}\n\
+               chain link_local {{\n\
+                 type filter hook prerouting priority -300; policy accept;\n\
+                 iifname \"{bridge}\" ip daddr {network}/{prefix} drop\n\
+               }}\n\
              }}\n"
         )
     }
@@ -106,10 +113,12 @@ impl Firewall {
     /// Rules for machines without nft.
     fn translation(&self) -> Vec<Rule> {
         let subnet = self.subnet.to_string();
+        let link_local = format!("{}/{}", LINK_LOCAL.0, LINK_LOCAL.1);
         let new = ["-o", &self.bridge, "!", "-i", &self.bridge, "-m", "conntrack", "--ctstate", "NEW"];
         vec![
             self.rule("nat", "POSTROUTING", &["-s", &subnet, "!", "-o", &self.bridge], "MASQUERADE"),
             self.rule("filter", "FORWARD", &new, "DROP"),
+            self.rule("raw", "PREROUTING", &["-i", &self.bridge, "-d", &link_local], "DROP"),
         ]
     }
 
@@ -248,18 +257,18 @@ mod tests {
             let iptables = firewall.iptables.clone().expect("iptables is installed");
             run(&iptables, &["-P", "FORWARD", "DROP"], None).expect("sets");
             let rules = || {
-                let listed = ["nat", "filter"].map(|table| {
+                let listed = ["nat", "filter", "raw"].map(|table| {
                     let output = run(&iptables, &["-t", table, "-S"], None).expect("lists");
                     String::from_utf8_lossy(&output.stdout).matches("longshore-lsa").count()
                 });
-                (listed[0], listed[1])
+                (listed[0], listed[1], listed[2])
             };
             firewall.apply().expect("applies");
-            assert_eq!(rules(), (1, 3));
+            assert_eq!(rules(), (1, 3, 1));
             firewall.apply().expect("applies again");
-            assert_eq!(rules(), (1, 3));
+            assert_eq!(rules(), (1, 3, 1));
             firewall.remove().expect("removes");
-            assert_eq!(rules(), (0, 0));
+            assert_eq!(rules(), (0, 0, 0));
             let neither = Firewall { iptables: None, ..firewall };
             assert!(matches!(neither.apply(), Err(NetworkError::Firewall { .. })));
         });

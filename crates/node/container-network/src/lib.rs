@@ -3,7 +3,8 @@
 //! A [`Network`] is one bridge with one subnet. Each task gets a named network namespace with an interface of its
 //! own on that bridge, a route to the outside through it (masqueraded), and a name server on the bridge address
 //! that knows the names it is told and asks the host's resolvers for the rest. Containers of one task share the
-//! namespace, and with it localhost.
+//! namespace, and with it localhost. At [`ENDPOINT`] each task reaches this process, as [`Network::endpoint`] tells.
+//! Of link-local addresses a task reaches that one only.
 //!
 //! Promises: no thread of the caller ever changes its namespace; everything this crate makes can be found again
 //! after a crash ([`Network::list`]) and is removed by [`Network::detach`] and [`Network::stop`]; several
@@ -11,6 +12,7 @@
 //! only the firewall needs a program, `nft` or `iptables`, and that once per start.
 
 mod dns;
+mod endpoint;
 mod error;
 mod files;
 mod firewall;
@@ -19,6 +21,7 @@ mod netlink;
 mod network;
 mod subnet;
 
+pub use endpoint::ENDPOINT;
 pub use error::NetworkError;
 pub use files::TaskFiles;
 pub use network::{Names, Network, NetworkConfig, NetworkNamespace, SandboxNetworkSpec};

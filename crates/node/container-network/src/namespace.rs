@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// The interface's name inside of the namespace.
 const TASK_INTERFACE: &str = "eth0";
 
+/// Link-local addresses, among them those at which clouds offer credentials to a machine.
+pub(crate) const LINK_LOCAL: (Ipv4Addr, u8) = (Ipv4Addr::new(169, 254, 0, 0), 16);
+
 /// What a namespace is connected to.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -51,10 +54,10 @@ pub(crate) fn make(connection: &Connection) -> Result<(), NetworkError> {
 
     let cable = Cable {
         host_name: &connection.host_interface,
-        bridge,
+        bridge: Some(bridge),
         mtu: connection.mtu,
         task_name: TASK_INTERFACE,
-        task_mac: connection.mac,
+        task_mac: Some(connection.mac),
         namespace: namespace.as_fd(),
     };
     host.add_cable(&cable).map_err(netlink("laying the cable from bridge to task"))?;
@@ -68,10 +71,14 @@ pub(crate) fn make(connection: &Connection) -> Result<(), NetworkError> {
     let end = inside.link(TASK_INTERFACE).map_err(netlink("looking for the task's interface"))?;
     let end = end.ok_or_else(|| NetworkError::Config("the task's interface is gone".to_owned()))?;
     inside
-        .add_address(end, connection.address, connection.prefix, connection.broadcast)
+        .add_address(end, connection.address, connection.prefix, Some(connection.broadcast))
         .map_err(netlink("giving the task its address"))?;
     inside.set_up(end, None).map_err(netlink("switching on the task's interface"))?;
     inside.add_default_route(end, connection.gateway).map_err(netlink("setting the task's way out"))?;
+    // Link-local addresses are services of the machine that one is on, and a task's are only those that it is given.
+    inside
+        .add_unreachable(LINK_LOCAL.0, LINK_LOCAL.1)
+        .map_err(netlink("closing the way to link-local addresses"))?;
     // As docker has it: low ports and ping need no privilege in a namespace of one's own.
     set("net/ipv4/ip_unprivileged_port_start", "0")?;
     set("net/ipv4/ping_group_range", "0 2147483647")

@@ -39,8 +39,10 @@ const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_BROADCAST: u16 = 4;
+const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_PREFSRC: u16 = 7;
 const NESTED: u16 = 0x8000;
 const IFF_UP: u32 = 1;
 
@@ -61,10 +63,12 @@ pub(crate) struct Link {
 /// Both ends of a virtual cable.
 pub(crate) struct Cable<'a> {
     pub(crate) host_name: &'a str,
-    pub(crate) bridge: u32,
+    /// What the end outside of the task is plugged into.
+    pub(crate) bridge: Option<u32>,
     pub(crate) mtu: u32,
     pub(crate) task_name: &'a str,
-    pub(crate) task_mac: [u8; 6],
+    /// The kernel chooses one when absent.
+    pub(crate) task_mac: Option<[u8; 6]>,
     pub(crate) namespace: BorrowedFd<'a>,
 }
 
@@ -99,19 +103,23 @@ impl Netlink {
         self.request(message)
     }
 
-    /// Lays a cable from the bridge into a namespace; the host's end is still down.
+    /// Lays a cable into a namespace; both ends are still down.
     pub(crate) fn add_cable(&mut self, cable: &Cable<'_>) -> io::Result<()> {
         let mut message = Message::link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0);
         message.text(IFLA_IFNAME, cable.host_name);
         message.attribute(IFLA_MTU, &cable.mtu.to_ne_bytes());
-        message.attribute(IFLA_MASTER, &cable.bridge.to_ne_bytes());
+        if let Some(bridge) = cable.bridge {
+            message.attribute(IFLA_MASTER, &bridge.to_ne_bytes());
+        }
         message.nest(IFLA_LINKINFO, |info| {
             info.attribute(IFLA_INFO_KIND, b"veth");
             info.nest(IFLA_INFO_DATA, |data| {
                 data.nest(VETH_INFO_PEER, |peer| {
                     peer.link_header(0, 0);
                     peer.text(IFLA_IFNAME, cable.task_name);
-                    peer.attribute(IFLA_ADDRESS, &cable.task_mac);
+                    if let Some(mac) = cable.task_mac {
+                        peer.attribute(IFLA_ADDRESS, &mac);
+                    }
                     peer.attribute(IFLA_MTU, &cable.mtu.to_ne_bytes());
                     peer.attribute(IFLA_NET_NS_FD, &cable.namespace.as_raw_fd().to_ne_bytes());
                 });
@@ -146,14 +154,16 @@ impl Netlink {
         index: u32,
         address: Ipv4Addr,
         prefix: u8,
-        broadcast: Ipv4Addr,
+        broadcast: Option<Ipv4Addr>,
     ) -> io::Result<()> {
         let mut message = Message::new(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
         message.bytes(&[AddressFamily::Inet as u8, prefix, 0, 0]);
         message.bytes(&index.to_ne_bytes());
         message.attribute(IFA_LOCAL, &address.octets());
         message.attribute(IFA_ADDRESS, &address.octets());
-        message.attribute(IFA_BROADCAST, &broadcast.octets());
+        if let Some(broadcast) = broadcast {
+            message.attribute(IFA_BROADCAST, &broadcast.octets());
+        }
         self.request(message)
     }
 
@@ -164,6 +174,26 @@ impl Netlink {
         message.bytes(&[AddressFamily::Inet as u8, 0, 0, 0, 254, 4, 0, 1, 0, 0, 0, 0]);
         message.attribute(RTA_GATEWAY, &gateway.octets());
         message.attribute(RTA_OIF, &index.to_ne_bytes());
+        self.request(message)
+    }
+
+    /// Sends what is for `peer` through an interface, with `own` as its source.
+    pub(crate) fn add_link_route(&mut self, index: u32, peer: Ipv4Addr, own: Ipv4Addr) -> io::Result<()> {
+        let mut message = Message::new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+        // One address; main table, static, on the link, unicast; no flags.
+        message.bytes(&[AddressFamily::Inet as u8, 32, 0, 0, 254, 4, 253, 1, 0, 0, 0, 0]);
+        message.attribute(RTA_DST, &peer.octets());
+        message.attribute(RTA_OIF, &index.to_ne_bytes());
+        message.attribute(RTA_PREFSRC, &own.octets());
+        self.request(message)
+    }
+
+    /// Makes a network unreachable, unless a narrower route says otherwise.
+    pub(crate) fn add_unreachable(&mut self, network: Ipv4Addr, prefix: u8) -> io::Result<()> {
+        let mut message = Message::new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+        // Main table, static, universe, unreachable; no flags.
+        message.bytes(&[AddressFamily::Inet as u8, prefix, 0, 0, 254, 4, 0, 7, 0, 0, 0, 0]);
+        message.attribute(RTA_DST, &network.octets());
         self.request(message)
     }
 

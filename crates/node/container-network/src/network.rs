@@ -1,9 +1,10 @@
 //! One bridge and the tasks on it.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::dns::NameServer;
+use crate::endpoint::{Junction, Line};
 use crate::error::NetworkError;
 use crate::firewall::Firewall;
 use crate::namespace::{self, Connection, file, netlink};
@@ -11,11 +12,11 @@ use crate::netlink::Netlink;
 use crate::subnet::{Subnet, outgoing_mtu};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OnceCell, Semaphore, oneshot};
 
 /// Namespaces made at a time; the kernel makes them one after the other anyway.
 const PARALLEL: usize = 8;
@@ -99,6 +100,8 @@ struct Inner {
     names: Names,
     name_server: parking_lot::Mutex<Option<NameServer>>,
     making: Semaphore,
+    /// Where the endpoints of tasks are; made with the first.
+    junction: OnceCell<Arc<Junction>>,
 }
 
 impl Network {
@@ -122,6 +125,7 @@ impl Network {
             names,
             name_server: parking_lot::Mutex::new(Some(name_server)),
             making: Semaphore::new(PARALLEL),
+            junction: OnceCell::new(),
         })))
     }
 
@@ -131,18 +135,21 @@ impl Network {
         let note = format!("{} {}\n", answer.address, answer.mac);
         // The permit is never refused: the semaphore is not closed.
         let _permit = self.0.making.acquire().await;
-        let (done, result) = oneshot::channel();
-        // A thread of its own: it takes on the new namespace and must not be used for anything else afterwards.
-        let work = move || {
-            // Nobody waits any more if the caller was cancelled; the namespace is then found by `list`.
-            let _ = done.send(make_once(&connection, &note));
-        };
-        std::thread::Builder::new()
-            .name("network-attach".to_owned())
-            .spawn(work)
-            .map_err(|source| NetworkError::Namespace { step: "starting a thread", source })?;
-        result.await.map_err(|_| NetworkError::Worker)??;
+        apart("network-attach", move || make_once(&connection, &note)).await?;
         Ok(answer)
+    }
+
+    /// Opens the task's [`crate::ENDPOINT`]: what is accepted there came from inside of its namespace. It is closed by
+    /// dropping the listener, and opened anew by calling this again.
+    pub async fn endpoint(&self, id: &str, address: Ipv4Addr) -> Result<TcpListener, NetworkError> {
+        let line = Line { namespace: self.0.path(id)?, address, name: self.0.host_interface(id) };
+        let junction = self
+            .0
+            .junction
+            .get_or_try_init(async || apart("network-junction", Junction::make).await.map(Arc::new));
+        let junction = junction.await?.clone();
+        let _permit = self.0.making.acquire().await;
+        apart("network-endpoint", move || junction.listen(&line)).await
     }
 
     /// Removes the task's namespace and interface; nothing happens when there is none.
@@ -299,7 +306,7 @@ fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkErr
     let index = kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?;
     let index = index.ok_or_else(|| NetworkError::Config("the new bridge is gone".to_owned()))?;
     kernel
-        .add_address(index, gateway, config.subnet.prefix(), config.subnet.broadcast())
+        .add_address(index, gateway, config.subnet.prefix(), Some(config.subnet.broadcast()))
         .map_err(netlink("giving the bridge its address"))?;
     kernel.set_up(index, None).map_err(netlink("switching on the bridge"))?;
     namespace::set("net/ipv4/ip_forward", "1")?;
@@ -381,6 +388,23 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     }
     // The lowest bit of the first byte marks groups of stations.
     (parts.next().is_none() && mac[0] & 1 == 0 && mac != [0; 6]).then_some(mac)
+}
+
+/// Works on a thread of its own: one that takes on another namespace must not be used for anything else afterwards.
+async fn apart<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, NetworkError> + Send + 'static,
+) -> Result<T, NetworkError> {
+    let (done, result) = oneshot::channel();
+    let work = move || {
+        // Nobody waits any more if the caller was cancelled; a namespace that was made is then found by `list`.
+        let _ = done.send(work());
+    };
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|source| NetworkError::Namespace { step: "starting a thread", source })?;
+    result.await.map_err(|_| NetworkError::Worker)?
 }
 
 async fn blocking<T: Send + 'static>(

@@ -7,6 +7,7 @@
 mod container;
 mod exec;
 mod memory;
+mod memory_file;
 mod serve;
 
 use crate::spec::SandboxSpec;

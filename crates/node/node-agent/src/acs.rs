@@ -3,6 +3,7 @@
 use crate::agent::Shared;
 use crate::backoff::Backoff;
 use crate::disk::DiskError;
+use crate::roles::RoleKind;
 use crate::socket::{Socket, SocketError, address};
 use agent_wire::{AcsCommand, AcsReply, WireError, acs};
 use std::time::Duration;
@@ -128,9 +129,7 @@ async fn obey(shared: &Shared, command: AcsCommand) -> Result<Vec<AcsReply>, Dis
             stop_verified(shared, &verified);
             vec![]
         }
-        AcsCommand::RoleCredentials(message) => {
-            credentials_ack(&message.message_id, message.role_credentials.as_ref())
-        }
+        AcsCommand::RoleCredentials(message) => take_credentials(shared, &message),
         AcsCommand::AttachTaskInterfaces(message) => vec![ack(message.message_id)],
         AcsCommand::AttachInstanceInterfaces(message) => vec![ack(message.message_id)],
         AcsCommand::ConfirmAttachment(message) => vec![ack(message.message_id)],
@@ -177,6 +176,30 @@ async fn payload_replies(
         replies.extend(credentials_ack(&payload.message_id, task.execution_role_credentials.as_ref()));
     }
     Ok(replies)
+}
+
+/// Credentials for a task that is here are acknowledged; for another the server need not send them again either, as it
+/// learns from the task's reports that it is over.
+fn take_credentials(shared: &Shared, message: &acs::IAMRoleCredentialsMessage) -> Vec<AcsReply> {
+    let task = message.task_arn.rsplit('/').next().and_then(|id| shared.supervisor.get(id));
+    let kind = match message.role_type {
+        Some(acs::RoleType::TaskApplication) => RoleKind::Task,
+        Some(acs::RoleType::TaskExecution) => RoleKind::Execution,
+        None | Some(acs::RoleType::Unrecognized) => {
+            tracing::warn!(task = message.task_arn, "credentials of an unknown kind of role are left out");
+            return vec![];
+        }
+    };
+    if let (Some(task), Some(credentials)) = (task, &message.role_credentials) {
+        task.roles.take(kind, credentials);
+        tracing::debug!(
+            task = task.definition.id,
+            ?kind,
+            expires = credentials.expiration,
+            "new credentials"
+        );
+    }
+    credentials_ack(&message.message_id, message.role_credentials.as_ref())
 }
 
 fn credentials_ack(message_id: &str, credentials: Option<&acs::IAMRoleCredentials>) -> Vec<AcsReply> {

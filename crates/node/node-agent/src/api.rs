@@ -3,8 +3,12 @@
 mod ecr;
 mod ecs;
 mod logs;
+mod secrets;
+mod task;
 
 pub(crate) use ecs::{PollEndpoints, Registration};
+pub(crate) use secrets::Version;
+pub(crate) use task::TaskApi;
 
 use crate::config::Credentials;
 use aws_wire::sigv4::{AuthError, Signer, sign};
@@ -61,7 +65,11 @@ impl ApiError {
                     || *status == 429
                     || matches!(
                         code.as_str(),
-                        "ThrottlingException" | "ServerException" | "ServiceUnavailableException"
+                        "ThrottlingException"
+                            | "ServerException"
+                            | "ServiceUnavailableException"
+                            // Newer credentials are on their way.
+                            | "ExpiredTokenException"
                     )
             }
             Self::Transport { .. } => true,
@@ -112,9 +120,20 @@ impl Api {
         &self.signer
     }
 
-    /// Calls an operation. `target` is the protocol's prefix of the service.
+    /// Calls an operation with the machine's key. `target` is the protocol's prefix of the service.
     async fn call<I: Serialize, O: DeserializeOwned>(
         &self,
+        service: &str,
+        target: &str,
+        operation: &str,
+        input: &I,
+    ) -> Result<O, ApiError> {
+        self.call_as(&self.signer, service, target, operation, input).await
+    }
+
+    async fn call_as<I: Serialize, O: DeserializeOwned>(
+        &self,
+        signer: &Signer,
         service: &str,
         target: &str,
         operation: &str,
@@ -124,7 +143,7 @@ impl Api {
         let transport = |reason: String| ApiError::Transport { operation: operation.to_owned(), reason };
         let body = serde_json::to_vec(input).map_err(|error| unusable(error.to_string()))?;
         let request = self
-            .request(service, &format!("{target}.{operation}"), body)
+            .request(signer, service, &format!("{target}.{operation}"), body)
             .map_err(|error| unusable(error.to_string()))?;
         let answered = async {
             let response = self.client.request(request).await.map_err(|error| transport(chain(&error)))?;
@@ -146,6 +165,7 @@ impl Api {
 
     fn request(
         &self,
+        signer: &Signer,
         service: &str,
         target: &str,
         body: Vec<u8>,
@@ -161,7 +181,7 @@ impl Api {
             .header("x-amz-target", target)
             .body(())?
             .into_parts();
-        sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
+        sign(&mut parts, &body, signer, service, self.environment.now())?;
         Ok(Request::from_parts(parts, Full::new(Bytes::from(body))))
     }
 }

@@ -2,7 +2,9 @@
 
 mod events;
 mod signal;
+mod stats;
 
+use crate::engine::stats::Stats;
 use crate::engine::{
     ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
     ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
@@ -15,6 +17,7 @@ use container_runtime::{
 use environment::{Environment, Timestamp};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
+use std::net::{Ipv4Addr, TcpListener};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -71,6 +74,12 @@ impl ContainerEngine {
         held.or_else(|| self.images.held_by(holder))
             .ok_or_else(|| EngineError("the image is not here any more".to_owned()))
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn failed(error: impl std::fmt::Display) -> EngineError {
@@ -139,6 +148,10 @@ impl Engine for ContainerEngine {
         Ok(self.runtime.remains(sandbox).is_some_and(|remains| !remains.last_state().is_empty()))
     }
 
+    async fn endpoint(&self, sandbox: &str, address: Ipv4Addr) -> Result<TcpListener, EngineError> {
+        self.network.endpoint(sandbox, address).await.map_err(|error| failed(chain(&error)))
+    }
+
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {
         let remains = self.sandbox(sandbox)?;
         let lives = self.runtime.adopt(sandbox).is_some();
@@ -176,6 +189,15 @@ impl Engine for ContainerEngine {
     async fn usage(&self, sandbox: &str, container: &str) -> Result<Usage, EngineError> {
         let usage = self.sandbox(sandbox)?.usage(container).await.map_err(failed)?;
         Ok(Usage { cpu_nanos: usage.cpu_nanos, memory_bytes: usage.memory_bytes })
+    }
+
+    async fn stats(&self, sandbox: &str, container: &str) -> Result<Stats, EngineError> {
+        let state = self.sandbox(sandbox)?.last_state();
+        let Some(Phase::Running { pid }) = state.get(container).map(|state| state.phase) else {
+            return Err(EngineError(format!("container {container} does not run")));
+        };
+        let measured = tokio::task::spawn_blocking(move || stats::measure(pid)).await.map_err(failed)?;
+        measured.map_err(failed)
     }
 
     async fn logs(

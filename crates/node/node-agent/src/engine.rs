@@ -5,13 +5,15 @@
 //! a restart of the agent and then finds what is there already.
 
 mod simulated;
+pub mod stats;
 
 pub use simulated::{SimulatedEngine, SimulatedFault};
 
 use container_image::{BasicAuth, ImageConfig};
 use environment::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use stats::Stats;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -243,6 +245,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Takes over a sandbox of an earlier run of the agent; false when there is none any more.
     async fn adopt(&self, sandbox: &str, events: mpsc::Sender<SandboxEvent>) -> Result<bool, EngineError>;
 
+    /// Opens the address at which a sandbox, and nobody else, reaches the agent. Dropping the listener closes it.
+    async fn endpoint(&self, sandbox: &str, address: Ipv4Addr) -> Result<TcpListener, EngineError>;
+
     /// What became of a container of an adopted sandbox.
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError>;
 
@@ -257,6 +262,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Use of resources now.
     async fn usage(&self, sandbox: &str, container: &str) -> Result<Usage, EngineError>;
+
+    /// Everything that is measured of a running container.
+    async fn stats(&self, sandbox: &str, container: &str) -> Result<Stats, EngineError>;
 
     /// Opens a container's output.
     async fn logs(

@@ -17,8 +17,10 @@ mod backoff;
 mod config;
 mod container_engine;
 mod disk;
+mod endpoint;
 mod engine;
 mod logs;
+mod roles;
 mod socket;
 mod supervisor;
 mod task;
@@ -27,6 +29,8 @@ mod tcs;
 pub use agent::Agent;
 pub use config::{AgentConfig, AgentError, Credentials};
 pub use container_engine::ContainerEngine;
+pub use container_image::BasicAuth;
+pub use engine::stats;
 pub use engine::{
     ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, MountPlan,
     Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, SimulatedEngine, SimulatedFault, TmpfsPlan,

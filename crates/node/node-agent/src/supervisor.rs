@@ -110,6 +110,8 @@ impl Supervisor {
         {
             if stop {
                 known.stop();
+            } else {
+                known.roles.take_payload(task);
             }
             return Ok(true);
         }
@@ -131,6 +133,7 @@ impl Supervisor {
                     keep_payload(&dir, task).await?;
                     tracing::info!(task = definition.id, family = definition.family, "task arrived");
                     let (runner, handle) = Runner::open(self.host.clone(), definition, dir).await;
+                    handle.roles.take_payload(task);
                     self.launch(runner, handle, false);
                     return Ok(true);
                 }
@@ -206,6 +209,57 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Api;
+    use crate::config::Credentials;
+    use crate::engine::{SimulatedEngine, SimulatedFault};
+    use crate::task::testing::{container, payload};
+    use environment::Environment;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::Notify;
+
+    /// A region that accepts every report, at the address that is returned.
+    async fn accepting_region() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("has an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                // A report is far smaller than a buffer; its content does not matter.
+                let _ = stream.read(&mut [0; 16 * 1024]).await;
+                let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn a_payload_from_before_a_tasks_end_does_not_run_it_again() {
+        let environment = Environment::real();
+        let engine = SimulatedEngine::new(environment.clone());
+        engine.fail(SimulatedFault::Start("web".to_owned()));
+        let credentials = Credentials { access_key_id: "AKIA".into(), secret_access_key: "secret".into() };
+        let endpoint = accepting_region().await.parse().expect("an address");
+        let host = Host {
+            engine: Arc::new(engine.clone()),
+            api: Arc::new(Api::new(endpoint, "us-east-1", &credentials, environment.clone())),
+            environment: environment.clone(),
+            health_changed: Notify::new(),
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let supervisor = Supervisor::new(Arc::new(host), dir.path().join("tasks"));
+        let task = payload(vec![container("web")]);
+        assert!(supervisor.accept(&task).await.expect("keeps it"));
+        let over = async {
+            while supervisor.len() > 0 {
+                environment.sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), over).await.expect("the task ends");
+        assert!(supervisor.accept(&task).await.expect("leaves it"));
+        assert_eq!((supervisor.len(), engine.made().len()), (0, 1), "it ran once");
+    }
 
     #[test]
     fn the_memory_of_tasks_that_are_over_is_bounded() {

@@ -4,19 +4,24 @@ pub(crate) mod advance;
 pub(crate) mod definition;
 pub(crate) mod health;
 pub(crate) mod record;
+pub(crate) mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;
 mod work;
 
-use crate::api::Api;
+use crate::api::{Api, TaskApi};
 use crate::disk;
+use crate::endpoint::{self, Endpoint, Serving};
 use crate::engine::{Engine, PulledImage, SandboxEvent};
+use crate::roles::{TaskRoles, without_credentials};
 use advance::{Action, Event, advance, forget_work};
 use container_image::ImageConfig;
 use definition::TaskDefinition;
 use environment::{Environment, Timestamp};
 use record::{Life, SandboxLife, TaskRecord};
+use secrets::TaskSecrets;
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +50,7 @@ pub(crate) struct Host {
 pub(crate) struct TaskHandle {
     pub(crate) definition: Arc<TaskDefinition>,
     pub(crate) record: watch::Receiver<Arc<TaskRecord>>,
+    pub(crate) roles: Arc<TaskRoles>,
     stop: Arc<Notify>,
 }
 
@@ -63,6 +69,12 @@ pub(crate) struct Runner {
     record: TaskRecord,
     shown: watch::Sender<Arc<TaskRecord>>,
     stop: Arc<Notify>,
+    roles: Arc<TaskRoles>,
+    /// Calls as the task's execution role.
+    api: TaskApi,
+    secrets: TaskSecrets,
+    /// Open as long as the sandbox is there.
+    endpoint: Option<Serving>,
     sandbox_events: (mpsc::Sender<SandboxEvent>, mpsc::Receiver<SandboxEvent>),
     /// Configurations of the images that are here.
     images: HashMap<usize, ImageConfig>,
@@ -88,6 +100,8 @@ struct Shipping {
 pub(crate) enum Done {
     Event(Event),
     Pulled(usize, Result<Box<PulledImage>, String>),
+    /// With the address at which its containers reach the agent.
+    SandboxMade(TcpListener),
     Nothing,
 }
 
@@ -108,8 +122,18 @@ impl Runner {
         let (shown, watched) = watch::channel(Arc::new(record.clone()));
         let task = Arc::new(task);
         let stop = Arc::new(Notify::new());
-        let handle = TaskHandle { definition: task.clone(), record: watched, stop: stop.clone() };
+        let roles = Arc::new(TaskRoles::default());
+        let handle = TaskHandle {
+            definition: task.clone(),
+            record: watched,
+            roles: roles.clone(),
+            stop: stop.clone(),
+        };
         let runner = Self {
+            api: TaskApi::new(host.api.clone(), task.has_execution_role.then(|| roles.clone())),
+            secrets: TaskSecrets::default(),
+            endpoint: None,
+            roles,
             host,
             task,
             dir,
@@ -186,6 +210,12 @@ impl Runner {
             return;
         }
         tracing::info!(task = id, "adopted the sandbox of an earlier run");
+        let opened = engine.endpoint(&id, self.task.network.address).await;
+        let opened =
+            opened.map_err(|error| error.to_string()).and_then(|listener| self.open_endpoint(listener));
+        if let Err(error) = opened {
+            tracing::error!(task = id, error, "cannot open the endpoint of an adopted task again");
+        }
         for container in 0..self.task.containers.len() {
             let name = &self.task.containers[container].name;
             match engine.find(&id, name).await {
@@ -222,6 +252,12 @@ impl Runner {
                 });
                 Some(Event::Pulled { container, result })
             }
+            Ok(Done::SandboxMade(listener)) => {
+                let opened = self.open_endpoint(listener);
+                Some(Event::SandboxMade(
+                    opened.map_err(|error| format!("ResourceInitializationError: {error}")),
+                ))
+            }
             Ok(Done::Nothing) => None,
             Err(error) => {
                 if error.is_panic() {
@@ -231,6 +267,22 @@ impl Runner {
                 None
             }
         }
+    }
+
+    /// Lets containers ask for credentials and metadata.
+    fn open_endpoint(&mut self, listener: TcpListener) -> Result<(), String> {
+        let endpoint = Endpoint {
+            task: self.task.clone(),
+            record: self.shown.subscribe(),
+            roles: self.roles.clone(),
+            engine: self.host.engine.clone(),
+            environment: self.host.environment.clone(),
+            samples: parking_lot::Mutex::default(),
+        };
+        let serving = endpoint::serve(endpoint, listener);
+        self.endpoint =
+            Some(serving.map_err(|error| format!("answer at the endpoint of the task: {error}"))?);
+        Ok(())
     }
 
     /// Feeds an event and starts what follows from it; answers when to look again.
@@ -264,20 +316,22 @@ impl Runner {
 
     fn carry_out(&mut self, action: Action) {
         let (host, task) = (self.host.clone(), self.task.clone());
+        let (api, secrets) = (self.api.clone(), self.secrets.clone());
         match action {
             Action::Pull(container) => {
-                let pull = self.work_on("pull", work::pull(host, task, container));
+                let pull = self.work_on("pull", work::pull(host, task, api, container));
                 self.pulls.push(pull);
             }
             Action::MakeSandbox => {
                 let events = self.sandbox_events.0.clone();
                 let volumes = self.dir.join("volumes");
-                self.work_on("make sandbox", work::make_sandbox(host, task, volumes, events));
+                self.work_on("make sandbox", work::make_sandbox(host, task, api, secrets, volumes, events));
             }
             Action::Start(container) => {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
-                let plan = task.containers[container].plan(&image, &self.dir.join("volumes"));
-                self.work_on("start", work::start(host, task, container, plan));
+                let mut plan = task.containers[container].plan(&image, &self.dir.join("volumes"));
+                task.introduce(container, &host.api.signer().region, &mut plan);
+                self.work_on("start", work::start(host, task, api, secrets, container, plan));
             }
             Action::Signal(container, signal) => {
                 self.work_on("signal", work::signal(host, task, container, signal));
@@ -287,6 +341,7 @@ impl Runner {
             }
             Action::Remove => {
                 self.removing = true;
+                self.endpoint = None;
                 for pull in self.pulls.drain(..) {
                     pull.abort();
                 }
@@ -331,7 +386,7 @@ impl Runner {
         let definition = &self.task.containers[container];
         let Some(logs) = definition.logs.clone() else { return };
         let shipper = crate::logs::Shipper {
-            api: self.host.api.clone(),
+            api: self.api.clone(),
             engine: self.host.engine.clone(),
             environment: self.host.environment.clone(),
             sandbox: self.task.id.clone(),
@@ -374,13 +429,13 @@ async fn sleep_until(environment: &Environment, at: Option<Timestamp>) {
     }
 }
 
-/// Keeps a payload for the next start of the agent.
+/// Keeps a payload for the next start of the agent, but for the credentials in it.
 pub(crate) async fn keep_payload(
     dir: &std::path::Path,
     task: &agent_wire::acs::Task,
 ) -> Result<(), disk::DiskError> {
     disk::make_dir(dir).await?;
-    disk::write(&dir.join(PAYLOAD_FILE), task).await
+    disk::write(&dir.join(PAYLOAD_FILE), &without_credentials(task)).await
 }
 
 /// A payload that was kept.

@@ -37,6 +37,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// An account of the region beside the one it was started with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Stored for Account {
+    const TABLE: &'static str = "access/account";
+
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 /// An access key and whom it speaks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AccessKey {
@@ -85,23 +102,6 @@ impl Stored for AccessKey {
 
     fn key(&self) -> String {
         self.access_key_id.clone()
-    }
-}
-
-/// A random key of the region, for sealing tokens.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RegionSecret {
-    /// What it is for.
-    pub name: String,
-    /// The key in hexadecimal.
-    pub secret: Secret,
-}
-
-impl Stored for RegionSecret {
-    const TABLE: &'static str = "access/secret";
-
-    fn key(&self) -> String {
-        self.name.clone()
     }
 }
 

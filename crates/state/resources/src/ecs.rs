@@ -15,7 +15,8 @@ pub use task::{
 };
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, HealthCheck, LinuxParameters,
-    LogConfiguration, MountPoint, PortMapping, TaskDefinition, TaskFamily, Tmpfs, Ulimit, VolumeFrom,
+    LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily, Tmpfs, Ulimit,
+    VolumeFrom,
 };
 
 use serde::{Deserialize, Serialize};

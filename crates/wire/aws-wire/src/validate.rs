@@ -112,8 +112,24 @@ impl Check {
 
     fn list(&mut self, item: &'static Shape, length: Limits, node: &Node) -> Result<(), Violation> {
         let Node::List(items) = node else { return Err(self.wrong_type("a list", node)) };
-        self.length("[]", items.len(), length);
-        for (number, value) in items.iter().enumerate().filter(|(_, value)| **value != Node::Null) {
+        let items = || items.iter().enumerate().filter(|(_, value)| **value != Node::Null);
+        if let Kind::Text { length: each, pattern, values } = &item.kind {
+            let mut texts = Vec::new();
+            for (_, value) in items() {
+                texts.push(self.expect_text(value)?);
+            }
+            let unfit = texts.iter().any(|text| !fits(text, *each, *pattern, values));
+            if unfit || !length.contains(texts.len() as i64) {
+                let shown = format!("[{}]", texts.join(", "));
+                self.length(&shown, texts.len(), length);
+                if unfit {
+                    self.violation(&shown, &constraints_of_items(*each, *pattern, values));
+                }
+            }
+            return Ok(());
+        }
+        self.length("[]", items().count(), length);
+        for (number, value) in items() {
             self.path.push(Cow::Owned(format!("{}.member", number + 1)));
             self.value(item, value)?;
             self.path.pop();
@@ -211,6 +227,29 @@ impl Check {
         let source = DecodeError::WrongType { expected, found: node.type_name() };
         Violation::Type { path: self.path.join("."), source }
     }
+}
+
+/// Whether a text keeps all its constraints.
+fn fits(text: &str, length: Limits, pattern: Option<&'static str>, values: &[&str]) -> bool {
+    if !values.is_empty() {
+        return values.contains(&text);
+    }
+    (length == Limits::NONE || length.contains(text.chars().count() as i64))
+        && pattern.is_none_or(|pattern| matches(pattern, text))
+}
+
+/// What AWS says of a list in which an item breaks a constraint: all constraints of its items.
+fn constraints_of_items(length: Limits, pattern: Option<&'static str>, values: &[&str]) -> String {
+    let mut constraints = Vec::new();
+    if !values.is_empty() {
+        constraints.push(format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+    }
+    constraints.extend(length.max.map(|max| format!("Member must have length less than or equal to {max}")));
+    constraints
+        .extend(length.min.map(|min| format!("Member must have length greater than or equal to {min}")));
+    constraints
+        .extend(pattern.map(|pattern| format!("Member must satisfy regular expression pattern: {pattern}")));
+    format!("Member must satisfy constraint: [{}]", constraints.join(", "))
 }
 
 /// Errors write the names of members with a small first letter, however the model spells them; keys of maps stay.
@@ -327,7 +366,11 @@ mod tests {
             ),
             (
                 r#"{"name":"a","names":["b","X"]}"#,
-                "Value 'X' at 'names.2.member' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-z]+",
+                "Value '[b, X]' at 'names' failed to satisfy constraint: Member must satisfy constraint: [Member must have length less than or equal to 3, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [a-z]+]",
+            ),
+            (
+                r#"{"name":"a","names":["b","c","d"]}"#,
+                "Value '[b, c, d]' at 'names' failed to satisfy constraint: Member must have length less than or equal to 2",
             ),
         ];
         for (json, text) in cases {

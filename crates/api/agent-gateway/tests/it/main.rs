@@ -3,3 +3,4 @@
 mod life;
 mod region;
 mod restart;
+mod roles;

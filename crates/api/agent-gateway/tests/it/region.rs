@@ -1,9 +1,10 @@
 //! A region in memory with one simulated machine, and waiting for what shall come.
 
 use access::{Access, Caller};
-use agent_gateway::AgentGateway;
+use agent_gateway::{AgentGateway, SESSION_TIME};
 use api_ecs::EcsService;
 use api_logs::LogsService;
+use api_secretsmanager::SecretsManagerService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
 use aws_wire::{Protocol, RequestContext, Service};
 use blob_store::BlobStore;
@@ -18,6 +19,7 @@ use resources::ecs::{
     ContainerDefinition, ContainerInstance, DefinitionStatus, DesiredStatus, FARGATE_HOSTS, HealthStatus,
     LogConfiguration, NetworkInterface, Task, TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
 };
+use resources::iam::{PrincipalPolicies, Role};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -55,6 +57,7 @@ pub(crate) struct TestRegion {
     pub(crate) engine: SimulatedEngine,
     pub(crate) gateway: AgentGateway,
     logs: Arc<dyn Service>,
+    secrets: Arc<dyn Service>,
     account: AccountId,
     dir: tempfile::TempDir,
     credentials: Credentials,
@@ -65,10 +68,11 @@ pub(crate) struct TestRegion {
 
 impl TestRegion {
     /// A region whose agent is not started.
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn new(session_time: Duration) -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-        let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
+        let keys = KeyRing::in_memory(environment.clone());
+        let access = Access::new(tables.clone(), keys.clone());
         let account: AccountId = "123456789012".parse().expect("an account");
         let region: Region = "us-east-1".parse().expect("a region");
         let key = access.create_key(&access::host(&account)).await.expect("creates");
@@ -81,13 +85,25 @@ impl TestRegion {
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
         let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
-        let gateway = AgentGateway::new(tables.clone(), access.clone(), region.clone(), vec![]);
+        let secrets = SecretsManagerService::new(tables.clone(), keys);
+        let secrets: Arc<dyn Service> = Arc::new(api_secretsmanager::shapes::Server(secrets));
+        let gateway = AgentGateway::with_session_time(
+            tables.clone(),
+            access.clone(),
+            region.clone(),
+            vec![],
+            session_time,
+        );
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access, region, environment.clone()),
             audit: None,
-            services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))), logs.clone()],
+            services: vec![
+                Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))),
+                logs.clone(),
+                secrets.clone(),
+            ],
             handlers: vec![Arc::new(Handler(gateway.clone()))],
         });
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.expect("binds");
@@ -97,6 +113,7 @@ impl TestRegion {
             tables,
             gateway,
             logs,
+            secrets,
             account,
             dir,
             credentials,
@@ -108,7 +125,12 @@ impl TestRegion {
 
     /// A region with its agent connected.
     pub(crate) async fn with_agent() -> Self {
-        let mut region = Self::new().await;
+        Self::with_session_time(SESSION_TIME).await
+    }
+
+    /// The same, with sessions of roles that last so long.
+    pub(crate) async fn with_session_time(session_time: Duration) -> Self {
+        let mut region = Self::new(session_time).await;
         region.start_agent();
         region.instance().await;
         region
@@ -168,6 +190,16 @@ impl TestRegion {
 
     /// Places a task of these containers on the machine, as the task controller would.
     pub(crate) async fn place(&self, containers: Vec<ContainerDefinition>) -> String {
+        self.place_with(containers, None, None).await
+    }
+
+    /// The same with a role for its containers and one for the agent.
+    pub(crate) async fn place_with(
+        &self,
+        containers: Vec<ContainerDefinition>,
+        task_role: Option<&str>,
+        execution_role: Option<&str>,
+    ) -> String {
         let now = Environment::real().now();
         let id = Environment::real().random_hex(32);
         let states = containers.iter().map(state).collect();
@@ -180,8 +212,8 @@ impl TestRegion {
             requires_compatibilities: vec!["FARGATE".to_owned()],
             cpu: 256,
             memory: 512,
-            task_role_arn: None,
-            execution_role_arn: None,
+            task_role_arn: task_role.map(str::to_owned),
+            execution_role_arn: execution_role.map(str::to_owned),
             containers,
             volumes: vec!["shared".to_owned()],
             ephemeral_storage: None,
@@ -217,6 +249,7 @@ impl TestRegion {
             }),
             container_instance: Some(self.instance().await),
             group: "family:f".to_owned(),
+            credentials_id: Environment::real().uuid(),
             started_by: None,
             tags: vec![],
             version: 1,
@@ -263,8 +296,29 @@ impl TestRegion {
     pub(crate) async fn messages(&self, group: &str, stream: &str) -> Vec<String> {
         let input =
             serde_json::json!({"logGroupName": group, "logStreamName": stream, "startFromHead": true});
-        let definition = self.logs.definition();
-        let operation = definition.operations.iter().find(|o| o.name == "GetLogEvents").expect("is built");
+        let answer = self.call(&self.logs, "GetLogEvents", input).await;
+        let Some(value) = answer else { return Vec::new() };
+        let events = value["events"].as_array().expect("has events").iter();
+        events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+    }
+
+    /// CreateSecret; answers its ARN.
+    pub(crate) async fn make_secret(&self, name: &str, value: &str) -> String {
+        let token = Environment::real().uuid();
+        let input = serde_json::json!({"Name": name, "SecretString": value, "ClientRequestToken": token});
+        let answer = self.call(&self.secrets, "CreateSecret", input).await.expect("creates");
+        answer["ARN"].as_str().expect("has one").to_owned()
+    }
+
+    /// Calls an operation as the root of the account; `None` when it is refused.
+    async fn call(
+        &self,
+        service: &Arc<dyn Service>,
+        name: &str,
+        input: serde_json::Value,
+    ) -> Option<serde_json::Value> {
+        let definition = service.definition();
+        let operation = definition.operations.iter().find(|o| o.name == name).expect("is built");
         let node = Protocol::Json.read(operation, input.to_string().as_bytes()).expect("reads");
         let context = RequestContext {
             account: self.account.clone(),
@@ -277,11 +331,43 @@ impl TestRegion {
             time: Environment::real().now(),
             extensions: aws_wire::Extensions::new(),
         };
-        let Ok(answer) = self.logs.call(operation, &context, node).await else { return Vec::new() };
+        let answer = service.call(operation, &context, node).await.ok()?;
         let body = Protocol::Json.write(definition, operation, &*answer, "r").body;
-        let value: serde_json::Value = serde_json::from_slice(&body).expect("is JSON");
-        let events = value["events"].as_array().expect("has events").iter();
-        events.map(|event| event["message"].as_str().expect("has a message").to_owned()).collect()
+        Some(serde_json::from_slice(&body).expect("is JSON"))
+    }
+
+    /// Makes a role that trusts a service and has one policy.
+    pub(crate) async fn make_role(&self, name: &str, trusted: &str, actions: &[&str]) -> String {
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+        let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": trusted}, "Action": "sts:AssumeRole"}]});
+        let mut policies = PrincipalPolicies::default();
+        if !actions.is_empty() {
+            policies.inline.insert("p".to_owned(), policy.to_string());
+        }
+        let role = Role {
+            account: self.account.clone(),
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            id: format!("AROA{}", name.to_uppercase()),
+            description: None,
+            trust_policy: trust.to_string(),
+            max_session_seconds: 3600,
+            policies,
+            boundary: None,
+            instance_profiles: vec![],
+            linked_service: None,
+            tags: vec![],
+            created_at: Environment::real().now(),
+        };
+        self.tables.create(role).await.expect("creates");
+        format!("arn:aws:iam::{}:role/{name}", self.account)
+    }
+
+    /// The agent's own files.
+    pub(crate) fn agent_files(&self) -> std::path::PathBuf {
+        self.dir.path().join("agent")
     }
 
     pub(crate) async fn end(mut self) {

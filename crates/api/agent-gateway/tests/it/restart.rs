@@ -67,22 +67,3 @@ async fn tasks_placed_while_the_agent_was_away_run_when_it_is_back() {
     region.wait_for_status(&first, TaskStatus::Running).await;
     region.end().await;
 }
-
-#[tokio::test]
-async fn a_payload_from_before_a_tasks_end_does_not_run_it_again() {
-    let region = TestRegion::with_agent().await;
-    let key = region.place(vec![container("job")]).await;
-    region.wait_for_status(&key, TaskStatus::Running).await;
-    let before = region.task(&key).await;
-    region.engine.exit(sandbox(&key), "job", 0);
-    region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
-    // What a session would send that had read the task just before its end.
-    let again = |_: &resources::ecs::Task| Ok::<_, store::StoreError>(Some(before.clone()));
-    region.tables.update(&key, again).await.expect("writes");
-    let other = region.place(vec![container("web")]).await;
-    region.wait_for_status(&other, TaskStatus::Running).await;
-    assert_eq!(region.engine.made(), [sandbox(&key), sandbox(&other)], "nothing was made twice");
-    region.want_stop(&other).await;
-    region.wait_for_status(&other, TaskStatus::Deprovisioning).await;
-    region.end().await;
-}

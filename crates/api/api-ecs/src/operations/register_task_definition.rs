@@ -77,13 +77,40 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_honoured_is_refused_by_name() {
-        let secret = Secret { name: "A".into(), value_from: "b".into() };
-        let message = refused(|r| r.container_definitions[0].secrets = Some(vec![secret])).await;
-        assert!(message.contains("'secrets'"), "{message}");
+        let file = EnvironmentFile { value: "arn:aws:s3:::b/k".into(), ..EnvironmentFile::default() };
+        let message = refused(|r| r.container_definitions[0].environment_files = Some(vec![file])).await;
+        assert!(message.contains("'environmentFiles'"), "{message}");
         let message = refused(|r| r.pid_mode = Some(PidMode::Task)).await;
         assert!(message.contains("'pidMode'"), "{message}");
         let message = refused(|r| r.container_definitions[0].privileged = Some(true)).await;
         assert!(message.contains("'privileged'"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn secrets_need_an_execution_role_and_names_of_their_own() {
+        let secrets = || Some(vec![Secret { name: "A".into(), value_from: "/prod/a".into() }]);
+        let message = refused(|r| r.container_definitions[0].secrets = secrets()).await;
+        assert!(message.contains("you must also specify a value for 'executionRoleArn'"), "{message}");
+        let role = || Some("arn:aws:iam::123456789012:role/execution".to_owned());
+        let message = refused(|r| {
+            r.execution_role_arn = role();
+            r.container_definitions[0].secrets = secrets();
+            let pair = KeyValuePair { name: Some("A".into()), value: Some("b".into()) };
+            r.container_definitions[0].environment = Some(vec![pair]);
+        })
+        .await;
+        assert!(message.contains("The secret name must be unique"), "{message}");
+
+        let f = fixture();
+        let mut request = registration(vec![container("main")]);
+        request.execution_role_arn = role();
+        request.container_definitions[0].secrets = secrets();
+        request.container_definitions[0].repository_credentials =
+            Some(RepositoryCredentials { credentials_parameter: "registry".into() });
+        let made = run(&f.tables, &f.context, request).await.expect("registers");
+        let shown = made.task_definition.and_then(|d| d.container_definitions).expect("has containers");
+        assert_eq!(shown[0].secrets, secrets());
+        assert!(shown[0].repository_credentials.is_some());
     }
 
     #[tokio::test]

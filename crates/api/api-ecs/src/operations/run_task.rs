@@ -6,6 +6,7 @@ use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
 use crate::refuse::{filled, refuse};
 use crate::render;
+use crate::secrets;
 use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecs::{
@@ -295,6 +296,7 @@ fn new_task(
                     + " is not a container in the TaskDefinition.",
             ));
         }
+        secrets::check_overrides(definition, &container.name, &container.environment)?;
     }
     let (cpu, memory) = if over.cpu.is_some() || over.memory.is_some() {
         let text = |given: &Option<String>, own: u32| given.clone().unwrap_or_else(|| own.to_string());
@@ -325,6 +327,7 @@ fn new_task(
         security_groups: wanted.security_groups.clone(),
         network_interface: None,
         container_instance: None,
+        credentials_id: random.uuid(),
         group: wanted.group.clone().unwrap_or_else(|| format!("family:{}", definition.family)),
         started_by: wanted.started_by.clone(),
         tags,

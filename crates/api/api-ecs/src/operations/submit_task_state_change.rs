@@ -3,6 +3,7 @@
 use crate::arns::task_id;
 use crate::errors::{Failure, invalid};
 use crate::shapes::{ContainerStateChange, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse};
+use access::{Caller, CallerKind};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecs::{StopCode, Task, TaskEvent};
 use store::Tables;
@@ -29,10 +30,14 @@ pub(crate) async fn run(
 /// The key of the task that an agent names by its ARN.
 pub(crate) fn task_key(context: &RequestContext, given: Option<&str>) -> Result<String, ServiceError> {
     let arn = given.ok_or_else(|| invalid("task should not be null."))?;
-    let id = task_id(context, arn)?;
+    // A host runs the tasks of every account of the region.
+    let is_host = context.extensions.get::<Caller>().is_some_and(|caller| caller.kind == CallerKind::Host);
+    let owner = arn.split(':').nth(4).and_then(|account| account.parse().ok()).filter(|_| is_host);
+    let owner = owner.unwrap_or_else(|| context.account.clone());
+    let id = task_id(&RequestContext { account: owner.clone(), ..context.clone() }, arn)?;
     let cluster = arn.rsplit('/').nth(1).filter(|_| arn.starts_with("arn:"));
     let cluster = cluster.ok_or_else(|| invalid("task must be an ARN with its cluster."))?;
-    Ok(format!("{}/{cluster}/{id}", context.account))
+    Ok(format!("{owner}/{cluster}/{id}"))
 }
 
 fn apply(task: &mut Task, input: &SubmitTaskStateChangeRequest, context: &RequestContext) {

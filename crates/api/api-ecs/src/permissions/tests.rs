@@ -81,6 +81,27 @@ async fn every_resource_of_a_request_is_named() {
     assert_eq!(pairs(&listed), [("ecs:ListTasks", "container-instance/default/*")]);
 }
 
+#[tokio::test]
+async fn hosts_are_guarded_whatever_cluster_is_named() {
+    let f = Fixture::prepared().await;
+    let host = resources::ecs::ContainerInstance {
+        account: f.context.account.clone(),
+        cluster: resources::ecs::FARGATE_HOSTS.to_owned(),
+        id: "0123".to_owned(),
+        status: resources::ecs::InstanceStatus::Active,
+        agent_connected: true,
+        cpu: 1,
+        memory: 1,
+        agent_version: String::new(),
+        attributes: vec![],
+        registered_at: f.context.time,
+    };
+    f.tables.create(host).await.expect("creates");
+    let input = map([("cluster", text("default")), ("containerInstance", text("0123"))]);
+    let permissions = needs(&f, "DeregisterContainerInstance", input).await;
+    assert_eq!(pairs(&permissions), [("ecs:DeregisterContainerInstance", "cluster/longshore:fargate")]);
+}
+
 /// The data of the authorization reference and the permissions derived from requests name the same actions.
 #[tokio::test]
 async fn every_operation_asks_for_its_own_action() {

@@ -15,7 +15,7 @@ pub(crate) async fn get_context_keys_for_custom_policy(
     _context: &RequestContext,
     input: GetContextKeysForCustomPolicyRequest,
 ) -> Result<GetContextKeysForPolicyResponse, Failure> {
-    keys(&parsed(&input.policy_input_list)?)
+    Ok(keys(&parsed(&input.policy_input_list)?))
 }
 
 pub(crate) async fn get_context_keys_for_principal_policy(
@@ -26,7 +26,7 @@ pub(crate) async fn get_context_keys_for_principal_policy(
     let subject = Subject::find(service, context, &input.policy_source_arn).await?;
     let mut policies = subject.policies(service).await?;
     policies.extend(parsed(&input.policy_input_list.unwrap_or_default())?);
-    keys(&policies)
+    Ok(keys(&policies))
 }
 
 fn parsed(documents: &[String]) -> Result<Vec<Loaded>, Failure> {
@@ -36,12 +36,12 @@ fn parsed(documents: &[String]) -> Result<Vec<Loaded>, Failure> {
     documents.iter().map(parse).collect()
 }
 
-fn keys(policies: &[Loaded]) -> Result<GetContextKeysForPolicyResponse, Failure> {
+fn keys(policies: &[Loaded]) -> GetContextKeysForPolicyResponse {
     let mut names: Vec<String> = Vec::new();
     for key in policies.iter().flat_map(|loaded| loaded.source.policy.context_keys()) {
         if !names.iter().any(|name| name.eq_ignore_ascii_case(key)) {
             names.push(key.to_owned());
         }
     }
-    Ok(GetContextKeysForPolicyResponse { context_key_names: Some(names) })
+    GetContextKeysForPolicyResponse { context_key_names: Some(names) }
 }

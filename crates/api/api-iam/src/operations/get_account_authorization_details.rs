@@ -105,7 +105,7 @@ impl Entry {
 fn user_detail(user: &User) -> UserDetail {
     UserDetail {
         arn: Some(user.arn()),
-        attached_managed_policies: attached(&user.policies),
+        attached_managed_policies: Some(attached(&user.policies)),
         create_date: Some(user.created_at),
         group_list: Some(user.groups.clone()),
         path: Some(user.path.clone()),
@@ -113,18 +113,18 @@ fn user_detail(user: &User) -> UserDetail {
         tags: Some(tags::shown(&user.tags)),
         user_id: Some(user.id.clone()),
         user_name: Some(user.name.clone()),
-        user_policy_list: inline(&user.policies),
+        user_policy_list: Some(inline(&user.policies)),
     }
 }
 
 fn group_detail(group: &Group) -> GroupDetail {
     GroupDetail {
         arn: Some(group.arn()),
-        attached_managed_policies: attached(&group.policies),
+        attached_managed_policies: Some(attached(&group.policies)),
         create_date: Some(group.created_at),
         group_id: Some(group.id.clone()),
         group_name: Some(group.name.clone()),
-        group_policy_list: inline(&group.policies),
+        group_policy_list: Some(inline(&group.policies)),
         path: Some(group.path.clone()),
     }
 }
@@ -143,7 +143,7 @@ async fn role_detail(
     Ok(RoleDetail {
         arn: Some(role.arn()),
         assume_role_policy_document: Some(encoded(&role.trust_policy)),
-        attached_managed_policies: attached(&role.policies),
+        attached_managed_policies: Some(attached(&role.policies)),
         create_date: Some(role.created_at),
         instance_profile_list: Some(profiles),
         path: Some(role.path.clone()),
@@ -151,7 +151,7 @@ async fn role_detail(
         role_id: Some(role.id.clone()),
         role_last_used: Some(render::role_use(used.as_deref())),
         role_name: Some(role.name.clone()),
-        role_policy_list: inline(&role.policies),
+        role_policy_list: Some(inline(&role.policies)),
         tags: Some(tags::shown(&role.tags)),
     })
 }
@@ -184,14 +184,14 @@ fn detail(policy: crate::shapes::Policy, versions: Vec<crate::shapes::PolicyVers
     }
 }
 
-fn attached(policies: &PrincipalPolicies) -> Option<Vec<crate::shapes::AttachedPolicy>> {
-    Some(policies.attached.iter().map(|arn| render::attached(arn)).collect())
+fn attached(policies: &PrincipalPolicies) -> Vec<crate::shapes::AttachedPolicy> {
+    policies.attached.iter().map(|arn| render::attached(arn)).collect()
 }
 
-fn inline(policies: &PrincipalPolicies) -> Option<Vec<PolicyDetail>> {
+fn inline(policies: &PrincipalPolicies) -> Vec<PolicyDetail> {
     let detail = |(name, document): (&String, &String)| PolicyDetail {
         policy_document: Some(encoded(document)),
         policy_name: Some(name.clone()),
     };
-    Some(policies.inline.iter().map(detail).collect())
+    policies.inline.iter().map(detail).collect()
 }

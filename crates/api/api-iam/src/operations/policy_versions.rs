@@ -73,16 +73,14 @@ pub(crate) async fn list_policy_versions(
 ) -> Result<ListPolicyVersionsResponse, Failure> {
     let paging = Paging::new(input.marker.as_deref(), input.max_items)?;
     let arn = &input.policy_arn;
-    let versions: Vec<ShownVersion> = match service.customer_policy(&context.account, arn).await? {
-        Some(policy) => {
+    let versions: Vec<ShownVersion> =
+        if let Some(policy) = service.customer_policy(&context.account, arn).await? {
             let newest_first = policy.versions.iter().rev();
             newest_first.map(|version| render::version(version, policy.default_version, false)).collect()
-        }
-        None => {
+        } else {
             let policy = aws_managed_policies::find(arn).ok_or_else(|| not_found(arn))?;
             vec![render::aws_version(policy, false)]
-        }
-    };
+        };
     let part = paging.cut_in_order(versions);
     Ok(ListPolicyVersionsResponse {
         versions: Some(part.items),

@@ -227,9 +227,10 @@ async fn caller(service: &IamService, context: &RequestContext, arn: &str) -> Re
     let parsed: Arn = arn.parse().map_err(|_| refused())?;
     let account: AccountId = parsed.account.parse().map_err(|_| refused())?;
     let name = name_of(arn, &account, "user").ok_or_else(refused)?;
-    let known = match account == context.account {
-        true => service.tables.get::<User>(&key_of(&account, name)).await?,
-        false => None,
+    let known = if account == context.account {
+        service.tables.get::<User>(&key_of(&account, name)).await?
+    } else {
+        None
     };
     Ok(match known {
         Some(user) => user_principal(&user),

@@ -35,28 +35,27 @@ pub(crate) async fn run(
         used(UPPER, input.exclude_uppercase),
         used(NUMBERS, input.exclude_numbers),
         used(PUNCTUATION, input.exclude_punctuation),
-        used(" ", Some(input.include_space != Some(true))),
     ];
     kinds.retain(|kind| !kind.is_empty());
-    if kinds.is_empty() {
+    // A space may be there, and is not demanded.
+    let space = used(" ", Some(input.include_space != Some(true)));
+    if kinds.is_empty() && space.is_empty() {
         return Err(invalid_request("The password would have no characters to be made of."));
     }
     let each = input.require_each_included_type != Some(false);
     if each && length < kinds.len() {
         return Err(invalid_parameter("Password length is too short based on the required types."));
     }
-    let password = password(service.tables.environment(), length, &kinds, each);
+    let all = kinds.concat() + &space;
+    let each = if each { &kinds[..] } else { &[] };
+    let password = password(service.tables.environment(), length, each, &all);
     Ok(GetRandomPasswordResponse { random_password: Some(password) })
 }
 
-/// `length` characters of `kinds`; with `each`, at least one of every kind, at places of chance.
-fn password(environment: &Environment, length: usize, kinds: &[String], each: bool) -> String {
-    let mut kinds_used: Vec<&str> = Vec::new();
-    if each {
-        kinds_used.extend(kinds.iter().map(String::as_str));
-    }
-    let all = kinds.concat();
-    kinds_used.resize(length.max(kinds_used.len()), &all);
+/// `length` characters of `all`, of which at least one of every kind of `each`, at places of chance.
+fn password(environment: &Environment, length: usize, each: &[String], all: &str) -> String {
+    let mut kinds_used: Vec<&str> = each.iter().map(String::as_str).collect();
+    kinds_used.resize(length.max(kinds_used.len()), all);
     let mut letters: Vec<String> =
         kinds_used.iter().map(|kind| environment.random_text(1, kind.as_bytes())).collect();
     // Fisher and Yates, so that the first characters tell nothing of their kind.
@@ -83,7 +82,7 @@ mod tests {
         fn every_kind_is_there(length in 4..200usize, count in 1..4usize) {
             let kinds: Vec<String> =
                 [LOWER, UPPER, NUMBERS, PUNCTUATION][..count].iter().map(|kind| (*kind).to_owned()).collect();
-            let made = password(&Environment::real(), length, &kinds, true);
+            let made = password(&Environment::real(), length, &kinds, &kinds.concat());
             prop_assert_eq!(made.len(), length);
             for kind in &kinds {
                 prop_assert!(made.chars().any(|letter| kind.contains(letter)), "{}", made);

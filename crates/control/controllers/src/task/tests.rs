@@ -56,6 +56,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         network_interface: None,
         container_instance: None,
         group: "family:web".to_owned(),
+        credentials_id: "credentials".to_owned(),
         started_by: None,
         tags: Vec::new(),
         version: 1,

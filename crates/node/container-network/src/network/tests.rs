@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test on a host of its own.
-fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(PathBuf) -> F + Send + 'static) {
+pub(crate) fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(PathBuf) -> F + Send + 'static) {
     let host = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWNET).expect("needs root");
         Netlink::open().and_then(|mut netlink| netlink.set_up(1, None)).expect("loopback");
@@ -29,7 +29,7 @@ fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(PathBuf) -> F + Send + 's
 }
 
 /// Runs `work` on a thread in the namespace mounted at `path`.
-fn inside<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn inside<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> T {
     let namespace = File::open(path).expect("a namespace");
     std::thread::spawn(move || {
         setns(&namespace, CloneFlags::CLONE_NEWNET).expect("joins");
@@ -39,7 +39,7 @@ fn inside<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'sta
     .expect("works")
 }
 
-fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkConfig {
+pub(crate) fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkConfig {
     NetworkConfig {
         bridge: bridge.to_owned(),
         subnet: subnet.parse().expect("a subnet"),
@@ -49,7 +49,7 @@ fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkConfig {
     }
 }
 
-fn task(id: &str, address: &str) -> SandboxNetworkSpec {
+pub(crate) fn task(id: &str, address: &str) -> SandboxNetworkSpec {
     SandboxNetworkSpec { id: id.to_owned(), address: address.parse().expect("an address"), mac: None }
 }
 
@@ -75,7 +75,7 @@ fn peer_seen_at(address: Ipv4Addr, port: u16) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn output(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().expect(program);
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()

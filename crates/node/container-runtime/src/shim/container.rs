@@ -1,5 +1,6 @@
 //! A container of the sandbox.
 
+use super::memory_file;
 use crate::executor::ShimExecutor;
 use crate::failure::{self, Failure};
 use crate::logs::{LogWriter, now_ms};
@@ -41,6 +42,8 @@ pub(super) struct Container {
     outputs: [Option<File>; 2],
     log: Option<LogWriter>,
     kills_before: u64,
+    /// Commands that join the container read it again.
+    _bundle_file: File,
 }
 
 impl Container {
@@ -105,7 +108,7 @@ impl Container {
         }
         let process = oci::process(&spec, &spec.argv, &user, &home);
         let config = oci::config(sandbox, &spec, process, &root, &group, folder);
-        fs::write(bundle.join("config.json"), config.to_string())
+        let bundle_file = memory_file::at(&bundle.join("config.json"), &config.to_string())
             .map_err(|error| format!("write the bundle: {error}"))?;
         let mut outputs = [None, None];
         let mut ends = Vec::new();
@@ -150,7 +153,20 @@ impl Container {
             return Err(failure.explain(&root, &spec.argv[0]));
         }
         let phase = Phase::Running { pid };
-        Ok(Self { spec, id, group, root, user, home, pid, phase, outputs, log, kills_before })
+        Ok(Self {
+            spec,
+            id,
+            group,
+            root,
+            user,
+            home,
+            pid,
+            phase,
+            outputs,
+            log,
+            kills_before,
+            _bundle_file: bundle_file,
+        })
     }
 
     pub(super) fn name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! Commands run in a container, such as health checks.
 
 use super::container::{Container, chain, null, output_pipe};
+use super::memory_file;
 use crate::failure;
 use crate::protocol::ExecResult;
 use crate::spec::ExecSpec;
@@ -9,7 +10,7 @@ use libcontainer::syscall::syscall::SyscallType;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -35,7 +36,7 @@ impl Running {
             return Err(text);
         }
         let path = folder.join(format!("process-{}.json", container.name()));
-        fs::write(&path, container.process(&exec.argv).to_string())
+        let _process_file = memory_file::at(&path, &container.process(&exec.argv).to_string())
             .map_err(|error| format!("write the process: {error}"))?;
         let (read, write) = output_pipe()?;
         let second = write.try_clone().map_err(|error| format!("copy a pipe: {error}"))?;

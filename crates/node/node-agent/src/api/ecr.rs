@@ -1,6 +1,6 @@
 //! ECR: credentials for the region's registry.
 
-use super::{Api, ApiError};
+use super::{ApiError, TaskApi};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use container_image::BasicAuth;
@@ -24,15 +24,16 @@ struct Data {
     expires_at: f64,
 }
 
-impl Api {
-    /// User and password for the registry, remembered while they are good.
+impl TaskApi {
+    /// User and password for the registry. The machine's own are remembered while they are good.
     pub(crate) async fn registry_auth(&self) -> Result<BasicAuth, ApiError> {
         let unusable = |reason: &str| ApiError::Unusable {
             operation: "GetAuthorizationToken".to_owned(),
             reason: reason.to_owned(),
         };
-        let known = self.registry_token.lock().clone();
-        let good = known.filter(|(_, expires)| self.environment.now() + MARGIN < *expires);
+        let host = self.host();
+        let known = host.registry_token.lock().clone().filter(|_| !self.has_role());
+        let good = known.filter(|(_, expires)| host.environment.now() + MARGIN < *expires);
         let token = if let Some((token, _)) = good {
             token
         } else {
@@ -46,7 +47,9 @@ impl Api {
                 .await?;
             let data = answer.authorization_data.into_iter().next().ok_or_else(|| unusable("no token"))?;
             let expires = Timestamp::from_millis((data.expires_at * 1000.0) as i64);
-            *self.registry_token.lock() = Some((data.authorization_token.clone(), expires));
+            if !self.has_role() {
+                *host.registry_token.lock() = Some((data.authorization_token.clone(), expires));
+            }
             data.authorization_token
         };
         let bytes = STANDARD.decode(token).map_err(|_| unusable("the token is no base64"))?;

@@ -1,6 +1,6 @@
-//! CloudWatch Logs: what the awslogs driver calls.
+//! CloudWatch Logs: what the awslogs driver calls for a task.
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, TaskApi};
 use environment::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ struct OutputEvent {
     message: String,
 }
 
-impl Api {
+impl TaskApi {
     /// CreateLogGroup.
     pub(crate) async fn create_log_group(&self, group: &str) -> Result<(), ApiError> {
         let input = serde_json::json!({"logGroupName": group});
@@ -66,8 +66,10 @@ impl Api {
         };
         self.call(SERVICE, TARGET, "PutLogEvents", &input).await.map(|Nothing {}| ())
     }
+}
 
-    /// The last page of a stream, oldest first.
+impl Api {
+    /// The last page of a stream, oldest first. The agent's own question: execution roles may write only.
     pub(crate) async fn last_log_events(
         &self,
         group: &str,

@@ -1,5 +1,6 @@
 //! An engine that runs nothing: it remembers what it was asked for and does what tests tell it.
 
+use super::stats::{NetworkStats, Stats};
 use super::{
     ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
     ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
@@ -8,6 +9,7 @@ use container_image::BasicAuth;
 use environment::Environment;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -42,14 +44,19 @@ struct State {
     holders: BTreeSet<String>,
     /// Every sandbox that was ever made, to show that none was made twice.
     made: Vec<String>,
+    /// Images that were pulled, and as whom.
+    pulls: Vec<(String, Option<BasicAuth>)>,
 }
 
 struct SimulatedSandbox {
     events: mpsc::Sender<SandboxEvent>,
+    /// Where its endpoint was opened last.
+    endpoint: Option<SocketAddr>,
     containers: BTreeMap<String, SimulatedContainer>,
 }
 
 struct SimulatedContainer {
+    env: Vec<String>,
     output: Vec<LogRecord>,
     exit: Option<Exit>,
 }
@@ -104,6 +111,23 @@ impl SimulatedEngine {
         self.state.lock().made.clone()
     }
 
+    /// Where the endpoint of a sandbox was opened last; on a simulated machine anybody reaches it.
+    pub fn endpoint_of(&self, sandbox: &str) -> Option<SocketAddr> {
+        self.state.lock().sandboxes.get(sandbox)?.endpoint
+    }
+
+    /// The value of a variable of a container.
+    pub fn variable(&self, sandbox: &str, container: &str, name: &str) -> Option<String> {
+        let mut state = self.state.lock();
+        let env = &find(&mut state, sandbox, container)?.env;
+        env.iter().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+    }
+
+    /// Images that were pulled, with the user and password that were used.
+    pub fn pulls(&self) -> Vec<(String, Option<BasicAuth>)> {
+        self.state.lock().pulls.clone()
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.state.lock());
         self.changed.send_modify(|count| *count += 1);
@@ -124,13 +148,17 @@ impl Engine for SimulatedEngine {
     async fn pull(
         &self,
         image: &str,
-        _auth: Option<BasicAuth>,
+        auth: Option<BasicAuth>,
         holder: &str,
     ) -> Result<PulledImage, EngineError> {
         if self.fails(&SimulatedFault::Pull(image.to_owned())) {
             return Err(EngineError(format!("{image}: not found")));
         }
-        self.state.lock().holders.insert(holder.to_owned());
+        {
+            let mut state = self.state.lock();
+            state.holders.insert(holder.to_owned());
+            state.pulls.push((image.to_owned(), auth));
+        }
         let config = container_image::ImageConfig { cmd: vec!["/run".to_owned()], ..Default::default() };
         Ok(PulledImage { digest: format!("sha256:{}", "0".repeat(64)), config })
     }
@@ -149,7 +177,7 @@ impl Engine for SimulatedEngine {
         }
         self.change(|state| {
             state.made.push(plan.id.clone());
-            let sandbox = SimulatedSandbox { events, containers: BTreeMap::new() };
+            let sandbox = SimulatedSandbox { events, endpoint: None, containers: BTreeMap::new() };
             state.sandboxes.insert(plan.id.clone(), sandbox);
         });
         Ok(())
@@ -160,6 +188,19 @@ impl Engine for SimulatedEngine {
         let Some(found) = state.sandboxes.get_mut(sandbox) else { return Ok(false) };
         found.events = events;
         Ok(true)
+    }
+
+    async fn endpoint(&self, sandbox: &str, _address: Ipv4Addr) -> Result<TcpListener, EngineError> {
+        let failed = |error: std::io::Error| EngineError(error.to_string());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        self.change(|state| {
+            if let Some(sandbox) = state.sandboxes.get_mut(sandbox) {
+                sandbox.endpoint = Some(address);
+            }
+        });
+        Ok(listener)
     }
 
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {
@@ -178,7 +219,7 @@ impl Engine for SimulatedEngine {
         self.change(|state| {
             let sandbox =
                 state.sandboxes.get_mut(sandbox).ok_or_else(|| EngineError("no sandbox".to_owned()))?;
-            let container = SimulatedContainer { output: Vec::new(), exit: None };
+            let container = SimulatedContainer { env: plan.env.clone(), output: Vec::new(), exit: None };
             sandbox.containers.insert(plan.name.clone(), container);
             Ok(format!("runtime-{}", plan.name))
         })
@@ -200,6 +241,14 @@ impl Engine for SimulatedEngine {
 
     async fn usage(&self, _sandbox: &str, _container: &str) -> Result<Usage, EngineError> {
         Ok(Usage { cpu_nanos: 1_000_000, memory_bytes: 1 << 20 })
+    }
+
+    async fn stats(&self, _sandbox: &str, _container: &str) -> Result<Stats, EngineError> {
+        let mut stats = Stats::default();
+        stats.cpu.cpu_usage.total_usage = 1_000_000;
+        stats.memory.usage = 1 << 20;
+        stats.networks.insert("eth0".to_owned(), NetworkStats { rx_bytes: 100, ..NetworkStats::default() });
+        Ok(stats)
     }
 
     async fn logs(

@@ -2,7 +2,7 @@
 
 use super::AwsLogs;
 use super::batch::{Batch, Lines, LogEvent, already_stored};
-use crate::api::{Api, ApiError};
+use crate::api::{ApiError, TaskApi};
 use crate::backoff::Backoff;
 use crate::disk;
 use crate::engine::{Engine, EngineError, LogPosition, LogRead, LogSource};
@@ -19,7 +19,7 @@ const MOST_RECORDS: usize = 1_000;
 
 /// Moves a container's output until its end.
 pub(crate) struct Shipper {
-    pub(crate) api: Arc<Api>,
+    pub(crate) api: TaskApi,
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) environment: Environment,
     pub(crate) sandbox: String,
@@ -32,7 +32,7 @@ pub(crate) struct Shipper {
 }
 
 /// Makes the stream, and the group where that is wanted. The error is the reason why the container cannot start.
-pub(crate) async fn prepare(api: &Api, logs: &AwsLogs) -> Result<(), ApiError> {
+pub(crate) async fn prepare(api: &TaskApi, logs: &AwsLogs) -> Result<(), ApiError> {
     let made = api.create_log_stream(&logs.group, &logs.stream).await;
     match made {
         Err(error) if error.code() == Some("ResourceNotFoundException") && logs.create_group => {
@@ -153,7 +153,7 @@ impl Shipper {
     }
 
     async fn last_events(&self, logs: &AwsLogs) -> Result<Vec<LogEvent>, ApiError> {
-        let stored = self.api.last_log_events(&logs.group, &logs.stream).await?;
+        let stored = self.api.host().last_log_events(&logs.group, &logs.stream).await?;
         Ok(stored.into_iter().map(|(at, message)| LogEvent { at, message }).collect())
     }
 }

@@ -28,7 +28,7 @@ pub enum Event {
     Pulled {
         /// Index of the container.
         container: usize,
-        /// Digest and stop signal, or the reason.
+        /// Digest and stop signal, or the whole reason.
         result: Result<(String, Option<String>), String>,
     },
     /// The sandbox is there, or not.
@@ -37,7 +37,7 @@ pub enum Event {
     Started {
         /// Index of the container.
         container: usize,
-        /// The runtime's id, or the reason.
+        /// The runtime's id, or the whole reason.
         result: Result<String, String>,
     },
     /// A container has ended.
@@ -184,8 +184,7 @@ fn pulled(
             state.image_digest = Some(digest);
             state.stop_signal = stop_signal;
         }
-        Err(cause) => {
-            let reason = format!("CannotPullContainerError: {cause}");
+        Err(reason) => {
             state.image = ImageLife::Failed;
             state.life = Life::Ended;
             state.reason = Some(reason.clone());
@@ -210,8 +209,7 @@ fn started(record: &mut TaskRecord, index: usize, result: Result<String, String>
                 state.life = if state.exit.is_some() { Life::Ended } else { Life::Running };
             }
         }
-        Err(cause) => {
-            let reason = format!("CannotStartContainerError: {cause}");
+        Err(reason) => {
             state.life = Life::Ended;
             state.reason = Some(reason.clone());
             stop(record, reason);

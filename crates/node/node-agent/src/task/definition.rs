@@ -6,9 +6,11 @@ mod docker;
 mod plan;
 
 pub use plan::holder;
+pub(crate) use plan::set_variable;
 
 use crate::logs::{AwsLogs, LogOptionsError};
 use crate::task::health::HealthCheck;
+use crate::task::secrets::SecretVariable;
 use agent_wire::acs;
 use docker::{Config, HostConfig};
 use std::collections::{BTreeMap, HashSet};
@@ -67,6 +69,16 @@ pub struct TaskDefinition {
     pub family: String,
     /// Revision of its task definition.
     pub version: String,
+    /// Launch type, as the payload names it.
+    pub launch_type: String,
+    /// Availability zone, where the server tells it.
+    pub zone: Option<String>,
+    /// Service that it belongs to.
+    pub service: Option<String>,
+    /// The role of its containers.
+    pub role: Option<Role>,
+    /// The agent has a role of its own for this task.
+    pub has_execution_role: bool,
     /// Limit in CPU units.
     pub cpu: Option<u32>,
     /// Limit in MiB.
@@ -77,6 +89,26 @@ pub struct TaskDefinition {
     pub volumes: Vec<String>,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
+}
+
+/// A role whose credentials the containers get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Names its credentials at the endpoint.
+    pub credentials_id: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// Who lets the agent have an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageAccess {
+    /// Anybody may.
+    Public,
+    /// The region's registry, with a token of ECR.
+    Ecr,
+    /// A registry whose user and password are in this secret.
+    Secret(String),
 }
 
 /// The network of a task.
@@ -90,6 +122,12 @@ pub struct Network {
     pub hostname: String,
     /// Domains that names are searched in.
     pub search: Vec<String>,
+    /// Gateway and bits of the mask of its subnet.
+    pub gateway: Option<(Ipv4Addr, u8)>,
+    /// Name servers.
+    pub name_servers: Vec<String>,
+    /// Name in the private zone.
+    pub private_name: Option<String>,
 }
 
 /// A container to run.
@@ -99,8 +137,10 @@ pub struct ContainerDefinition {
     pub name: String,
     /// Reference of its image.
     pub image: String,
-    /// The image's registry wants ECR's credentials.
-    pub ecr: bool,
+    /// ARN of the container.
+    pub arn: String,
+    /// Who lets the agent have the image.
+    pub access: ImageAccess,
     /// The task ends with it.
     pub essential: bool,
     /// What must have happened before it starts.
@@ -113,6 +153,8 @@ pub struct ContainerDefinition {
     pub health_check: Option<HealthCheck>,
     /// Where its output goes.
     pub logs: Option<AwsLogs>,
+    /// Variables whose values are secrets.
+    pub secrets: Vec<SecretVariable>,
     entry_point: Vec<String>,
     command: Vec<String>,
     environment: BTreeMap<String, String>,
@@ -177,6 +219,14 @@ impl TaskDefinition {
             id: id.to_owned(),
             family: task.family.clone(),
             version: task.version.clone(),
+            launch_type: task.launch_type.clone(),
+            zone: text(&task.zone),
+            service: text(&task.service_name),
+            role: task.role_credentials.as_ref().map(|credentials| Role {
+                credentials_id: credentials.credentials_id.clone(),
+                arn: credentials.role_arn.clone(),
+            }),
+            has_execution_role: task.execution_role_credentials.is_some(),
             cpu: (task.cpu > 0.0).then_some((task.cpu * 1024.0).round() as u32),
             memory: u32::try_from(task.memory).ok().filter(|memory| *memory > 0),
             network: network(task, id)?,
@@ -275,13 +325,35 @@ fn network(task: &acs::Task, id: &str) -> Result<Network, InvalidTask> {
     let address =
         addresses.iter().find(|address| address.primary).or(addresses.first()).ok_or_else(missing)?;
     let address = address.private_address.parse().map_err(|_| missing())?;
-    let hostname = Some(&interface.private_dns_name).filter(|name| !name.is_empty());
+    let gateway = interface.subnet_gateway_ipv4_address.split_once('/');
+    let private_name = text(&interface.private_dns_name);
     Ok(Network {
         address,
-        mac: Some(interface.mac_address.clone()).filter(|mac| !mac.is_empty()),
-        hostname: hostname.cloned().unwrap_or_else(|| id.chars().take(63).collect()),
+        mac: text(&interface.mac_address),
+        hostname: private_name.clone().unwrap_or_else(|| id.chars().take(63).collect()),
         search: interface.domain_name.clone(),
+        gateway: gateway.and_then(|(address, prefix)| Some((address.parse().ok()?, prefix.parse().ok()?))),
+        name_servers: interface.domain_name_servers.clone(),
+        private_name,
     })
+}
+
+/// Empty texts say nothing.
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn image_access(container: &acs::Container) -> Result<ImageAccess, InvalidTask> {
+    let unsupported =
+        || InvalidTask::Unsupported(format!("the registry authentication of container {:?}", container.name));
+    let Some(auth) = &container.registry_authentication else { return Ok(ImageAccess::Public) };
+    match (auth.r#type, &auth.asm_auth_data) {
+        (Some(acs::AuthenticationType::Ecr), _) => Ok(ImageAccess::Ecr),
+        (Some(acs::AuthenticationType::Asm), Some(data)) => {
+            Ok(ImageAccess::Secret(data.credentials_parameter.clone()))
+        }
+        _ => Err(unsupported()),
+    }
 }
 
 fn position(names: &[&str], name: &str) -> Result<usize, InvalidTask> {
@@ -316,13 +388,15 @@ fn read_container(
     Ok(ContainerDefinition {
         name: name.clone(),
         image: container.image.clone(),
-        ecr: matches!(&container.registry_authentication, Some(auth) if auth.r#type == Some(acs::AuthenticationType::Ecr)),
+        arn: container.container_arn.clone(),
+        access: image_access(container)?,
         essential: container.essential,
         depends_on,
         start_timeout: seconds(container.start_timeout, START_TIMEOUT),
         stop_timeout: seconds(container.stop_timeout, STOP_TIMEOUT),
         health_check: config.health_check().filter(|_| container.health_check_type.is_some()),
         logs: logs.map_err(|source| InvalidTask::Logs { container: name.clone(), source })?,
+        secrets: container.secrets.iter().map(SecretVariable::read).collect::<Result<_, _>>()?,
         entry_point: container.entry_point.clone(),
         command: docker::overridden_command(container)?.unwrap_or_else(|| container.command.clone()),
         environment: (*container.environment).clone(),
@@ -344,17 +418,14 @@ fn read_container(
 
 fn refuse_container_parts(container: &acs::Container) -> Result<(), InvalidTask> {
     let restart = container.restart_policy.as_ref().is_some_and(|policy| policy.enabled);
-    let asm = matches!(&container.registry_authentication, Some(auth) if auth.r#type != Some(acs::AuthenticationType::Ecr));
     let unsupported = [
         (container.privileged == Some(true), "privileged"),
         (!container.links.is_empty(), "links"),
-        (!container.secrets.is_empty(), "secrets"),
         (!container.environment_files.is_empty(), "environmentFiles"),
         (container.firelens_configuration.is_some(), "firelensConfiguration"),
         (!container.managed_agents.is_empty(), "managedAgents"),
         (!container.credential_specs.is_empty(), "credentialSpecs"),
         (restart, "restartPolicy"),
-        (asm, "registry credentials from Secrets Manager"),
     ];
     match unsupported.into_iter().find(|(present, _)| *present) {
         Some((_, what)) => Err(InvalidTask::Unsupported(format!("{what} of container {:?}", container.name))),

@@ -1,11 +1,15 @@
 //! The actions of a task, each ending in an event.
 
 use super::advance::Event;
-use super::definition::{TaskDefinition, holder};
+use super::definition::{ImageAccess, TaskDefinition, holder, set_variable};
+use super::secrets::{TaskSecrets, attempts};
 use super::{Done, Host};
+use crate::api::{TaskApi, Version};
 use crate::disk;
 use crate::engine::{ContainerPlan, Probe, PulledImage, SandboxEvent};
 use crate::logs;
+use container_image::BasicAuth;
+use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,37 +20,84 @@ use tokio::task::JoinHandle;
 const FLUSH_TIME: Duration = Duration::from_secs(60);
 /// Attempts to remove a sandbox before it is left to the next start of the agent.
 const REMOVE_ATTEMPTS: u32 = 6;
-/// Attempts to make log streams while the service cannot be reached.
-const STREAM_ATTEMPTS: u32 = 5;
+/// Why a task cannot start whose execution role may not do what it needs.
+const NO_RESOURCES: &str = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource \
+                            retrieval failed";
+/// Why a container does not run.
+const CANNOT_START: &str = "CannotStartContainerError";
 /// Most of a check's output that is kept.
 const MOST_OUTPUT: usize = 4096;
 
-pub(super) async fn pull(host: Arc<Host>, task: Arc<TaskDefinition>, index: usize) -> Done {
+pub(super) async fn pull(host: Arc<Host>, task: Arc<TaskDefinition>, api: TaskApi, index: usize) -> Done {
     let container = &task.containers[index];
     let pulled = async {
-        let auth = if container.ecr {
-            Some(host.api.registry_auth().await.map_err(|error| error.to_string())?)
-        } else {
-            None
-        };
+        let auth = image_auth(&host, &api, &container.access).await;
+        let auth = auth.map_err(|cause| format!("{NO_RESOURCES}: {cause}"))?;
         let holder = holder(&task.id, index);
-        host.engine.pull(&container.image, auth, &holder).await.map_err(|error| error.to_string())
+        let pulled = host.engine.pull(&container.image, auth, &holder).await;
+        pulled.map_err(|error| format!("CannotPullContainerError: {error}"))
     };
     let result: Result<PulledImage, String> = pulled.await;
     Done::Pulled(index, result.map(Box::new))
 }
 
-/// Network and sandbox, volumes and log streams, all at once.
+/// User and password for an image's registry.
+async fn image_auth(host: &Host, api: &TaskApi, access: &ImageAccess) -> Result<Option<BasicAuth>, String> {
+    match access {
+        ImageAccess::Public => Ok(None),
+        ImageAccess::Ecr => {
+            let auth = attempts(&host.environment, || api.registry_auth()).await;
+            auth.map(Some).map_err(|(attempts, error)| {
+                format!(
+                    "unable to retrieve ecr registry auth: service call has been retried {attempts} time(s): {error}"
+                )
+            })
+        }
+        ImageAccess::Secret(id) => {
+            let fetch = || api.secret_value(id, Version::default());
+            let fetched = attempts(&host.environment, fetch).await;
+            let text = fetched.map_err(|(attempts, error)| {
+                format!(
+                    "unable to retrieve registry auth from asm: service call has been retried {attempts} time(s): \
+                     failed to fetch secret {id} from secrets manager: {error}"
+                )
+            })?;
+            // What is wrong with the text is not said, for that would repeat some of it.
+            let auth = text.and_then(|text| serde_json::from_str::<RegistryLogin>(&text).ok());
+            let auth = auth.ok_or_else(|| {
+                format!("unable to retrieve registry auth from asm: {id} has no username and password")
+            })?;
+            Ok(Some(BasicAuth { username: auth.username, password: auth.password }))
+        }
+    }
+}
+
+/// What a secret with a registry's credentials holds.
+#[derive(Deserialize)]
+struct RegistryLogin {
+    username: String,
+    password: String,
+}
+
+/// Network and sandbox, volumes, secrets and log streams, all at once.
 pub(super) async fn make_sandbox(
     host: Arc<Host>,
     task: Arc<TaskDefinition>,
+    api: TaskApi,
+    secrets: TaskSecrets,
     volumes: PathBuf,
     events: mpsc::Sender<SandboxEvent>,
 ) -> Done {
     let plan = task.sandbox_plan();
     let sandbox = async {
         let made = host.engine.create_sandbox(&plan, events).await;
-        made.map_err(|error| format!("ResourceInitializationError: {error}"))
+        made.map_err(|error| format!("ResourceInitializationError: {error}"))?;
+        let endpoint = host.engine.endpoint(&plan.id, plan.address).await;
+        endpoint.map_err(|error| format!("ResourceInitializationError: {error}"))
+    };
+    let fetched = async {
+        let fetched = secrets.get(&task.containers, &api, &host.environment).await;
+        fetched.map(|_| ()).map_err(|cause| format!("{NO_RESOURCES}: {cause}"))
     };
     let directories = async {
         for volume in &task.volumes {
@@ -56,24 +107,19 @@ pub(super) async fn make_sandbox(
         Ok(())
     };
     // Wait for all even if one fails: what is half made must not appear after its removal.
-    let (sandbox, directories, streams) = tokio::join!(sandbox, directories, make_streams(&host, &task));
-    Done::Event(Event::SandboxMade(sandbox.and(directories).and(streams)))
+    let (sandbox, directories, streams, fetched) =
+        tokio::join!(sandbox, directories, make_streams(&host, &api, &task), fetched);
+    match directories.and(fetched).and(streams).and(sandbox) {
+        Ok(endpoint) => Done::SandboxMade(endpoint),
+        Err(reason) => Done::Event(Event::SandboxMade(Err(reason))),
+    }
 }
 
-async fn make_streams(host: &Host, task: &TaskDefinition) -> Result<(), String> {
+async fn make_streams(host: &Host, api: &TaskApi, task: &TaskDefinition) -> Result<(), String> {
     let streams = task.containers.iter().filter_map(|container| container.logs.as_ref());
-    let made = futures::future::try_join_all(streams.map(|logs| async move {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match logs::prepare(&host.api, logs).await {
-                Err(error) if error.is_retryable() && attempt < STREAM_ATTEMPTS => {
-                    host.environment.sleep(Duration::from_millis(100) * attempt).await;
-                }
-                other => return other.map_err(|error| (attempt, error)),
-            }
-        }
-    }));
+    let made = futures::future::try_join_all(
+        streams.map(|logs| attempts(&host.environment, || logs::prepare(api, logs))),
+    );
     let refused = |(attempts, error)| {
         format!(
             "ResourceInitializationError: failed to validate logger args: create stream has been retried \
@@ -86,15 +132,26 @@ async fn make_streams(host: &Host, task: &TaskDefinition) -> Result<(), String> 
 pub(super) async fn start(
     host: Arc<Host>,
     task: Arc<TaskDefinition>,
+    api: TaskApi,
+    secrets: TaskSecrets,
     container: usize,
-    plan: ContainerPlan,
+    mut plan: ContainerPlan,
 ) -> Done {
-    let result = if plan.argv.is_empty() {
-        Err("no command specified".to_owned())
-    } else {
+    let started = async {
+        if plan.argv.is_empty() {
+            return Err(format!("{CANNOT_START}: no command specified"));
+        }
+        // They are here already, unless the agent was restarted after it had made the sandbox.
+        let values = secrets.get(&task.containers, &api, &host.environment).await;
+        let values = values.map_err(|cause| format!("{NO_RESOURCES}: {cause}"))?;
+        for (name, value) in &values[container] {
+            set_variable(&mut plan.env, name, value);
+        }
         let holder = holder(&task.id, container);
-        host.engine.start(&task.id, &plan, &holder).await.map_err(|error| error.to_string())
+        let started = host.engine.start(&task.id, &plan, &holder).await;
+        started.map_err(|error| format!("{CANNOT_START}: {error}"))
     };
+    let result = started.await;
     Done::Event(Event::Started { container, result })
 }
 

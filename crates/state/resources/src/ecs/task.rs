@@ -42,6 +42,9 @@ pub struct Task {
     pub network_interface: Option<NetworkInterface>,
     /// Host it was placed on: key of a container instance.
     pub container_instance: Option<String>,
+    /// Names the credentials of its role at the endpoint of its containers; nobody can guess it.
+    #[serde(default)]
+    pub credentials_id: String,
     /// Group, `family:NAME` unless told otherwise.
     pub group: String,
     /// Who started it, as told.

@@ -26,9 +26,9 @@ pub struct TaskDefinition {
     pub cpu: u32,
     /// MiB.
     pub memory: u32,
-    /// Role of the containers. Stored and shown; gives no credentials yet.
+    /// Role of the containers, by ARN or name.
     pub task_role_arn: Option<String>,
-    /// Role of the agent. Stored and shown; gives no credentials yet.
+    /// Role of the agent for the task, by ARN or name.
     pub execution_role_arn: Option<String>,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
@@ -121,6 +121,21 @@ pub struct ContainerDefinition {
     pub docker_labels: BTreeMap<String, String>,
     /// Kernel settings of its network namespace.
     pub system_controls: Vec<(String, String)>,
+    /// Variables whose values are secrets.
+    #[serde(default)]
+    pub secrets: Vec<SecretSource>,
+    /// The secret with user and password for its image's registry.
+    #[serde(default)]
+    pub repository_credentials: Option<String>,
+}
+
+/// A variable whose value is a secret: where it comes from, never what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretSource {
+    /// Name of the variable.
+    pub name: String,
+    /// ARN of a secret, with or without JSON key, stage and version; ARN or name of a parameter.
+    pub value_from: String,
 }
 
 /// A port of a container.

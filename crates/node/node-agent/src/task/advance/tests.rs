@@ -215,7 +215,8 @@ fn conditions_that_cannot_be_met_end_the_task() {
 fn failures_to_start_have_reasons_and_clean_up() {
     let mut life = Course::of(vec![container("a"), container("b")]);
     life.on(Event::Tick);
-    let failed = Event::Pulled { container: 0, result: Err("not found".to_owned()) };
+    let failed =
+        Event::Pulled { container: 0, result: Err("CannotPullContainerError: not found".to_owned()) };
     assert_eq!(life.on(failed), [], "the sandbox is still being made");
     assert_eq!(life.on(Event::SandboxMade(Ok(()))), [Action::Remove]);
     assert_eq!(life.record.reason.as_deref(), Some("CannotPullContainerError: not found"));
@@ -223,7 +224,8 @@ fn failures_to_start_have_reasons_and_clean_up() {
 
     let mut life = Course::of(vec![container("a")]);
     life.ready();
-    let failed = Event::Started { container: 0, result: Err("no such file".to_owned()) };
+    let failed =
+        Event::Started { container: 0, result: Err("CannotStartContainerError: no such file".to_owned()) };
     assert_eq!(life.on(failed), [Action::Remove]);
     assert_eq!(life.record.reason.as_deref(), Some("CannotStartContainerError: no such file"));
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) struct Config {
     pub(super) user: String,
     pub(super) working_dir: String,
-    /// Shown by tools that inspect containers; nothing of ours does.
+    /// Shown by the metadata endpoint.
     #[serde(deserialize_with = "or_default")]
     pub(super) labels: BTreeMap<String, String>,
     pub(super) healthcheck: Option<Healthcheck>,
@@ -67,9 +67,9 @@ pub(super) struct Ulimit {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub(super) struct LogConfig {
-    r#type: String,
+    pub(super) r#type: String,
     #[serde(deserialize_with = "or_default")]
-    config: BTreeMap<String, String>,
+    pub(super) config: BTreeMap<String, String>,
 }
 
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {

@@ -1,8 +1,9 @@
-//! From a container definition and its image to what the machine shall run.
+//! From a container definition and its image to what the machine shall run, and what it is told of itself.
 
 use super::{ContainerDefinition, TaskDefinition};
 use crate::engine::{ContainerPlan, MountPlan, SandboxPlan, TmpfsPlan, UlimitPlan};
 use container_image::ImageConfig;
+use container_network::ENDPOINT;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -24,9 +25,78 @@ impl TaskDefinition {
             memory: self.memory,
         }
     }
+
+    /// Names a container in the addresses of its metadata: the task and ten digits, the last of them its place.
+    pub fn endpoint_id(&self, container: usize) -> String {
+        // FNV-1a; it need not resist anyone, for only this task can ask.
+        let name = self.containers[container].name.bytes();
+        let hash = name.fold(0x811c_9dc5u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        format!("{}-{:09}{container}", self.id, hash % 1_000_000_000)
+    }
+
+    /// Tells a container where it runs and where its metadata and credentials are, as Fargate does. The addresses
+    /// take the place of variables with these names; the others are there only when nothing else sets them.
+    pub fn introduce(&self, container: usize, region: &str, plan: &mut ContainerPlan) {
+        let address = ENDPOINT.ip();
+        let id = self.endpoint_id(container);
+        let role = self.role.as_ref().map(|role| format!("/v2/credentials/{}", role.credentials_id));
+        for (name, value) in [
+            ("ECS_CONTAINER_METADATA_URI", Some(format!("http://{address}/v3/{id}"))),
+            ("ECS_CONTAINER_METADATA_URI_V4", Some(format!("http://{address}/v4/{id}"))),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", role),
+        ] {
+            if let Some(value) = value {
+                set_variable(&mut plan.env, name, &value);
+            }
+        }
+        for (name, value) in
+            [("AWS_REGION", region), ("AWS_DEFAULT_REGION", region), ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE")]
+        {
+            if !plan.env.iter().any(|pair| is_variable(pair, name)) {
+                plan.env.push(format!("{name}={value}"));
+            }
+        }
+    }
+}
+
+/// Sets a variable, in the place of one with the same name.
+pub(crate) fn set_variable(env: &mut Vec<String>, name: &str, value: &str) {
+    env.retain(|pair| !is_variable(pair, name));
+    env.push(format!("{name}={value}"));
+}
+
+fn is_variable(pair: &str, name: &str) -> bool {
+    pair.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
 }
 
 impl ContainerDefinition {
+    /// Docker labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.config.labels
+    }
+
+    /// The log driver and its options, the stream as it is really named.
+    pub fn log_driver(&self) -> Option<(&str, BTreeMap<String, String>)> {
+        let config = self.host.log_config.as_ref()?;
+        let mut options = config.config.clone();
+        if let Some(logs) = &self.logs
+            && options.remove("awslogs-stream-prefix").is_some()
+        {
+            options.insert("awslogs-stream".to_owned(), logs.stream.clone());
+        }
+        Some((&config.r#type, options))
+    }
+
+    /// CPU shares, at least the two that every container has.
+    pub fn cpu_shares(&self) -> u32 {
+        self.cpu.max(2)
+    }
+
+    /// Hard limit in MiB.
+    pub fn memory_mib(&self) -> Option<u64> {
+        self.memory.map(|bytes| bytes >> 20)
+    }
+
     /// The container, from its image. `volumes` is the directory that holds the task's volumes.
     pub fn plan(&self, image: &ImageConfig, volumes: &Path) -> ContainerPlan {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

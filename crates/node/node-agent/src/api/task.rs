@@ -1,0 +1,60 @@
+//! Calls for a task: as its execution role, or with the machine's own key when the task names none.
+
+use super::{Api, ApiError};
+use crate::roles::{RoleKind, TaskRoles};
+use aws_wire::sigv4::Signer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to wait for credentials, which the server sends again when the agent is back.
+const CREDENTIALS_TIME: Duration = Duration::from_secs(30);
+
+/// Calls for one task; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct TaskApi {
+    api: Arc<Api>,
+    /// Of a task with an execution role.
+    roles: Option<Arc<TaskRoles>>,
+}
+
+impl TaskApi {
+    /// For a task that has an execution role, or none.
+    pub(crate) fn new(api: Arc<Api>, roles: Option<Arc<TaskRoles>>) -> Self {
+        Self { api, roles }
+    }
+
+    /// The agent's own calls.
+    pub(crate) fn host(&self) -> &Api {
+        &self.api
+    }
+
+    /// Whether the task has a role of its own for this.
+    pub(super) fn has_role(&self) -> bool {
+        self.roles.is_some()
+    }
+
+    /// Calls an operation as [`Api::call`] does.
+    pub(super) async fn call<I: Serialize, O: DeserializeOwned>(
+        &self,
+        service: &str,
+        target: &str,
+        operation: &str,
+        input: &I,
+    ) -> Result<O, ApiError> {
+        let signer = self.signer(operation).await?;
+        self.api.call_as(&signer, service, target, operation, input).await
+    }
+
+    async fn signer(&self, operation: &str) -> Result<Signer, ApiError> {
+        let Some(roles) = &self.roles else { return Ok(self.api.signer().clone()) };
+        tokio::select! {
+            credentials = roles.wait(RoleKind::Execution) => Ok(credentials.signer(&self.api.signer().region)),
+            () = self.api.environment.sleep(CREDENTIALS_TIME) => Err(ApiError::Transport {
+                operation: operation.to_owned(),
+                reason: "the credentials of the execution role have not arrived".to_owned(),
+            }),
+        }
+    }
+}
