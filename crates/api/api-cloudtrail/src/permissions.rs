@@ -2,7 +2,7 @@
 
 use crate::CloudTrailService;
 use crate::errors::from_store;
-use crate::trails::key;
+use crate::trails::{arn, key};
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use resources::cloudtrail::Trail;
 
@@ -48,11 +48,7 @@ async fn on(
     operation: &'static Operation,
     name: &str,
 ) -> Result<Permission, ServiceError> {
-    let arn = if name.starts_with("arn:") || name == "*" {
-        name.to_owned()
-    } else {
-        format!("arn:aws:cloudtrail:{}:{}:trail/{name}", context.region, context.account)
-    };
+    let arn = if name == "*" { name.to_owned() } else { arn(context, name) };
     let permission = Permission::of(operation, arn);
     // A name that no trail can have is refused by the operation.
     let Ok(key) = key(context, name) else { return Ok(permission) };

@@ -60,18 +60,19 @@ pub(crate) fn key(context: &RequestContext, name: &str) -> Result<String, Servic
     Ok(Trail::key_of(account, plain))
 }
 
+/// The ARN of the trail with a name or an ARN.
+pub(crate) fn arn(context: &RequestContext, name: &str) -> String {
+    if name.starts_with("arn:") {
+        return name.to_owned();
+    }
+    format!("arn:aws:cloudtrail:{}:{}:trail/{name}", context.region, context.account)
+}
+
 /// What the name of a trail may be.
 pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     let invalid = |text: String| Err(refused(&errors::INVALID_TRAIL_NAME_EXCEPTION, text));
     let length = name.chars().count();
     let bytes = name.as_bytes();
-    if bytes.iter().any(|byte| !byte.is_ascii_alphanumeric() && !b"._-".contains(byte)) {
-        return invalid(
-            "Trail name or ARN can only contain uppercase letters, lowercase letters, numbers, periods (.), \
-             hyphens (-), and underscores (_)."
-                .to_owned(),
-        );
-    }
     if length < 3 {
         return invalid(format!(
             "Trail name too short. Minimum allowed length: 3 characters. Specified name length: {length} characters."
@@ -87,6 +88,13 @@ pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     }
     if !bytes.last().is_some_and(u8::is_ascii_alphanumeric) {
         return invalid("Trail name must ends with a letter or number.".to_owned());
+    }
+    if bytes.iter().any(|byte| !byte.is_ascii_alphanumeric() && !b"._-".contains(byte)) {
+        return invalid(
+            "Trail name or ARN can only contain uppercase letters, lowercase letters, numbers, periods (.), \
+             hyphens (-), and underscores (_)."
+                .to_owned(),
+        );
     }
     Ok(())
 }

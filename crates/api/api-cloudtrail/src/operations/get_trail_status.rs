@@ -1,9 +1,12 @@
 //! GetTrailStatus.
 
 use crate::CloudTrailService;
+use crate::errors::{from_store, no_trail};
 use crate::shapes::{GetTrailStatusRequest, GetTrailStatusResponse};
+use crate::trails::{arn, key};
 use aws_wire::{RequestContext, ServiceError};
 use environment::Timestamp;
+use resources::cloudtrail::Trail;
 
 /// Whether a trail logs, and how its delivery goes.
 pub(crate) async fn run(
@@ -11,7 +14,11 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: GetTrailStatusRequest,
 ) -> Result<GetTrailStatusResponse, ServiceError> {
-    let trail = service.require_trail(context, &input.name).await?;
+    // This operation speaks of trails by their ARN, also when it does not find one.
+    let key = key(context, &input.name)?;
+    let arn = arn(context, &input.name);
+    let trail = service.tables.get::<Trail>(&key).await.map_err(from_store)?;
+    let trail = trail.ok_or_else(|| no_trail(context, &arn))?;
     let delivery = &trail.delivery;
     let text = |time: Option<Timestamp>| time.map_or_else(String::new, Timestamp::to_rfc3339_seconds);
     Ok(GetTrailStatusResponse {
