@@ -72,7 +72,8 @@ impl HttpHandler for ResetHandler {
 }
 
 async fn delete_rows(tables: &Tables) -> Result<(), StoreError> {
-    let kept = |key: &str| key.starts_with(AccessKey::TABLE) || KEPT.iter().any(|kept| key.starts_with(kept));
+    let keys = format!("{}/", AccessKey::TABLE);
+    let kept = |key: &str| key.starts_with(&keys) || KEPT.iter().any(|kept| key.starts_with(kept));
     let mut after = None;
     loop {
         let range = KeyRange::Prefix("".into());

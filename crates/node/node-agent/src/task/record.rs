@@ -189,7 +189,8 @@ impl TaskRecord {
     pub fn status(&self) -> Status {
         if self.sandbox == SandboxLife::Removed {
             Status::Stopped
-        } else if !self.stopping && self.containers.iter().all(|container| container.started_at.is_some()) {
+        } else if self.containers.iter().all(|container| container.started_at.is_some()) {
+            // Also when it is being stopped already: however short its life, the server learns that it ran.
             Status::Running
         } else {
             // A task that ran and is being stopped keeps its status until all is over.
