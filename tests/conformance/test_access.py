@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import shutil
 import stat
 import subprocess
 import time
@@ -33,6 +34,7 @@ def access_region():
     region = Region("--no-host")
     yield region
     region.stop()
+    shutil.rmtree(region.dir, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,9 @@ pub(crate) struct EndpointFile {
     pub(crate) pid: u32,
 }
 
+/// Directories whose files may hold secrets: access keys, layers and logs, payloads of tasks.
+const PRIVATE: &[&str] = &["store", "blobs", "agent"];
+
 /// Paths inside a data directory.
 #[derive(Clone, Debug)]
 pub(crate) struct DataDir(PathBuf);
@@ -59,14 +62,24 @@ impl DataDir {
         Self(path.into())
     }
 
-    /// Makes the directory, private to its owner.
+    /// Makes the directory, private to its owner. What holds secrets stays private in a directory that was there before
+    /// and that others may read.
     pub(crate) fn create(&self) -> Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.0)
-            .with_context(|| format!("create the data directory {}", self.0.display()))
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        let folders = std::iter::once(self.0.clone()).chain(PRIVATE.iter().map(|name| self.join(name)));
+        for folder in folders {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .with_context(|| format!("create the directory {}", folder.display()))?;
+        }
+        for name in PRIVATE {
+            let folder = self.join(name);
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+                .with_context(|| format!("make the directory {} private", folder.display()))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -143,6 +156,19 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_holds_secrets_is_private_in_a_directory_that_others_may_read() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).expect("opens it");
+        let dir = DataDir::new(temporary.path());
+        fs::create_dir(dir.join("store")).expect("is there from before");
+        dir.create().expect("creates");
+        for name in PRIVATE {
+            let mode = fs::metadata(dir.join(name)).expect("exists").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{name}");
+        }
+    }
 
     #[test]
     fn the_root_key_is_private() {
