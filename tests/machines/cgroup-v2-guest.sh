@@ -89,7 +89,7 @@ stopped_task() {
 }
 
 up() {
-    /work/longshore up --data-dir /tmp/region >/tmp/up.log 2>&1 &
+    /guest/longshore up --data-dir /tmp/region >/tmp/up.log 2>&1 &
     server=$!
     local tries=0
     until curl -s http://127.0.0.1:4566/ >/dev/null; do
@@ -97,7 +97,7 @@ up() {
         [ $tries -lt 300 ] || return 1
         usleep 200000
     done
-    eval "$(/work/longshore env --data-dir /tmp/region)"
+    eval "$(/guest/longshore env --data-dir /tmp/region)"
     ecs CreateCluster '{"clusterName":"default"}' >/dev/null
     push_image
 }
@@ -118,9 +118,9 @@ clean_end() {
 
 uname -r
 echo "controllers: $(cat /sys/fs/cgroup/cgroup.controllers); mounted: $(grep cgroup /proc/mounts)"
-step doctor /work/longshore doctor
-step demo /work/longshore demo --once
-step runtime-tests /work/runtime-tests --test-threads=1
+step doctor /guest/longshore doctor
+step demo /guest/longshore demo --once
+step runtime-tests /guest/runtime-tests --test-threads=1
 step up up
 step eats-memory eats_memory
 step clean-end clean_end

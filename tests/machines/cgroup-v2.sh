@@ -35,7 +35,7 @@ shim=${CARGO_TARGET_DIR:-$top/target}/debug/longshore-test-shim
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/{bin,sbin,etc,proc,sys,dev,tmp,run,root,new,work}
+mkdir -p "$root"/{bin,sbin,etc,proc,sys,dev,tmp,run,root,new,guest}
 
 # A program and the libraries it names, at the same places as here.
 add() {
@@ -52,8 +52,8 @@ add() {
 add "$(command -v busybox)" /bin/busybox
 add "$(command -v nft)" /usr/sbin/nft
 add "$(command -v curl)" /usr/bin/curl
-add "$program" /work/longshore
-add "$tests" /work/runtime-tests
+add "$program" /guest/longshore
+add "$tests" /guest/runtime-tests
 add "$shim" "$shim"
 cp "$here/cgroup-v2-guest.sh" "$root/init"
 chmod 755 "$root/init"

@@ -72,7 +72,7 @@ impl DataDir {
                 .recursive(true)
                 .mode(0o700)
                 .create(&folder)
-                .with_context(|| format!("create the directory {}", folder.display()))?;
+                .with_context(|| format!("create the data directory {}", folder.display()))?;
         }
         for name in PRIVATE {
             let folder = self.join(name);
