@@ -59,11 +59,22 @@ impl Access {
         if asked.is_empty() || self.open {
             return Ok(());
         }
-        let principal = caller.principal();
-        let rights = self.rights(caller).await?;
-        let context = base_context(caller, &principal, &rights, facts);
+        // Loaded when the first policy is needed: the root and the hosts mostly need none.
+        let mut weighed = None;
         for one in asked {
-            self.allow(caller, &principal, &rights, &context, one)?;
+            if let Some(decided) = fixed(caller, one) {
+                decided.map_err(NotAllowed::Denied)?;
+                continue;
+            }
+            if weighed.is_none() {
+                let principal = caller.principal();
+                let rights = self.rights(caller).await?;
+                let context = base_context(caller, &principal, &rights, facts);
+                weighed = Some((principal, rights, context));
+            }
+            if let Some((principal, rights, context)) = &weighed {
+                self.allow(caller, principal, rights, context, one)?;
+            }
         }
         Ok(())
     }
@@ -76,9 +87,6 @@ impl Access {
         base: &Context,
         asked: &Asked<'_>,
     ) -> Result<(), NotAllowed> {
-        if let Some(decided) = fixed(caller, asked) {
-            return decided.map_err(NotAllowed::Denied);
-        }
         let resource = match asked.resource_policy {
             Some(text) => self.resource_policy(asked.resource, text, policy_kind(asked.action))?,
             None => None,
