@@ -9,6 +9,7 @@ mod paging;
 mod permissions;
 mod repositories;
 pub mod shapes;
+mod tag_mutability;
 
 use access::Access;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
@@ -66,6 +67,7 @@ operations! {
     get_authorization_token, GetAuthorizationTokenRequest => GetAuthorizationTokenResponse;
     list_images, ListImagesRequest => ListImagesResponse;
     list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResponse;
+    put_image_tag_mutability, PutImageTagMutabilityRequest => PutImageTagMutabilityResponse;
     tag_resource, TagResourceRequest => TagResourceResponse;
     untag_resource, UntagResourceRequest => UntagResourceResponse;
 }

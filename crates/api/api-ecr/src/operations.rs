@@ -9,5 +9,6 @@ pub(crate) mod describe_repositories;
 pub(crate) mod get_authorization_token;
 pub(crate) mod list_images;
 pub(crate) mod list_tags_for_resource;
+pub(crate) mod put_image_tag_mutability;
 pub(crate) mod tag_resource;
 pub(crate) mod untag_resource;

@@ -1,12 +1,13 @@
 //! Repositories: found, shown, and their own tags.
 
-use crate::EcrService;
 use crate::errors::{invalid, no_repository, store};
 use crate::shapes as wire;
+use crate::{EcrService, tag_mutability};
 use aws_wire::{RequestContext, ServiceError};
 use identifiers::Arn;
+use resources::Stored;
 use resources::ecr::Repository;
-use store::Versioned;
+use store::{StoreError, Versioned};
 
 impl EcrService {
     /// A repository of the caller's registry.
@@ -19,6 +20,22 @@ impl EcrService {
         own_registry(context, registry)?;
         let key = format!("{}/{name}", context.account);
         self.tables.get(&key).await.map_err(store)?.ok_or_else(|| no_repository(context, name))
+    }
+
+    /// Changes a repository that was found, again when somebody else does at the same time.
+    pub(crate) async fn change(
+        &self,
+        context: &RequestContext,
+        found: &Repository,
+        change: impl Fn(&mut Repository),
+    ) -> Result<Versioned<Repository>, ServiceError> {
+        let key = found.key();
+        let changed = self.tables.update::<Repository, StoreError>(&key, |old| {
+            let mut new = old.clone();
+            change(&mut new);
+            Ok(Some(new))
+        });
+        changed.await.map_err(store)?.ok_or_else(|| no_repository(context, &found.name))
     }
 
     /// A repository by its ARN.
@@ -47,16 +64,12 @@ impl EcrService {
                 repository.account, context.region, self.port, repository.name
             )),
             created_at: Some(repository.created_at),
-            image_tag_mutability: Some(if repository.immutable_tags {
-                wire::ImageTagMutability::Immutable
-            } else {
-                wire::ImageTagMutability::Mutable
-            }),
+            image_tag_mutability: Some(tag_mutability::show(repository.tag_mutability)),
+            image_tag_mutability_exclusion_filters: tag_mutability::show_filters(&repository.tag_exclusions),
             image_scanning_configuration: Some(wire::ImageScanningConfiguration {
-                scan_on_push: Some(false),
+                scan_on_push: Some(repository.scan_on_push),
             }),
             encryption_configuration: Some(wire::EncryptionConfiguration::default()),
-            ..wire::Repository::default()
         }
     }
 }

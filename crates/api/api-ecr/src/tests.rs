@@ -52,6 +52,9 @@ async fn add_image(
         children: children.iter().map(|child| (*child).to_owned()).collect(),
         subject: None,
         pushed_at: context.time,
+        storage_class: resources::ecr::StorageClass::Standard,
+        archived_at: None,
+        activated_at: None,
     };
     let mut batch = service.tables.batch().create(&image);
     for tag in tags {
@@ -80,11 +83,14 @@ async fn repositories() {
         code(service.create_repository(&context, create("app")).await),
         "RepositoryAlreadyExistsException"
     );
-    let scanning = CreateRepositoryRequest {
-        image_scanning_configuration: Some(ImageScanningConfiguration { scan_on_push: Some(true) }),
-        ..create("scan")
+    let kms = CreateRepositoryRequest {
+        encryption_configuration: Some(EncryptionConfiguration {
+            encryption_type: EncryptionType::Kms,
+            kms_key: None,
+        }),
+        ..create("kms")
     };
-    assert_eq!(code(service.create_repository(&context, scanning).await), "InvalidParameterException");
+    assert_eq!(code(service.create_repository(&context, kms).await), "InvalidParameterException");
     for name in ["b", "c"] {
         service.create_repository(&context, create(name)).await.expect("creates");
     }

@@ -134,13 +134,8 @@ impl Registry {
         if !(self.0.creates(&parts.method) && route::is_repository_name(&place.name)) {
             return Err(RegistryError::NameUnknown(place.name.clone()));
         }
-        let repository = Repository {
-            account: place.account.clone(),
-            name: place.name.clone(),
-            immutable_tags: false,
-            tags: vec![],
-            created_at: self.0.tables.environment().now(),
-        };
+        let now = self.0.tables.environment().now();
+        let repository = Repository::new(place.account.clone(), place.name.clone(), now);
         match self.0.tables.create(repository.clone()).await {
             Ok(_) | Err(StoreError::AlreadyExists(_)) => Ok(repository),
             Err(error) => Err(error.into()),

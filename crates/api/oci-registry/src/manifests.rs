@@ -12,7 +12,7 @@ use document::Document;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use resources::ecr::{Image, ImageTag, Repository, rows_of};
+use resources::ecr::{Image, ImageTag, Repository, StorageClass, rows_of};
 use serde_json::{Value, json};
 use store::Versioned;
 
@@ -139,6 +139,9 @@ async fn put(
         subject: document.subject.clone(),
         manifest,
         pushed_at: registry.tables.environment().now(),
+        storage_class: StorageClass::Standard,
+        archived_at: None,
+        activated_at: None,
     };
     write(registry, place, repository, &image, tag).await?;
     drop(pushing);
@@ -192,7 +195,7 @@ async fn write(
             batch = match registry.tables.get::<ImageTag>(&key(place, tag)).await? {
                 None => batch.create(&row),
                 Some(old) if old.digest == image.digest => batch.require_unchanged(&old),
-                Some(_) if repository.immutable_tags => {
+                Some(_) if repository.is_immutable(tag) => {
                     return Err(RegistryError::TagImmutable(tag.to_owned()));
                 }
                 Some(old) => batch.replace(&old, &row),

@@ -7,6 +7,7 @@ use encryption::KeyRing;
 use environment::Environment;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use resources::ecr::TagMutability;
 use store::MemoryStore;
 
 struct Fixture {
@@ -26,13 +27,10 @@ async fn fixture() -> Fixture {
     let password = access.registry_token(&Caller::root(&account)).expect("a token").password;
     let token = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{password}"));
     for name in ["app", "other", "fixed"] {
-        let repository = Repository {
-            account: account.clone(),
-            name: name.to_owned(),
-            immutable_tags: name == "fixed",
-            tags: vec![],
-            created_at: environment.now(),
-        };
+        let mut repository = Repository::new(account.clone(), name, environment.now());
+        if name == "fixed" {
+            repository.tag_mutability = TagMutability::Immutable;
+        }
         tables.create(repository).await.expect("creates");
     }
     let config =

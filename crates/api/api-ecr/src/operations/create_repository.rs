@@ -1,11 +1,9 @@
 //! CreateRepository.
 
-use crate::EcrService;
 use crate::errors::{invalid, store};
 use crate::repositories::own_registry;
-use crate::shapes::{
-    CreateRepositoryRequest, CreateRepositoryResponse, EncryptionType, ImageTagMutability, Tag, errors,
-};
+use crate::shapes::{CreateRepositoryRequest, CreateRepositoryResponse, EncryptionType, Tag, errors};
+use crate::{EcrService, tag_mutability};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::Repository;
 use store::StoreError;
@@ -33,25 +31,18 @@ pub(crate) async fn run(
     {
         return Err(invalid("This region encrypts repositories with AES256 only; there is no KMS."));
     }
-    if image_scanning_configuration.is_some_and(|scanning| scanning.scan_on_push == Some(true)) {
-        return Err(invalid("This region does not scan images yet; scanOnPush must be false."));
-    }
-    let immutable_tags = match image_tag_mutability.unwrap_or_default() {
-        ImageTagMutability::Mutable => false,
-        ImageTagMutability::Immutable => true,
-        ImageTagMutability::ImmutableWithExclusion | ImageTagMutability::MutableWithExclusion => {
-            return Err(invalid("This region has no exclusion filters for tag mutability."));
-        }
-    };
-    if image_tag_mutability_exclusion_filters.is_some_and(|filters| !filters.is_empty()) {
-        return Err(invalid("This region has no exclusion filters for tag mutability."));
-    }
+    let (tag_mutability, tag_exclusions) = tag_mutability::read(
+        image_tag_mutability.unwrap_or_default(),
+        image_tag_mutability_exclusion_filters,
+    )?;
     let repository = Repository {
-        account: context.account.clone(),
-        name: repository_name,
-        immutable_tags,
+        tag_mutability,
+        tag_exclusions,
+        scan_on_push: image_scanning_configuration
+            .and_then(|scanning| scanning.scan_on_push)
+            .unwrap_or_default(),
         tags: store_tags(tags.unwrap_or_default(), vec![])?,
-        created_at: context.time,
+        ..Repository::new(context.account.clone(), repository_name, context.time)
     };
     match service.tables.create(repository).await {
         Ok(made) => Ok(CreateRepositoryResponse { repository: Some(service.show(context, &made)) }),

@@ -5,6 +5,14 @@
 #[allow(unused_imports)]
 use aws_wire::authorization::{AccessLevel, Action, ActionResource, ResourceType};
 
+pub static ECR_BATCH_CHECK_LAYER_AVAILABILITY: Action = Action {
+    name: "ecr:BatchCheckLayerAvailability",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static ECR_BATCH_DELETE_IMAGE: Action = Action {
     name: "ecr:BatchDeleteImage",
     access: AccessLevel::Write,
@@ -21,6 +29,30 @@ pub static ECR_BATCH_GET_IMAGE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECR_BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION: Action = Action {
+    name: "ecr:BatchGetRepositoryScanningConfiguration",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_COMPLETE_LAYER_UPLOAD: Action = Action {
+    name: "ecr:CompleteLayerUpload",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_CREATE_PULL_THROUGH_CACHE_RULE: Action = Action {
+    name: "ecr:CreatePullThroughCacheRule",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static ECR_CREATE_REPOSITORY: Action = Action {
     name: "ecr:CreateRepository",
     access: AccessLevel::Write,
@@ -29,9 +61,97 @@ pub static ECR_CREATE_REPOSITORY: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECR_CREATE_REPOSITORY_CREATION_TEMPLATE: Action = Action {
+    name: "ecr:CreateRepositoryCreationTemplate",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_LIFECYCLE_POLICY: Action = Action {
+    name: "ecr:DeleteLifecyclePolicy",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_PULL_THROUGH_CACHE_RULE: Action = Action {
+    name: "ecr:DeletePullThroughCacheRule",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_REGISTRY_POLICY: Action = Action {
+    name: "ecr:DeleteRegistryPolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static ECR_DELETE_REPOSITORY: Action = Action {
     name: "ecr:DeleteRepository",
     access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_REPOSITORY_CREATION_TEMPLATE: Action = Action {
+    name: "ecr:DeleteRepositoryCreationTemplate",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_REPOSITORY_POLICY: Action = Action {
+    name: "ecr:DeleteRepositoryPolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DELETE_SIGNING_CONFIGURATION: Action = Action {
+    name: "ecr:DeleteSigningConfiguration",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DEREGISTER_PULL_TIME_UPDATE_EXCLUSION: Action = Action {
+    name: "ecr:DeregisterPullTimeUpdateExclusion",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DESCRIBE_IMAGE_REPLICATION_STATUS: Action = Action {
+    name: "ecr:DescribeImageReplicationStatus",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DESCRIBE_IMAGE_SCAN_FINDINGS: Action = Action {
+    name: "ecr:DescribeImageScanFindings",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DESCRIBE_IMAGE_SIGNING_STATUS: Action = Action {
+    name: "ecr:DescribeImageSigningStatus",
+    access: AccessLevel::Read,
     resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
@@ -45,6 +165,22 @@ pub static ECR_DESCRIBE_IMAGES: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECR_DESCRIBE_PULL_THROUGH_CACHE_RULES: Action = Action {
+    name: "ecr:DescribePullThroughCacheRules",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_DESCRIBE_REGISTRY: Action = Action {
+    name: "ecr:DescribeRegistry",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static ECR_DESCRIBE_REPOSITORIES: Action = Action {
     name: "ecr:DescribeRepositories",
     access: AccessLevel::Read,
@@ -53,10 +189,90 @@ pub static ECR_DESCRIBE_REPOSITORIES: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECR_DESCRIBE_REPOSITORY_CREATION_TEMPLATES: Action = Action {
+    name: "ecr:DescribeRepositoryCreationTemplates",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_ACCOUNT_SETTING: Action = Action {
+    name: "ecr:GetAccountSetting",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &["ecr:AccountSetting"],
+    dependent_actions: &[],
+};
+
 pub static ECR_GET_AUTHORIZATION_TOKEN: Action = Action {
     name: "ecr:GetAuthorizationToken",
     access: AccessLevel::Read,
     resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_DOWNLOAD_URL_FOR_LAYER: Action = Action {
+    name: "ecr:GetDownloadUrlForLayer",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_LIFECYCLE_POLICY: Action = Action {
+    name: "ecr:GetLifecyclePolicy",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_LIFECYCLE_POLICY_PREVIEW: Action = Action {
+    name: "ecr:GetLifecyclePolicyPreview",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_REGISTRY_POLICY: Action = Action {
+    name: "ecr:GetRegistryPolicy",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_REGISTRY_SCANNING_CONFIGURATION: Action = Action {
+    name: "ecr:GetRegistryScanningConfiguration",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_REPOSITORY_POLICY: Action = Action {
+    name: "ecr:GetRepositoryPolicy",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_GET_SIGNING_CONFIGURATION: Action = Action {
+    name: "ecr:GetSigningConfiguration",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_INITIATE_LAYER_UPLOAD: Action = Action {
+    name: "ecr:InitiateLayerUpload",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -69,11 +285,123 @@ pub static ECR_LIST_IMAGES: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECR_LIST_PULL_TIME_UPDATE_EXCLUSIONS: Action = Action {
+    name: "ecr:ListPullTimeUpdateExclusions",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static ECR_LIST_TAGS_FOR_RESOURCE: Action = Action {
     name: "ecr:ListTagsForResource",
     access: AccessLevel::Read,
     resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
     condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_ACCOUNT_SETTING: Action = Action {
+    name: "ecr:PutAccountSetting",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &["ecr:AccountSetting"],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_IMAGE: Action = Action {
+    name: "ecr:PutImage",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_IMAGE_SCANNING_CONFIGURATION: Action = Action {
+    name: "ecr:PutImageScanningConfiguration",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_IMAGE_TAG_MUTABILITY: Action = Action {
+    name: "ecr:PutImageTagMutability",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_LIFECYCLE_POLICY: Action = Action {
+    name: "ecr:PutLifecyclePolicy",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_REGISTRY_POLICY: Action = Action {
+    name: "ecr:PutRegistryPolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_REGISTRY_SCANNING_CONFIGURATION: Action = Action {
+    name: "ecr:PutRegistryScanningConfiguration",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_REPLICATION_CONFIGURATION: Action = Action {
+    name: "ecr:PutReplicationConfiguration",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_PUT_SIGNING_CONFIGURATION: Action = Action {
+    name: "ecr:PutSigningConfiguration",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_REGISTER_PULL_TIME_UPDATE_EXCLUSION: Action = Action {
+    name: "ecr:RegisterPullTimeUpdateExclusion",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_SET_REPOSITORY_POLICY: Action = Action {
+    name: "ecr:SetRepositoryPolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_START_IMAGE_SCAN: Action = Action {
+    name: "ecr:StartImageScan",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_START_LIFECYCLE_POLICY_PREVIEW: Action = Action {
+    name: "ecr:StartLifecyclePolicyPreview",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
     dependent_actions: &[],
 };
 
@@ -90,6 +418,46 @@ pub static ECR_UNTAG_RESOURCE: Action = Action {
     access: AccessLevel::Tagging,
     resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
     condition_keys: &["aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static ECR_UPDATE_IMAGE_STORAGE_CLASS: Action = Action {
+    name: "ecr:UpdateImageStorageClass",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_UPDATE_PULL_THROUGH_CACHE_RULE: Action = Action {
+    name: "ecr:UpdatePullThroughCacheRule",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_UPDATE_REPOSITORY_CREATION_TEMPLATE: Action = Action {
+    name: "ecr:UpdateRepositoryCreationTemplate",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_UPLOAD_LAYER_PART: Action = Action {
+    name: "ecr:UploadLayerPart",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECR_TYPE_REPOSITORY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECR_VALIDATE_PULL_THROUGH_CACHE_RULE: Action = Action {
+    name: "ecr:ValidatePullThroughCacheRule",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
     dependent_actions: &[],
 };
 

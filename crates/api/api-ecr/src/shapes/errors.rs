@@ -4,8 +4,96 @@
 
 use aws_wire::{ErrorShape, Fault};
 
+pub static BLOCKED_BY_ORGANIZATION_POLICY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "BlockedByOrganizationPolicyException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static EMPTY_UPLOAD_EXCEPTION: ErrorShape = ErrorShape {
+    name: "EmptyUploadException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static EXCLUSION_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ExclusionAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static EXCLUSION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ExclusionNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IMAGE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IMAGE_ARCHIVED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageArchivedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IMAGE_DIGEST_DOES_NOT_MATCH_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageDigestDoesNotMatchException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static IMAGE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ImageNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IMAGE_STORAGE_CLASS_UPDATE_NOT_SUPPORTED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageStorageClassUpdateNotSupportedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static IMAGE_TAG_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ImageTagAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static INVALID_LAYER_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidLayerException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static INVALID_LAYER_PART_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidLayerPartException",
     query_code: None,
     status: 400,
     fault: Fault::Sender,
@@ -36,8 +124,96 @@ pub static KMS_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static LAYER_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LAYER_INACCESSIBLE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerInaccessibleException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LAYER_PART_TOO_SMALL_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayerPartTooSmallException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LAYERS_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LayersNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LIFECYCLE_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyPreviewInProgressException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "LifecyclePolicyPreviewNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "LimitExceededException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static PULL_THROUGH_CACHE_RULE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "PullThroughCacheRuleAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static PULL_THROUGH_CACHE_RULE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "PullThroughCacheRuleNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static REFERENCED_IMAGES_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ReferencedImagesNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static REGISTRY_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RegistryPolicyNotFoundException",
     query_code: None,
     status: 400,
     fault: Fault::Sender,
@@ -68,11 +244,59 @@ pub static REPOSITORY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static REPOSITORY_POLICY_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "RepositoryPolicyNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static SCAN_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ScanNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static SECRET_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "SecretNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static SERVER_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServerException",
     query_code: None,
     status: 500,
     fault: Fault::Receiver,
+    message_key: "message",
+};
+
+pub static SIGNING_CONFIGURATION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "SigningConfigurationNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static TEMPLATE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "TemplateAlreadyExistsException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static TEMPLATE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "TemplateNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
     message_key: "message",
 };
 
@@ -84,8 +308,72 @@ pub static TOO_MANY_TAGS_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static UNABLE_TO_ACCESS_SECRET_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToAccessSecretException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNABLE_TO_DECRYPT_SECRET_VALUE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToDecryptSecretValueException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static UNABLE_TO_GET_UPSTREAM_IMAGE_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnableToGetUpstreamImageException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNABLE_TO_GET_UPSTREAM_LAYER_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToGetUpstreamLayerException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNABLE_TO_LIST_UPSTREAM_IMAGE_REFERRERS_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnableToListUpstreamImageReferrersException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNSUPPORTED_IMAGE_TYPE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnsupportedImageTypeException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNSUPPORTED_UPSTREAM_REGISTRY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnsupportedUpstreamRegistryException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UPLOAD_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UploadNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static VALIDATION_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ValidationException",
     query_code: None,
     status: 400,
     fault: Fault::Sender,

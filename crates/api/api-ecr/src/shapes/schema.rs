@@ -8,8 +8,105 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ACCOUNT_SETTING_NAME: Shape = Shape {
+    name: "AccountSettingName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(64) }, pattern: None, values: &[] },
+};
+
+pub static ACCOUNT_SETTING_VALUE: Shape = Shape {
+    name: "AccountSettingValue",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static ANNOTATIONS: Shape = Shape {
+    name: "Annotations",
+    kind: Kind::Map { key: &STRING, value: &STRING, flattened: false, length: Limits::NONE },
+};
+
+pub static ARCH: Shape =
+    Shape { name: "Arch", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static ARN: Shape =
     Shape { name: "Arn", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static ARTIFACT_STATUS: Shape = Shape {
+    name: "ArtifactStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ACTIVE", "ARCHIVED", "ACTIVATING"] },
+};
+
+pub static ARTIFACT_STATUS_FILTER: Shape = Shape {
+    name: "ArtifactStatusFilter",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"],
+    },
+};
+
+pub static ARTIFACT_TYPE: Shape = Shape {
+    name: "ArtifactType",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static ARTIFACT_TYPE_LIST: Shape = Shape {
+    name: "ArtifactTypeList",
+    kind: Kind::List {
+        item: &ARTIFACT_TYPE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(5) },
+    },
+};
+
+pub static ATTRIBUTE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTRIBUTE_KEY,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTRIBUTE_VALUE,
+    },
+];
+pub static ATTRIBUTE: Shape =
+    Shape { name: "Attribute", kind: Kind::Structure { members: &ATTRIBUTE_MEMBERS, union: false } };
+
+pub static ATTRIBUTE_KEY: Shape = Shape {
+    name: "AttributeKey",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(128) }, pattern: None, values: &[] },
+};
+
+pub static ATTRIBUTE_LIST: Shape = Shape {
+    name: "AttributeList",
+    kind: Kind::List {
+        item: &ATTRIBUTE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(50) },
+    },
+};
+
+pub static ATTRIBUTE_VALUE: Shape = Shape {
+    name: "AttributeValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static AUTHOR: Shape =
+    Shape { name: "Author", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static AUTHORIZATION_DATA_MEMBERS: [Member; 3] = [
     Member {
@@ -56,8 +153,196 @@ pub static AUTHORIZATION_DATA_LIST: Shape = Shape {
     kind: Kind::List { item: &AUTHORIZATION_DATA, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS: [Member; 10] = [
+    Member {
+        name: "architecture",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARCH,
+    },
+    Member {
+        name: "author",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTHOR,
+    },
+    Member {
+        name: "imageHash",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_DIGEST,
+    },
+    Member {
+        name: "imageTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAGS_LIST,
+    },
+    Member {
+        name: "inUseCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IN_USE_COUNT,
+    },
+    Member {
+        name: "lastInUseAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "platform",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLATFORM,
+    },
+    Member {
+        name: "pushedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "registry",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static AWS_ECR_CONTAINER_IMAGE_DETAILS: Shape = Shape {
+    name: "AwsEcrContainerImageDetails",
+    kind: Kind::Structure { members: &AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS, union: false },
+};
+
 pub static BASE64: Shape =
     Shape { name: "Base64", kind: Kind::Text { length: Limits::NONE, pattern: Some("^\\S+$"), values: &[] } };
+
+pub static BASE_SCORE: Shape = Shape { name: "BaseScore", kind: Kind::Double { range: Limits::NONE } };
+
+pub static BATCH_CHECK_LAYER_AVAILABILITY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "layerDigests",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BATCHED_OPERATION_LAYER_DIGEST_LIST,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static BATCH_CHECK_LAYER_AVAILABILITY_REQUEST: Shape = Shape {
+    name: "BatchCheckLayerAvailabilityRequest",
+    kind: Kind::Structure { members: &BATCH_CHECK_LAYER_AVAILABILITY_REQUEST_MEMBERS, union: false },
+};
+
+pub static BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_FAILURE_LIST,
+    },
+    Member {
+        name: "layers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_LIST,
+    },
+];
+pub static BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE: Shape = Shape {
+    name: "BatchCheckLayerAvailabilityResponse",
+    kind: Kind::Structure { members: &BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE_MEMBERS, union: false },
+};
 
 pub static BATCH_DELETE_IMAGE_REQUEST_MEMBERS: [Member; 3] = [
     Member {
@@ -208,6 +493,499 @@ pub static BATCH_GET_IMAGE_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &BATCH_GET_IMAGE_RESPONSE_MEMBERS, union: false },
 };
 
+pub static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "repositoryNames",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SCANNING_CONFIGURATION_REPOSITORY_NAME_LIST,
+}];
+pub static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "BatchGetRepositoryScanningConfigurationRequest",
+    kind: Kind::Structure {
+        members: &BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST_MEMBERS,
+        union: false,
+    },
+};
+
+pub static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_SCANNING_CONFIGURATION_FAILURE_LIST,
+    },
+    Member {
+        name: "scanningConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_SCANNING_CONFIGURATION_LIST,
+    },
+];
+pub static BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "BatchGetRepositoryScanningConfigurationResponse",
+    kind: Kind::Structure {
+        members: &BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS,
+        union: false,
+    },
+};
+
+pub static BATCHED_OPERATION_LAYER_DIGEST: Shape = Shape {
+    name: "BatchedOperationLayerDigest",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(1000) }, pattern: None, values: &[] },
+};
+
+pub static BATCHED_OPERATION_LAYER_DIGEST_LIST: Shape = Shape {
+    name: "BatchedOperationLayerDigestList",
+    kind: Kind::List {
+        item: &BATCHED_OPERATION_LAYER_DIGEST,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static COMPLETE_LAYER_UPLOAD_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "layerDigests",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_DIGEST_LIST,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "uploadId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPLOAD_ID,
+    },
+];
+pub static COMPLETE_LAYER_UPLOAD_REQUEST: Shape = Shape {
+    name: "CompleteLayerUploadRequest",
+    kind: Kind::Structure { members: &COMPLETE_LAYER_UPLOAD_REQUEST_MEMBERS, union: false },
+};
+
+pub static COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "layerDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_DIGEST,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "uploadId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPLOAD_ID,
+    },
+];
+pub static COMPLETE_LAYER_UPLOAD_RESPONSE: Shape = Shape {
+    name: "CompleteLayerUploadResponse",
+    kind: Kind::Structure { members: &COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS, union: false },
+};
+
+pub static CREATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS: [Member; 7] = [
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "upstreamRegistry",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPSTREAM_REGISTRY,
+    },
+    Member {
+        name: "upstreamRegistryUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static CREATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "CreatePullThroughCacheRuleRequest",
+    kind: Kind::Structure { members: &CREATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS: [Member; 8] = [
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREATION_TIMESTAMP,
+    },
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "upstreamRegistry",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPSTREAM_REGISTRY,
+    },
+    Member {
+        name: "upstreamRegistryUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "CreatePullThroughCacheRuleResponse",
+    kind: Kind::Structure { members: &CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS: [Member; 10] = [
+    Member {
+        name: "appliedFor",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RCT_APPLIED_FOR_LIST,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+    },
+    Member {
+        name: "encryptionConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "imageTagMutability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY,
+    },
+    Member {
+        name: "imageTagMutabilityExclusionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+    },
+    Member {
+        name: "lifecyclePolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "prefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PREFIX,
+    },
+    Member {
+        name: "repositoryPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "resourceTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+];
+pub static CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "CreateRepositoryCreationTemplateRequest",
+    kind: Kind::Structure { members: &CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryCreationTemplate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_CREATION_TEMPLATE,
+    },
+];
+pub static CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "CreateRepositoryCreationTemplateResponse",
+    kind: Kind::Structure { members: &CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS, union: false },
+};
+
 pub static CREATE_REPOSITORY_REQUEST_MEMBERS: [Member; 7] = [
     Member {
         name: "encryptionConfiguration",
@@ -311,6 +1089,521 @@ pub static CREATE_REPOSITORY_RESPONSE: Shape = Shape {
 pub static CREATION_TIMESTAMP: Shape =
     Shape { name: "CreationTimestamp", kind: Kind::Timestamp { format: None } };
 
+pub static CREDENTIAL_ARN: Shape = Shape {
+    name: "CredentialArn",
+    kind: Kind::Text {
+        length: Limits { min: Some(50), max: Some(612) },
+        pattern: Some(
+            "^arn:aws(-\\w+)*:secretsmanager:[a-zA-Z0-9-:]+:secret:ecr\\-pullthroughcache\\/[a-zA-Z0-9\\/_+=.@-]+$",
+        ),
+        values: &[],
+    },
+};
+
+pub static CUSTOM_ROLE_ARN: Shape = Shape {
+    name: "CustomRoleArn",
+    kind: Kind::Text { length: Limits { min: None, max: Some(2048) }, pattern: None, values: &[] },
+};
+
+pub static CVSS_SCORE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "baseScore",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BASE_SCORE,
+    },
+    Member {
+        name: "scoringVector",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCORING_VECTOR,
+    },
+    Member {
+        name: "source",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE,
+    },
+    Member {
+        name: "version",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VERSION,
+    },
+];
+pub static CVSS_SCORE: Shape =
+    Shape { name: "CvssScore", kind: Kind::Structure { members: &CVSS_SCORE_MEMBERS, union: false } };
+
+pub static CVSS_SCORE_ADJUSTMENT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "metric",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC,
+    },
+    Member {
+        name: "reason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REASON,
+    },
+];
+pub static CVSS_SCORE_ADJUSTMENT: Shape = Shape {
+    name: "CvssScoreAdjustment",
+    kind: Kind::Structure { members: &CVSS_SCORE_ADJUSTMENT_MEMBERS, union: false },
+};
+
+pub static CVSS_SCORE_ADJUSTMENT_LIST: Shape = Shape {
+    name: "CvssScoreAdjustmentList",
+    kind: Kind::List {
+        item: &CVSS_SCORE_ADJUSTMENT,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static CVSS_SCORE_DETAILS_MEMBERS: [Member; 5] = [
+    Member {
+        name: "adjustments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CVSS_SCORE_ADJUSTMENT_LIST,
+    },
+    Member {
+        name: "score",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCORE,
+    },
+    Member {
+        name: "scoreSource",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE,
+    },
+    Member {
+        name: "scoringVector",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCORING_VECTOR,
+    },
+    Member {
+        name: "version",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VERSION,
+    },
+];
+pub static CVSS_SCORE_DETAILS: Shape = Shape {
+    name: "CvssScoreDetails",
+    kind: Kind::Structure { members: &CVSS_SCORE_DETAILS_MEMBERS, union: false },
+};
+
+pub static CVSS_SCORE_LIST: Shape = Shape {
+    name: "CvssScoreList",
+    kind: Kind::List { item: &CVSS_SCORE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DATE: Shape = Shape { name: "Date", kind: Kind::Timestamp { format: None } };
+
+pub static DELETE_LIFECYCLE_POLICY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DELETE_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteLifecyclePolicyRequest",
+    kind: Kind::Structure { members: &DELETE_LIFECYCLE_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "lastEvaluatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_TIMESTAMP,
+    },
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DELETE_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteLifecyclePolicyResponse",
+    kind: Kind::Structure { members: &DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static DELETE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "DeletePullThroughCacheRuleRequest",
+    kind: Kind::Structure { members: &DELETE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS: [Member; 7] = [
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREATION_TIMESTAMP,
+    },
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "upstreamRegistryUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "DeletePullThroughCacheRuleResponse",
+    kind: Kind::Structure { members: &DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_REGISTRY_POLICY_REQUEST_MEMBERS: [Member; 0] = [];
+pub static DELETE_REGISTRY_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteRegistryPolicyRequest",
+    kind: Kind::Structure { members: &DELETE_REGISTRY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_REGISTRY_POLICY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static DELETE_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteRegistryPolicyResponse",
+    kind: Kind::Structure { members: &DELETE_REGISTRY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "prefix",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &PREFIX,
+}];
+pub static DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "DeleteRepositoryCreationTemplateRequest",
+    kind: Kind::Structure { members: &DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryCreationTemplate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_CREATION_TEMPLATE,
+    },
+];
+pub static DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "DeleteRepositoryCreationTemplateResponse",
+    kind: Kind::Structure { members: &DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_REPOSITORY_POLICY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DELETE_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteRepositoryPolicyRequest",
+    kind: Kind::Structure { members: &DELETE_REPOSITORY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_REPOSITORY_POLICY_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DELETE_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "DeleteRepositoryPolicyResponse",
+    kind: Kind::Structure { members: &DELETE_REPOSITORY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DELETE_REPOSITORY_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "force",
@@ -365,6 +1658,379 @@ pub static DELETE_REPOSITORY_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static DELETE_REPOSITORY_RESPONSE: Shape = Shape {
     name: "DeleteRepositoryResponse",
     kind: Kind::Structure { members: &DELETE_REPOSITORY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_SIGNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 0] = [];
+pub static DELETE_SIGNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "DeleteSigningConfigurationRequest",
+    kind: Kind::Structure { members: &DELETE_SIGNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_SIGNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "signingConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_CONFIGURATION,
+    },
+];
+pub static DELETE_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "DeleteSigningConfigurationResponse",
+    kind: Kind::Structure { members: &DELETE_SIGNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "principalArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &PRINCIPAL_ARN,
+}];
+pub static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST: Shape = Shape {
+    name: "DeregisterPullTimeUpdateExclusionRequest",
+    kind: Kind::Structure { members: &DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "principalArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &PRINCIPAL_ARN,
+}];
+pub static DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE: Shape = Shape {
+    name: "DeregisterPullTimeUpdateExclusionResponse",
+    kind: Kind::Structure { members: &DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST: Shape = Shape {
+    name: "DescribeImageReplicationStatusRequest",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "replicationStatuses",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_REPLICATION_STATUS_LIST,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE: Shape = Shape {
+    name: "DescribeImageReplicationStatusResponse",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST: Shape = Shape {
+    name: "DescribeImageScanFindingsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "imageScanFindings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCAN_FINDINGS,
+    },
+    Member {
+        name: "imageScanStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCAN_STATUS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE: Shape = Shape {
+    name: "DescribeImageScanFindingsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST: Shape = Shape {
+    name: "DescribeImageSigningStatusRequest",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "signingStatuses",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SIGNING_STATUS_LIST,
+    },
+];
+pub static DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE: Shape = Shape {
+    name: "DescribeImageSigningStatusResponse",
+    kind: Kind::Structure { members: &DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DESCRIBE_IMAGES_FILTER_MEMBERS: [Member; 2] = [
@@ -498,6 +2164,121 @@ pub static DESCRIBE_IMAGES_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_IMAGES_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "ecrRepositoryPrefixes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX_LIST,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST: Shape = Shape {
+    name: "DescribePullThroughCacheRulesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "pullThroughCacheRules",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_LIST,
+    },
+];
+pub static DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE: Shape = Shape {
+    name: "DescribePullThroughCacheRulesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_REGISTRY_REQUEST_MEMBERS: [Member; 0] = [];
+pub static DESCRIBE_REGISTRY_REQUEST: Shape = Shape {
+    name: "DescribeRegistryRequest",
+    kind: Kind::Structure { members: &DESCRIBE_REGISTRY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_REGISTRY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "replicationConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPLICATION_CONFIGURATION,
+    },
+];
+pub static DESCRIBE_REGISTRY_RESPONSE: Shape = Shape {
+    name: "DescribeRegistryResponse",
+    kind: Kind::Structure { members: &DESCRIBE_REGISTRY_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DESCRIBE_REPOSITORIES_REQUEST_MEMBERS: [Member; 4] = [
     Member {
         name: "maxResults",
@@ -578,6 +2359,86 @@ pub static DESCRIBE_REPOSITORIES_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_REPOSITORIES_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "prefixes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PREFIX_LIST,
+    },
+];
+pub static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST: Shape = Shape {
+    name: "DescribeRepositoryCreationTemplatesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryCreationTemplates",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_CREATION_TEMPLATE_LIST,
+    },
+];
+pub static DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE: Shape = Shape {
+    name: "DescribeRepositoryCreationTemplatesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE_MEMBERS, union: false },
+};
+
 pub static ENCRYPTION_CONFIGURATION_MEMBERS: [Member; 2] = [
     Member {
         name: "encryptionType",
@@ -607,13 +2468,274 @@ pub static ENCRYPTION_CONFIGURATION: Shape = Shape {
     kind: Kind::Structure { members: &ENCRYPTION_CONFIGURATION_MEMBERS, union: false },
 };
 
+pub static ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "encryptionType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCRYPTION_TYPE,
+    },
+    Member {
+        name: "kmsKey",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &KMS_KEY_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+];
+pub static ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "EncryptionConfigurationForRepositoryCreationTemplate",
+    kind: Kind::Structure {
+        members: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE_MEMBERS,
+        union: false,
+    },
+};
+
 pub static ENCRYPTION_TYPE: Shape = Shape {
     name: "EncryptionType",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["AES256", "KMS", "KMS_DSSE"] },
 };
 
+pub static ENHANCED_IMAGE_SCAN_FINDING_MEMBERS: [Member; 17] = [
+    Member {
+        name: "awsAccountId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_DESCRIPTION,
+    },
+    Member {
+        name: "exploitAvailable",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPLOIT_AVAILABLE,
+    },
+    Member {
+        name: "findingArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_ARN,
+    },
+    Member {
+        name: "firstObservedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "fixAvailable",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIX_AVAILABLE,
+    },
+    Member {
+        name: "lastObservedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "packageVulnerabilityDetails",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PACKAGE_VULNERABILITY_DETAILS,
+    },
+    Member {
+        name: "remediation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REMEDIATION,
+    },
+    Member {
+        name: "resources",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "score",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCORE,
+    },
+    Member {
+        name: "scoreDetails",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCORE_DETAILS,
+    },
+    Member {
+        name: "severity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SEVERITY,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATUS,
+    },
+    Member {
+        name: "title",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TITLE,
+    },
+    Member {
+        name: "type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TYPE,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+];
+pub static ENHANCED_IMAGE_SCAN_FINDING: Shape = Shape {
+    name: "EnhancedImageScanFinding",
+    kind: Kind::Structure { members: &ENHANCED_IMAGE_SCAN_FINDING_MEMBERS, union: false },
+};
+
+pub static ENHANCED_IMAGE_SCAN_FINDING_LIST: Shape = Shape {
+    name: "EnhancedImageScanFindingList",
+    kind: Kind::List {
+        item: &ENHANCED_IMAGE_SCAN_FINDING,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static EPOCH: Shape = Shape { name: "Epoch", kind: Kind::Integer { range: Limits::NONE } };
+
+pub static EVALUATION_TIMESTAMP: Shape =
+    Shape { name: "EvaluationTimestamp", kind: Kind::Timestamp { format: None } };
+
 pub static EXPIRATION_TIMESTAMP: Shape =
     Shape { name: "ExpirationTimestamp", kind: Kind::Timestamp { format: None } };
+
+pub static EXPLOIT_AVAILABLE: Shape =
+    Shape { name: "ExploitAvailable", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static FIFTY_MAX_RESULTS: Shape =
+    Shape { name: "FiftyMaxResults", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(50) } } };
+
+pub static FILE_PATH: Shape =
+    Shape { name: "FilePath", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static FINDING_ARN: Shape =
+    Shape { name: "FindingArn", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static FINDING_DESCRIPTION: Shape = Shape {
+    name: "FindingDescription",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static FINDING_NAME: Shape =
+    Shape { name: "FindingName", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static FINDING_SEVERITY: Shape = Shape {
     name: "FindingSeverity",
@@ -634,7 +2756,58 @@ pub static FINDING_SEVERITY_COUNTS: Shape = Shape {
     },
 };
 
+pub static FIX_AVAILABLE: Shape =
+    Shape { name: "FixAvailable", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static FIXED_IN_VERSION: Shape =
+    Shape { name: "FixedInVersion", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static FORCE_FLAG: Shape = Shape { name: "ForceFlag", kind: Kind::Boolean };
+
+pub static GET_ACCOUNT_SETTING_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ACCOUNT_SETTING_NAME,
+}];
+pub static GET_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "GetAccountSettingRequest",
+    kind: Kind::Structure { members: &GET_ACCOUNT_SETTING_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_ACCOUNT_SETTING_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_NAME,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_NAME,
+    },
+];
+pub static GET_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "GetAccountSettingResponse",
+    kind: Kind::Structure { members: &GET_ACCOUNT_SETTING_RESPONSE_MEMBERS, union: false },
+};
 
 pub static GET_AUTHORIZATION_TOKEN_REGISTRY_ID_LIST: Shape = Shape {
     name: "GetAuthorizationTokenRegistryIdList",
@@ -676,6 +2849,486 @@ pub static GET_AUTHORIZATION_TOKEN_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static GET_AUTHORIZATION_TOKEN_RESPONSE: Shape = Shape {
     name: "GetAuthorizationTokenResponse",
     kind: Kind::Structure { members: &GET_AUTHORIZATION_TOKEN_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_DOWNLOAD_URL_FOR_LAYER_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "layerDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_DIGEST,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_DOWNLOAD_URL_FOR_LAYER_REQUEST: Shape = Shape {
+    name: "GetDownloadUrlForLayerRequest",
+    kind: Kind::Structure { members: &GET_DOWNLOAD_URL_FOR_LAYER_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "downloadUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "layerDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_DIGEST,
+    },
+];
+pub static GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE: Shape = Shape {
+    name: "GetDownloadUrlForLayerResponse",
+    kind: Kind::Structure { members: &GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_LIFECYCLE_POLICY_PREVIEW_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "filter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_PREVIEW_FILTER,
+    },
+    Member {
+        name: "imageIds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER_LIST,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_PREVIEW_MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_LIFECYCLE_POLICY_PREVIEW_REQUEST: Shape = Shape {
+    name: "GetLifecyclePolicyPreviewRequest",
+    kind: Kind::Structure { members: &GET_LIFECYCLE_POLICY_PREVIEW_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS: [Member; 7] = [
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "previewResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_PREVIEW_RESULT_LIST,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_PREVIEW_STATUS,
+    },
+    Member {
+        name: "summary",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_PREVIEW_SUMMARY,
+    },
+];
+pub static GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE: Shape = Shape {
+    name: "GetLifecyclePolicyPreviewResponse",
+    kind: Kind::Structure { members: &GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_LIFECYCLE_POLICY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "GetLifecyclePolicyRequest",
+    kind: Kind::Structure { members: &GET_LIFECYCLE_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "lastEvaluatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_TIMESTAMP,
+    },
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "GetLifecyclePolicyResponse",
+    kind: Kind::Structure { members: &GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_REGISTRY_POLICY_REQUEST_MEMBERS: [Member; 0] = [];
+pub static GET_REGISTRY_POLICY_REQUEST: Shape = Shape {
+    name: "GetRegistryPolicyRequest",
+    kind: Kind::Structure { members: &GET_REGISTRY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_REGISTRY_POLICY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static GET_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "GetRegistryPolicyResponse",
+    kind: Kind::Structure { members: &GET_REGISTRY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 0] = [];
+pub static GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "GetRegistryScanningConfigurationRequest",
+    kind: Kind::Structure { members: &GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "scanningConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_SCANNING_CONFIGURATION,
+    },
+];
+pub static GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "GetRegistryScanningConfigurationResponse",
+    kind: Kind::Structure { members: &GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_REPOSITORY_POLICY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "GetRepositoryPolicyRequest",
+    kind: Kind::Structure { members: &GET_REPOSITORY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_REPOSITORY_POLICY_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static GET_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "GetRepositoryPolicyResponse",
+    kind: Kind::Structure { members: &GET_REPOSITORY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_SIGNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 0] = [];
+pub static GET_SIGNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "GetSigningConfigurationRequest",
+    kind: Kind::Structure { members: &GET_SIGNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_SIGNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "signingConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_CONFIGURATION,
+    },
+];
+pub static GET_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "GetSigningConfigurationResponse",
+    kind: Kind::Structure { members: &GET_SIGNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
 };
 
 pub static IMAGE_MEMBERS: [Member; 5] = [
@@ -737,6 +3390,14 @@ pub static IMAGE_MEMBERS: [Member; 5] = [
 ];
 pub static IMAGE: Shape =
     Shape { name: "Image", kind: Kind::Structure { members: &IMAGE_MEMBERS, union: false } };
+
+pub static IMAGE_ACTION_TYPE: Shape = Shape {
+    name: "ImageActionType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["EXPIRE", "TRANSITION"] },
+};
+
+pub static IMAGE_COUNT: Shape =
+    Shape { name: "ImageCount", kind: Kind::Integer { range: Limits { min: Some(0), max: None } } };
 
 pub static IMAGE_DETAIL_MEMBERS: [Member; 15] = [
     Member {
@@ -1034,6 +3695,272 @@ pub static IMAGE_MANIFEST: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(1), max: Some(4194304) }, pattern: None, values: &[] },
 };
 
+pub static IMAGE_REFERRER_MEMBERS: [Member; 6] = [
+    Member {
+        name: "annotations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ANNOTATIONS,
+    },
+    Member {
+        name: "artifactStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARTIFACT_STATUS,
+    },
+    Member {
+        name: "artifactType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARTIFACT_TYPE,
+    },
+    Member {
+        name: "digest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_DIGEST,
+    },
+    Member {
+        name: "mediaType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MEDIA_TYPE,
+    },
+    Member {
+        name: "size",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SIZE_IN_BYTES,
+    },
+];
+pub static IMAGE_REFERRER: Shape =
+    Shape { name: "ImageReferrer", kind: Kind::Structure { members: &IMAGE_REFERRER_MEMBERS, union: false } };
+
+pub static IMAGE_REFERRER_LIST: Shape = Shape {
+    name: "ImageReferrerList",
+    kind: Kind::List { item: &IMAGE_REFERRER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static IMAGE_REPLICATION_STATUS_MEMBERS: [Member; 4] = [
+    Member {
+        name: "failureCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPLICATION_ERROR,
+    },
+    Member {
+        name: "region",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGION,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPLICATION_STATUS,
+    },
+];
+pub static IMAGE_REPLICATION_STATUS: Shape = Shape {
+    name: "ImageReplicationStatus",
+    kind: Kind::Structure { members: &IMAGE_REPLICATION_STATUS_MEMBERS, union: false },
+};
+
+pub static IMAGE_REPLICATION_STATUS_LIST: Shape = Shape {
+    name: "ImageReplicationStatusList",
+    kind: Kind::List {
+        item: &IMAGE_REPLICATION_STATUS,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static IMAGE_SCAN_FINDING_MEMBERS: [Member; 5] = [
+    Member {
+        name: "attributes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTRIBUTE_LIST,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_DESCRIPTION,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_NAME,
+    },
+    Member {
+        name: "severity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_SEVERITY,
+    },
+    Member {
+        name: "uri",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+];
+pub static IMAGE_SCAN_FINDING: Shape = Shape {
+    name: "ImageScanFinding",
+    kind: Kind::Structure { members: &IMAGE_SCAN_FINDING_MEMBERS, union: false },
+};
+
+pub static IMAGE_SCAN_FINDING_LIST: Shape = Shape {
+    name: "ImageScanFindingList",
+    kind: Kind::List { item: &IMAGE_SCAN_FINDING, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static IMAGE_SCAN_FINDINGS_MEMBERS: [Member; 5] = [
+    Member {
+        name: "enhancedFindings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENHANCED_IMAGE_SCAN_FINDING_LIST,
+    },
+    Member {
+        name: "findingSeverityCounts",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FINDING_SEVERITY_COUNTS,
+    },
+    Member {
+        name: "findings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCAN_FINDING_LIST,
+    },
+    Member {
+        name: "imageScanCompletedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_TIMESTAMP,
+    },
+    Member {
+        name: "vulnerabilitySourceUpdatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VULNERABILITY_SOURCE_UPDATE_TIMESTAMP,
+    },
+];
+pub static IMAGE_SCAN_FINDINGS: Shape = Shape {
+    name: "ImageScanFindings",
+    kind: Kind::Structure { members: &IMAGE_SCAN_FINDINGS_MEMBERS, union: false },
+};
+
 pub static IMAGE_SCAN_FINDINGS_SUMMARY_MEMBERS: [Member; 3] = [
     Member {
         name: "findingSeverityCounts",
@@ -1117,6 +4044,62 @@ pub static IMAGE_SCANNING_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
 pub static IMAGE_SCANNING_CONFIGURATION: Shape = Shape {
     name: "ImageScanningConfiguration",
     kind: Kind::Structure { members: &IMAGE_SCANNING_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static IMAGE_SIGNING_STATUS_MEMBERS: [Member; 4] = [
+    Member {
+        name: "failureCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_STATUS_FAILURE_CODE,
+    },
+    Member {
+        name: "failureReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_STATUS_FAILURE_REASON,
+    },
+    Member {
+        name: "signingProfileArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_PROFILE_ARN,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_STATUS,
+    },
+];
+pub static IMAGE_SIGNING_STATUS: Shape = Shape {
+    name: "ImageSigningStatus",
+    kind: Kind::Structure { members: &IMAGE_SIGNING_STATUS_MEMBERS, union: false },
+};
+
+pub static IMAGE_SIGNING_STATUS_LIST: Shape = Shape {
+    name: "ImageSigningStatusList",
+    kind: Kind::List { item: &IMAGE_SIGNING_STATUS, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static IMAGE_SIZE_IN_BYTES: Shape =
@@ -1208,9 +4191,86 @@ pub static IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS: Shape = Shape {
     },
 };
 
+pub static IMAGE_TAGS_LIST: Shape = Shape {
+    name: "ImageTagsList",
+    kind: Kind::List { item: &IMAGE_TAG, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static IN_USE_COUNT: Shape =
+    Shape { name: "InUseCount", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
+
+pub static INITIATE_LAYER_UPLOAD_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static INITIATE_LAYER_UPLOAD_REQUEST: Shape = Shape {
+    name: "InitiateLayerUploadRequest",
+    kind: Kind::Structure { members: &INITIATE_LAYER_UPLOAD_REQUEST_MEMBERS, union: false },
+};
+
+pub static INITIATE_LAYER_UPLOAD_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "partSize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PART_SIZE,
+    },
+    Member {
+        name: "uploadId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPLOAD_ID,
+    },
+];
+pub static INITIATE_LAYER_UPLOAD_RESPONSE: Shape = Shape {
+    name: "InitiateLayerUploadResponse",
+    kind: Kind::Structure { members: &INITIATE_LAYER_UPLOAD_RESPONSE_MEMBERS, union: false },
+};
+
+pub static IS_PTC_RULE_VALID: Shape = Shape { name: "IsPTCRuleValid", kind: Kind::Boolean };
+
 pub static KMS_KEY: Shape = Shape {
     name: "KmsKey",
     kind: Kind::Text { length: Limits { min: Some(1), max: Some(2048) }, pattern: None, values: &[] },
+};
+
+pub static KMS_KEY_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "KmsKeyForRepositoryCreationTemplate",
+    kind: Kind::Text {
+        length: Limits { min: Some(0), max: Some(2048) },
+        pattern: Some("^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\\/[a-z0-9-]+"),
+        values: &[],
+    },
 };
 
 pub static LAST_ACTIVATED_AT_TIMESTAMP: Shape =
@@ -1218,6 +4278,476 @@ pub static LAST_ACTIVATED_AT_TIMESTAMP: Shape =
 
 pub static LAST_ARCHIVED_AT_TIMESTAMP: Shape =
     Shape { name: "LastArchivedAtTimestamp", kind: Kind::Timestamp { format: None } };
+
+pub static LAYER_MEMBERS: [Member; 4] = [
+    Member {
+        name: "layerAvailability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_AVAILABILITY,
+    },
+    Member {
+        name: "layerDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_DIGEST,
+    },
+    Member {
+        name: "layerSize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_SIZE_IN_BYTES,
+    },
+    Member {
+        name: "mediaType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MEDIA_TYPE,
+    },
+];
+pub static LAYER: Shape =
+    Shape { name: "Layer", kind: Kind::Structure { members: &LAYER_MEMBERS, union: false } };
+
+pub static LAYER_AVAILABILITY: Shape = Shape {
+    name: "LayerAvailability",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["AVAILABLE", "UNAVAILABLE", "ARCHIVED"],
+    },
+};
+
+pub static LAYER_DIGEST: Shape = Shape {
+    name: "LayerDigest",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+"), values: &[] },
+};
+
+pub static LAYER_DIGEST_LIST: Shape = Shape {
+    name: "LayerDigestList",
+    kind: Kind::List {
+        item: &LAYER_DIGEST,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static LAYER_FAILURE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "failureCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_FAILURE_CODE,
+    },
+    Member {
+        name: "failureReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_FAILURE_REASON,
+    },
+    Member {
+        name: "layerDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BATCHED_OPERATION_LAYER_DIGEST,
+    },
+];
+pub static LAYER_FAILURE: Shape =
+    Shape { name: "LayerFailure", kind: Kind::Structure { members: &LAYER_FAILURE_MEMBERS, union: false } };
+
+pub static LAYER_FAILURE_CODE: Shape = Shape {
+    name: "LayerFailureCode",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["InvalidLayerDigest", "MissingLayerDigest"],
+    },
+};
+
+pub static LAYER_FAILURE_LIST: Shape = Shape {
+    name: "LayerFailureList",
+    kind: Kind::List { item: &LAYER_FAILURE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static LAYER_FAILURE_REASON: Shape = Shape {
+    name: "LayerFailureReason",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static LAYER_LIST: Shape = Shape {
+    name: "LayerList",
+    kind: Kind::List { item: &LAYER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static LAYER_PART_BLOB: Shape = Shape {
+    name: "LayerPartBlob",
+    kind: Kind::Blob { length: Limits { min: Some(0), max: Some(20971520) } },
+};
+
+pub static LAYER_SIZE_IN_BYTES: Shape =
+    Shape { name: "LayerSizeInBytes", kind: Kind::Long { range: Limits::NONE } };
+
+pub static LIFECYCLE_POLICY_PREVIEW_FILTER_MEMBERS: [Member; 1] = [Member {
+    name: "tagStatus",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TAG_STATUS,
+}];
+pub static LIFECYCLE_POLICY_PREVIEW_FILTER: Shape = Shape {
+    name: "LifecyclePolicyPreviewFilter",
+    kind: Kind::Structure { members: &LIFECYCLE_POLICY_PREVIEW_FILTER_MEMBERS, union: false },
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS: [Member; 6] = [
+    Member {
+        name: "action",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_RULE_ACTION,
+    },
+    Member {
+        name: "appliedRulePriority",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_RULE_PRIORITY,
+    },
+    Member {
+        name: "imageDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_DIGEST,
+    },
+    Member {
+        name: "imagePushedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUSH_TIMESTAMP,
+    },
+    Member {
+        name: "imageTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_LIST,
+    },
+    Member {
+        name: "storageClass",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_STORAGE_CLASS,
+    },
+];
+pub static LIFECYCLE_POLICY_PREVIEW_RESULT: Shape = Shape {
+    name: "LifecyclePolicyPreviewResult",
+    kind: Kind::Structure { members: &LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS, union: false },
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_RESULT_LIST: Shape = Shape {
+    name: "LifecyclePolicyPreviewResultList",
+    kind: Kind::List {
+        item: &LIFECYCLE_POLICY_PREVIEW_RESULT,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_STATUS: Shape = Shape {
+    name: "LifecyclePolicyPreviewStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["IN_PROGRESS", "COMPLETE", "EXPIRED", "FAILED"],
+    },
+};
+
+pub static LIFECYCLE_POLICY_PREVIEW_SUMMARY_MEMBERS: [Member; 2] = [
+    Member {
+        name: "expiringImageTotalCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_COUNT,
+    },
+    Member {
+        name: "transitioningImageTotalCounts",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TRANSITIONING_IMAGE_TOTAL_COUNTS,
+    },
+];
+pub static LIFECYCLE_POLICY_PREVIEW_SUMMARY: Shape = Shape {
+    name: "LifecyclePolicyPreviewSummary",
+    kind: Kind::Structure { members: &LIFECYCLE_POLICY_PREVIEW_SUMMARY_MEMBERS, union: false },
+};
+
+pub static LIFECYCLE_POLICY_RULE_ACTION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "targetStorageClass",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TARGET_STORAGE_CLASS,
+    },
+    Member {
+        name: "type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_ACTION_TYPE,
+    },
+];
+pub static LIFECYCLE_POLICY_RULE_ACTION: Shape = Shape {
+    name: "LifecyclePolicyRuleAction",
+    kind: Kind::Structure { members: &LIFECYCLE_POLICY_RULE_ACTION_MEMBERS, union: false },
+};
+
+pub static LIFECYCLE_POLICY_RULE_PRIORITY: Shape = Shape {
+    name: "LifecyclePolicyRulePriority",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: None } },
+};
+
+pub static LIFECYCLE_POLICY_STORAGE_CLASS: Shape = Shape {
+    name: "LifecyclePolicyStorageClass",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ARCHIVE", "STANDARD"] },
+};
+
+pub static LIFECYCLE_POLICY_TARGET_STORAGE_CLASS: Shape = Shape {
+    name: "LifecyclePolicyTargetStorageClass",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ARCHIVE"] },
+};
+
+pub static LIFECYCLE_POLICY_TEXT: Shape = Shape {
+    name: "LifecyclePolicyText",
+    kind: Kind::Text { length: Limits { min: Some(100), max: Some(30720) }, pattern: None, values: &[] },
+};
+
+pub static LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "LifecyclePolicyTextForRepositoryCreationTemplate",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(30720) }, pattern: None, values: &[] },
+};
+
+pub static LIFECYCLE_PREVIEW_MAX_RESULTS: Shape = Shape {
+    name: "LifecyclePreviewMaxResults",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(100) } },
+};
+
+pub static LIST_IMAGE_REFERRERS_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "artifactStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARTIFACT_STATUS_FILTER,
+    },
+    Member {
+        name: "artifactTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARTIFACT_TYPE_LIST,
+    },
+];
+pub static LIST_IMAGE_REFERRERS_FILTER: Shape = Shape {
+    name: "ListImageReferrersFilter",
+    kind: Kind::Structure { members: &LIST_IMAGE_REFERRERS_FILTER_MEMBERS, union: false },
+};
+
+pub static LIST_IMAGE_REFERRERS_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "filter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIST_IMAGE_REFERRERS_FILTER,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIFTY_MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "subjectId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SUBJECT_IDENTIFIER,
+    },
+];
+pub static LIST_IMAGE_REFERRERS_REQUEST: Shape = Shape {
+    name: "ListImageReferrersRequest",
+    kind: Kind::Structure { members: &LIST_IMAGE_REFERRERS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_IMAGE_REFERRERS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "referrers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_REFERRER_LIST,
+    },
+];
+pub static LIST_IMAGE_REFERRERS_RESPONSE: Shape = Shape {
+    name: "ListImageReferrersResponse",
+    kind: Kind::Structure { members: &LIST_IMAGE_REFERRERS_RESPONSE_MEMBERS, union: false },
+};
 
 pub static LIST_IMAGES_FILTER_MEMBERS: [Member; 2] = [
     Member {
@@ -1339,6 +4869,64 @@ pub static LIST_IMAGES_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &LIST_IMAGES_RESPONSE_MEMBERS, union: false },
 };
 
+pub static LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST: Shape = Shape {
+    name: "ListPullTimeUpdateExclusionsRequest",
+    kind: Kind::Structure { members: &LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "pullTimeUpdateExclusions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_TIME_UPDATE_EXCLUSION_LIST,
+    },
+];
+pub static LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE: Shape = Shape {
+    name: "ListPullTimeUpdateExclusionsResponse",
+    kind: Kind::Structure { members: &LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static LIST_TAGS_FOR_RESOURCE_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "resourceArn",
     location_name: None,
@@ -1387,20 +4975,1206 @@ pub static MEDIA_TYPE_LIST: Shape = Shape {
     },
 };
 
+pub static METRIC: Shape =
+    Shape { name: "Metric", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static NEXT_TOKEN: Shape =
     Shape { name: "NextToken", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static PTC_VALIDATE_FAILURE: Shape = Shape {
+    name: "PTCValidateFailure",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static PACKAGE_MANAGER: Shape =
+    Shape { name: "PackageManager", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static PACKAGE_VULNERABILITY_DETAILS_MEMBERS: [Member; 10] = [
+    Member {
+        name: "cvss",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CVSS_SCORE_LIST,
+    },
+    Member {
+        name: "referenceUrls",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REFERENCE_URLS_LIST,
+    },
+    Member {
+        name: "relatedVulnerabilities",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RELATED_VULNERABILITIES_LIST,
+    },
+    Member {
+        name: "source",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE,
+    },
+    Member {
+        name: "sourceUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "vendorCreatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "vendorSeverity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SEVERITY,
+    },
+    Member {
+        name: "vendorUpdatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "vulnerabilityId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VULNERABILITY_ID,
+    },
+    Member {
+        name: "vulnerablePackages",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VULNERABLE_PACKAGES_LIST,
+    },
+];
+pub static PACKAGE_VULNERABILITY_DETAILS: Shape = Shape {
+    name: "PackageVulnerabilityDetails",
+    kind: Kind::Structure { members: &PACKAGE_VULNERABILITY_DETAILS_MEMBERS, union: false },
+};
+
+pub static PART_SIZE: Shape =
+    Shape { name: "PartSize", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
+
+pub static PLATFORM: Shape =
+    Shape { name: "Platform", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static PREFIX: Shape = Shape {
+    name: "Prefix",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(256) },
+        pattern: Some(
+            "^([a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*\\/?|ROOT)$",
+        ),
+        values: &[],
+    },
+};
+
+pub static PREFIX_LIST: Shape = Shape {
+    name: "PrefixList",
+    kind: Kind::List { item: &PREFIX, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static PRINCIPAL_ARN: Shape = Shape {
+    name: "PrincipalArn",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(200) },
+        pattern: Some("^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\\w+=,.@-]+(/[\\w+=,.@-]+)*$"),
+        values: &[],
+    },
+};
 
 pub static PROXY_ENDPOINT: Shape =
     Shape { name: "ProxyEndpoint", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
+pub static PULL_THROUGH_CACHE_RULE_MEMBERS: [Member; 9] = [
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREATION_TIMESTAMP,
+    },
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPDATED_TIMESTAMP,
+    },
+    Member {
+        name: "upstreamRegistry",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPSTREAM_REGISTRY,
+    },
+    Member {
+        name: "upstreamRegistryUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static PULL_THROUGH_CACHE_RULE: Shape = Shape {
+    name: "PullThroughCacheRule",
+    kind: Kind::Structure { members: &PULL_THROUGH_CACHE_RULE_MEMBERS, union: false },
+};
+
+pub static PULL_THROUGH_CACHE_RULE_LIST: Shape = Shape {
+    name: "PullThroughCacheRuleList",
+    kind: Kind::List {
+        item: &PULL_THROUGH_CACHE_RULE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX: Shape = Shape {
+    name: "PullThroughCacheRuleRepositoryPrefix",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(30) },
+        pattern: Some(
+            "^([a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*\\/?|ROOT)$",
+        ),
+        values: &[],
+    },
+};
+
+pub static PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX_LIST: Shape = Shape {
+    name: "PullThroughCacheRuleRepositoryPrefixList",
+    kind: Kind::List {
+        item: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static PULL_TIME_UPDATE_EXCLUSION_LIST: Shape = Shape {
+    name: "PullTimeUpdateExclusionList",
+    kind: Kind::List {
+        item: &PRINCIPAL_ARN,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(100) },
+    },
+};
+
 pub static PUSH_TIMESTAMP: Shape = Shape { name: "PushTimestamp", kind: Kind::Timestamp { format: None } };
+
+pub static PUT_ACCOUNT_SETTING_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_NAME,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_VALUE,
+    },
+];
+pub static PUT_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "PutAccountSettingRequest",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_NAME,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SETTING_VALUE,
+    },
+];
+pub static PUT_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "PutAccountSettingResponse",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "imageDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_DIGEST,
+    },
+    Member {
+        name: "imageManifest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_MANIFEST,
+    },
+    Member {
+        name: "imageManifestMediaType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MEDIA_TYPE,
+    },
+    Member {
+        name: "imageTag",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_IMAGE_REQUEST: Shape = Shape {
+    name: "PutImageRequest",
+    kind: Kind::Structure { members: &PUT_IMAGE_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "image",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &IMAGE,
+}];
+pub static PUT_IMAGE_RESPONSE: Shape = Shape {
+    name: "PutImageResponse",
+    kind: Kind::Structure { members: &PUT_IMAGE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageScanningConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCANNING_CONFIGURATION,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutImageScanningConfigurationRequest",
+    kind: Kind::Structure { members: &PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageScanningConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCANNING_CONFIGURATION,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutImageScanningConfigurationResponse",
+    kind: Kind::Structure { members: &PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_TAG_MUTABILITY_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageTagMutability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY,
+    },
+    Member {
+        name: "imageTagMutabilityExclusionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_IMAGE_TAG_MUTABILITY_REQUEST: Shape = Shape {
+    name: "PutImageTagMutabilityRequest",
+    kind: Kind::Structure { members: &PUT_IMAGE_TAG_MUTABILITY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageTagMutability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY,
+    },
+    Member {
+        name: "imageTagMutabilityExclusionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_IMAGE_TAG_MUTABILITY_RESPONSE: Shape = Shape {
+    name: "PutImageTagMutabilityResponse",
+    kind: Kind::Structure { members: &PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_LIFECYCLE_POLICY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_LIFECYCLE_POLICY_REQUEST: Shape = Shape {
+    name: "PutLifecyclePolicyRequest",
+    kind: Kind::Structure { members: &PUT_LIFECYCLE_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_LIFECYCLE_POLICY_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static PUT_LIFECYCLE_POLICY_RESPONSE: Shape = Shape {
+    name: "PutLifecyclePolicyResponse",
+    kind: Kind::Structure { members: &PUT_LIFECYCLE_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_REGISTRY_POLICY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "policyText",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &REGISTRY_POLICY_TEXT,
+}];
+pub static PUT_REGISTRY_POLICY_REQUEST: Shape = Shape {
+    name: "PutRegistryPolicyRequest",
+    kind: Kind::Structure { members: &PUT_REGISTRY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_REGISTRY_POLICY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static PUT_REGISTRY_POLICY_RESPONSE: Shape = Shape {
+    name: "PutRegistryPolicyResponse",
+    kind: Kind::Structure { members: &PUT_REGISTRY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "rules",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_SCANNING_RULE_LIST,
+    },
+    Member {
+        name: "scanType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_TYPE,
+    },
+];
+pub static PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutRegistryScanningConfigurationRequest",
+    kind: Kind::Structure { members: &PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "registryScanningConfiguration",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &REGISTRY_SCANNING_CONFIGURATION,
+}];
+pub static PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutRegistryScanningConfigurationResponse",
+    kind: Kind::Structure { members: &PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_REPLICATION_CONFIGURATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "replicationConfiguration",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &REPLICATION_CONFIGURATION,
+}];
+pub static PUT_REPLICATION_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutReplicationConfigurationRequest",
+    kind: Kind::Structure { members: &PUT_REPLICATION_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_REPLICATION_CONFIGURATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "replicationConfiguration",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &REPLICATION_CONFIGURATION,
+}];
+pub static PUT_REPLICATION_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutReplicationConfigurationResponse",
+    kind: Kind::Structure { members: &PUT_REPLICATION_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_SIGNING_CONFIGURATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "signingConfiguration",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SIGNING_CONFIGURATION,
+}];
+pub static PUT_SIGNING_CONFIGURATION_REQUEST: Shape = Shape {
+    name: "PutSigningConfigurationRequest",
+    kind: Kind::Structure { members: &PUT_SIGNING_CONFIGURATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_SIGNING_CONFIGURATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "signingConfiguration",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SIGNING_CONFIGURATION,
+}];
+pub static PUT_SIGNING_CONFIGURATION_RESPONSE: Shape = Shape {
+    name: "PutSigningConfigurationResponse",
+    kind: Kind::Structure { members: &PUT_SIGNING_CONFIGURATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static RCT_APPLIED_FOR: Shape = Shape {
+    name: "RCTAppliedFor",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["REPLICATION", "PULL_THROUGH_CACHE", "CREATE_ON_PUSH"],
+    },
+};
+
+pub static RCT_APPLIED_FOR_LIST: Shape = Shape {
+    name: "RCTAppliedForList",
+    kind: Kind::List { item: &RCT_APPLIED_FOR, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static REASON: Shape =
+    Shape { name: "Reason", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static RECOMMENDATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "text",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RECOMMENDATION_TEXT,
+    },
+    Member {
+        name: "url",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+];
+pub static RECOMMENDATION: Shape = Shape {
+    name: "Recommendation",
+    kind: Kind::Structure { members: &RECOMMENDATION_MEMBERS, union: false },
+};
+
+pub static RECOMMENDATION_TEXT: Shape = Shape {
+    name: "RecommendationText",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
 
 pub static RECORDED_PULL_TIMESTAMP: Shape =
     Shape { name: "RecordedPullTimestamp", kind: Kind::Timestamp { format: None } };
 
+pub static REFERENCE_URLS_LIST: Shape = Shape {
+    name: "ReferenceUrlsList",
+    kind: Kind::List { item: &URL, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static REGION: Shape = Shape {
+    name: "Region",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(25) },
+        pattern: Some("[0-9a-z-]{2,25}"),
+        values: &[],
+    },
+};
+
+pub static REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "principalArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &PRINCIPAL_ARN,
+}];
+pub static REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST: Shape = Shape {
+    name: "RegisterPullTimeUpdateExclusionRequest",
+    kind: Kind::Structure { members: &REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREATION_TIMESTAMP,
+    },
+    Member {
+        name: "principalArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PRINCIPAL_ARN,
+    },
+];
+pub static REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE: Shape = Shape {
+    name: "RegisterPullTimeUpdateExclusionResponse",
+    kind: Kind::Structure { members: &REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS, union: false },
+};
+
 pub static REGISTRY_ID: Shape = Shape {
     name: "RegistryId",
     kind: Kind::Text { length: Limits::NONE, pattern: Some("[0-9]{12}"), values: &[] },
+};
+
+pub static REGISTRY_POLICY_TEXT: Shape = Shape {
+    name: "RegistryPolicyText",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(10240) }, pattern: None, values: &[] },
+};
+
+pub static REGISTRY_SCANNING_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "rules",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_SCANNING_RULE_LIST,
+    },
+    Member {
+        name: "scanType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_TYPE,
+    },
+];
+pub static REGISTRY_SCANNING_CONFIGURATION: Shape = Shape {
+    name: "RegistryScanningConfiguration",
+    kind: Kind::Structure { members: &REGISTRY_SCANNING_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static REGISTRY_SCANNING_RULE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "repositoryFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_REPOSITORY_FILTER_LIST,
+    },
+    Member {
+        name: "scanFrequency",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_FREQUENCY,
+    },
+];
+pub static REGISTRY_SCANNING_RULE: Shape = Shape {
+    name: "RegistryScanningRule",
+    kind: Kind::Structure { members: &REGISTRY_SCANNING_RULE_MEMBERS, union: false },
+};
+
+pub static REGISTRY_SCANNING_RULE_LIST: Shape = Shape {
+    name: "RegistryScanningRuleList",
+    kind: Kind::List {
+        item: &REGISTRY_SCANNING_RULE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(2) },
+    },
+};
+
+pub static RELATED_VULNERABILITIES_LIST: Shape = Shape {
+    name: "RelatedVulnerabilitiesList",
+    kind: Kind::List {
+        item: &RELATED_VULNERABILITY,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static RELATED_VULNERABILITY: Shape = Shape {
+    name: "RelatedVulnerability",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static RELEASE: Shape =
+    Shape { name: "Release", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static REMEDIATION_MEMBERS: [Member; 1] = [Member {
+    name: "recommendation",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &RECOMMENDATION,
+}];
+pub static REMEDIATION: Shape =
+    Shape { name: "Remediation", kind: Kind::Structure { members: &REMEDIATION_MEMBERS, union: false } };
+
+pub static REPLICATION_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "rules",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &REPLICATION_RULE_LIST,
+}];
+pub static REPLICATION_CONFIGURATION: Shape = Shape {
+    name: "ReplicationConfiguration",
+    kind: Kind::Structure { members: &REPLICATION_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static REPLICATION_DESTINATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "region",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGION,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static REPLICATION_DESTINATION: Shape = Shape {
+    name: "ReplicationDestination",
+    kind: Kind::Structure { members: &REPLICATION_DESTINATION_MEMBERS, union: false },
+};
+
+pub static REPLICATION_DESTINATION_LIST: Shape = Shape {
+    name: "ReplicationDestinationList",
+    kind: Kind::List {
+        item: &REPLICATION_DESTINATION,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(100) },
+    },
+};
+
+pub static REPLICATION_ERROR: Shape =
+    Shape { name: "ReplicationError", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static REPLICATION_RULE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "destinations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPLICATION_DESTINATION_LIST,
+    },
+    Member {
+        name: "repositoryFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_FILTER_LIST,
+    },
+];
+pub static REPLICATION_RULE: Shape = Shape {
+    name: "ReplicationRule",
+    kind: Kind::Structure { members: &REPLICATION_RULE_MEMBERS, union: false },
+};
+
+pub static REPLICATION_RULE_LIST: Shape = Shape {
+    name: "ReplicationRuleList",
+    kind: Kind::List {
+        item: &REPLICATION_RULE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(10) },
+    },
+};
+
+pub static REPLICATION_STATUS: Shape = Shape {
+    name: "ReplicationStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["IN_PROGRESS", "COMPLETE", "FAILED"] },
 };
 
 pub static REPOSITORY_MEMBERS: [Member; 9] = [
@@ -1507,6 +6281,208 @@ pub static REPOSITORY_MEMBERS: [Member; 9] = [
 pub static REPOSITORY: Shape =
     Shape { name: "Repository", kind: Kind::Structure { members: &REPOSITORY_MEMBERS, union: false } };
 
+pub static REPOSITORY_CREATION_TEMPLATE_MEMBERS: [Member; 12] = [
+    Member {
+        name: "appliedFor",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RCT_APPLIED_FOR_LIST,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+    },
+    Member {
+        name: "encryptionConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "imageTagMutability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY,
+    },
+    Member {
+        name: "imageTagMutabilityExclusionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+    },
+    Member {
+        name: "lifecyclePolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "prefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PREFIX,
+    },
+    Member {
+        name: "repositoryPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "resourceTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE,
+    },
+];
+pub static REPOSITORY_CREATION_TEMPLATE: Shape = Shape {
+    name: "RepositoryCreationTemplate",
+    kind: Kind::Structure { members: &REPOSITORY_CREATION_TEMPLATE_MEMBERS, union: false },
+};
+
+pub static REPOSITORY_CREATION_TEMPLATE_LIST: Shape = Shape {
+    name: "RepositoryCreationTemplateList",
+    kind: Kind::List {
+        item: &REPOSITORY_CREATION_TEMPLATE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static REPOSITORY_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_FILTER_VALUE,
+    },
+    Member {
+        name: "filterType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_FILTER_TYPE,
+    },
+];
+pub static REPOSITORY_FILTER: Shape = Shape {
+    name: "RepositoryFilter",
+    kind: Kind::Structure { members: &REPOSITORY_FILTER_MEMBERS, union: false },
+};
+
+pub static REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "RepositoryFilterList",
+    kind: Kind::List {
+        item: &REPOSITORY_FILTER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "RepositoryFilterType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["PREFIX_MATCH"] },
+};
+
+pub static REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "RepositoryFilterValue",
+    kind: Kind::Text {
+        length: Limits { min: Some(2), max: Some(256) },
+        pattern: Some("^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$"),
+        values: &[],
+    },
+};
+
 pub static REPOSITORY_LIST: Shape = Shape {
     name: "RepositoryList",
     kind: Kind::List { item: &REPOSITORY, item_name: None, flattened: false, length: Limits::NONE },
@@ -1528,6 +6504,220 @@ pub static REPOSITORY_NAME_LIST: Shape = Shape {
         item_name: None,
         flattened: false,
         length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static REPOSITORY_POLICY_TEXT: Shape = Shape {
+    name: "RepositoryPolicyText",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(10240) }, pattern: None, values: &[] },
+};
+
+pub static REPOSITORY_SCANNING_CONFIGURATION_MEMBERS: [Member; 5] = [
+    Member {
+        name: "appliedScanFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_REPOSITORY_FILTER_LIST,
+    },
+    Member {
+        name: "repositoryArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "scanFrequency",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_FREQUENCY,
+    },
+    Member {
+        name: "scanOnPush",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_ON_PUSH_FLAG,
+    },
+];
+pub static REPOSITORY_SCANNING_CONFIGURATION: Shape = Shape {
+    name: "RepositoryScanningConfiguration",
+    kind: Kind::Structure { members: &REPOSITORY_SCANNING_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static REPOSITORY_SCANNING_CONFIGURATION_FAILURE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "failureCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_CONFIGURATION_FAILURE_CODE,
+    },
+    Member {
+        name: "failureReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_CONFIGURATION_FAILURE_REASON,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static REPOSITORY_SCANNING_CONFIGURATION_FAILURE: Shape = Shape {
+    name: "RepositoryScanningConfigurationFailure",
+    kind: Kind::Structure { members: &REPOSITORY_SCANNING_CONFIGURATION_FAILURE_MEMBERS, union: false },
+};
+
+pub static REPOSITORY_SCANNING_CONFIGURATION_FAILURE_LIST: Shape = Shape {
+    name: "RepositoryScanningConfigurationFailureList",
+    kind: Kind::List {
+        item: &REPOSITORY_SCANNING_CONFIGURATION_FAILURE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static REPOSITORY_SCANNING_CONFIGURATION_LIST: Shape = Shape {
+    name: "RepositoryScanningConfigurationList",
+    kind: Kind::List {
+        item: &REPOSITORY_SCANNING_CONFIGURATION,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static REPOSITORY_TEMPLATE_DESCRIPTION: Shape = Shape {
+    name: "RepositoryTemplateDescription",
+    kind: Kind::Text { length: Limits { min: None, max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static RESOURCE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "details",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_DETAILS,
+    },
+    Member {
+        name: "id",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_ID,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TYPE,
+    },
+];
+pub static RESOURCE: Shape =
+    Shape { name: "Resource", kind: Kind::Structure { members: &RESOURCE_MEMBERS, union: false } };
+
+pub static RESOURCE_DETAILS_MEMBERS: [Member; 1] = [Member {
+    name: "awsEcrContainerImage",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &AWS_ECR_CONTAINER_IMAGE_DETAILS,
+}];
+pub static RESOURCE_DETAILS: Shape = Shape {
+    name: "ResourceDetails",
+    kind: Kind::Structure { members: &RESOURCE_DETAILS_MEMBERS, union: false },
+};
+
+pub static RESOURCE_ID: Shape =
+    Shape { name: "ResourceId", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static RESOURCE_LIST: Shape = Shape {
+    name: "ResourceList",
+    kind: Kind::List { item: &RESOURCE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SCAN_FREQUENCY: Shape = Shape {
+    name: "ScanFrequency",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL"],
     },
 };
 
@@ -1560,8 +6750,541 @@ pub static SCAN_STATUS_DESCRIPTION: Shape = Shape {
 
 pub static SCAN_TIMESTAMP: Shape = Shape { name: "ScanTimestamp", kind: Kind::Timestamp { format: None } };
 
+pub static SCAN_TYPE: Shape = Shape {
+    name: "ScanType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["BASIC", "ENHANCED"] },
+};
+
+pub static SCANNING_CONFIGURATION_FAILURE_CODE: Shape = Shape {
+    name: "ScanningConfigurationFailureCode",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["REPOSITORY_NOT_FOUND"] },
+};
+
+pub static SCANNING_CONFIGURATION_FAILURE_REASON: Shape = Shape {
+    name: "ScanningConfigurationFailureReason",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static SCANNING_CONFIGURATION_REPOSITORY_NAME_LIST: Shape = Shape {
+    name: "ScanningConfigurationRepositoryNameList",
+    kind: Kind::List {
+        item: &REPOSITORY_NAME,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(25) },
+    },
+};
+
+pub static SCANNING_REPOSITORY_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_REPOSITORY_FILTER_VALUE,
+    },
+    Member {
+        name: "filterType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCANNING_REPOSITORY_FILTER_TYPE,
+    },
+];
+pub static SCANNING_REPOSITORY_FILTER: Shape = Shape {
+    name: "ScanningRepositoryFilter",
+    kind: Kind::Structure { members: &SCANNING_REPOSITORY_FILTER_MEMBERS, union: false },
+};
+
+pub static SCANNING_REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "ScanningRepositoryFilterList",
+    kind: Kind::List {
+        item: &SCANNING_REPOSITORY_FILTER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(100) },
+    },
+};
+
+pub static SCANNING_REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "ScanningRepositoryFilterType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["WILDCARD"] },
+};
+
+pub static SCANNING_REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "ScanningRepositoryFilterValue",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(255) },
+        pattern: Some("^[a-z0-9*](?:[._\\-/a-z0-9*]?[a-z0-9*]+)*$"),
+        values: &[],
+    },
+};
+
+pub static SCORE: Shape = Shape { name: "Score", kind: Kind::Double { range: Limits::NONE } };
+
+pub static SCORE_DETAILS_MEMBERS: [Member; 1] = [Member {
+    name: "cvss",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &CVSS_SCORE_DETAILS,
+}];
+pub static SCORE_DETAILS: Shape =
+    Shape { name: "ScoreDetails", kind: Kind::Structure { members: &SCORE_DETAILS_MEMBERS, union: false } };
+
+pub static SCORING_VECTOR: Shape =
+    Shape { name: "ScoringVector", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static SET_REPOSITORY_POLICY_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "force",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FORCE_FLAG,
+    },
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static SET_REPOSITORY_POLICY_REQUEST: Shape = Shape {
+    name: "SetRepositoryPolicyRequest",
+    kind: Kind::Structure { members: &SET_REPOSITORY_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static SET_REPOSITORY_POLICY_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "policyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static SET_REPOSITORY_POLICY_RESPONSE: Shape = Shape {
+    name: "SetRepositoryPolicyResponse",
+    kind: Kind::Structure { members: &SET_REPOSITORY_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static SEVERITY: Shape =
+    Shape { name: "Severity", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static SEVERITY_COUNT: Shape =
     Shape { name: "SeverityCount", kind: Kind::Integer { range: Limits { min: Some(0), max: None } } };
+
+pub static SIGNING_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "rules",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SIGNING_RULE_LIST,
+}];
+pub static SIGNING_CONFIGURATION: Shape = Shape {
+    name: "SigningConfiguration",
+    kind: Kind::Structure { members: &SIGNING_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SIGNING_PROFILE_ARN: Shape = Shape {
+    name: "SigningProfileArn",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(200) },
+        pattern: Some(
+            "^arn:aws(-[a-z]+)*:signer:[a-z0-9-]+:[0-9]{12}:\\/signing-profiles\\/[a-zA-Z0-9_]{2,}$",
+        ),
+        values: &[],
+    },
+};
+
+pub static SIGNING_REPOSITORY_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_REPOSITORY_FILTER_VALUE,
+    },
+    Member {
+        name: "filterType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_REPOSITORY_FILTER_TYPE,
+    },
+];
+pub static SIGNING_REPOSITORY_FILTER: Shape = Shape {
+    name: "SigningRepositoryFilter",
+    kind: Kind::Structure { members: &SIGNING_REPOSITORY_FILTER_MEMBERS, union: false },
+};
+
+pub static SIGNING_REPOSITORY_FILTER_LIST: Shape = Shape {
+    name: "SigningRepositoryFilterList",
+    kind: Kind::List {
+        item: &SIGNING_REPOSITORY_FILTER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(100) },
+    },
+};
+
+pub static SIGNING_REPOSITORY_FILTER_TYPE: Shape = Shape {
+    name: "SigningRepositoryFilterType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["WILDCARD_MATCH"] },
+};
+
+pub static SIGNING_REPOSITORY_FILTER_VALUE: Shape = Shape {
+    name: "SigningRepositoryFilterValue",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(256) },
+        pattern: Some("^(?:[a-z0-9*]+(?:[._-][a-z0-9*]+)*/)*[a-z0-9*]+(?:[._-][a-z0-9*]+)*$"),
+        values: &[],
+    },
+};
+
+pub static SIGNING_RULE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "repositoryFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_REPOSITORY_FILTER_LIST,
+    },
+    Member {
+        name: "signingProfileArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SIGNING_PROFILE_ARN,
+    },
+];
+pub static SIGNING_RULE: Shape =
+    Shape { name: "SigningRule", kind: Kind::Structure { members: &SIGNING_RULE_MEMBERS, union: false } };
+
+pub static SIGNING_RULE_LIST: Shape = Shape {
+    name: "SigningRuleList",
+    kind: Kind::List {
+        item: &SIGNING_RULE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(10) },
+    },
+};
+
+pub static SIGNING_STATUS: Shape = Shape {
+    name: "SigningStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["IN_PROGRESS", "COMPLETE", "FAILED"] },
+};
+
+pub static SIGNING_STATUS_FAILURE_CODE: Shape = Shape {
+    name: "SigningStatusFailureCode",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static SIGNING_STATUS_FAILURE_REASON: Shape = Shape {
+    name: "SigningStatusFailureReason",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static SOURCE: Shape =
+    Shape { name: "Source", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static SOURCE_LAYER_HASH: Shape =
+    Shape { name: "SourceLayerHash", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static START_IMAGE_SCAN_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static START_IMAGE_SCAN_REQUEST: Shape = Shape {
+    name: "StartImageScanRequest",
+    kind: Kind::Structure { members: &START_IMAGE_SCAN_REQUEST_MEMBERS, union: false },
+};
+
+pub static START_IMAGE_SCAN_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "imageScanStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_SCAN_STATUS,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static START_IMAGE_SCAN_RESPONSE: Shape = Shape {
+    name: "StartImageScanResponse",
+    kind: Kind::Structure { members: &START_IMAGE_SCAN_RESPONSE_MEMBERS, union: false },
+};
+
+pub static START_LIFECYCLE_POLICY_PREVIEW_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static START_LIFECYCLE_POLICY_PREVIEW_REQUEST: Shape = Shape {
+    name: "StartLifecyclePolicyPreviewRequest",
+    kind: Kind::Structure { members: &START_LIFECYCLE_POLICY_PREVIEW_REQUEST_MEMBERS, union: false },
+};
+
+pub static START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "lifecyclePolicyText",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_PREVIEW_STATUS,
+    },
+];
+pub static START_LIFECYCLE_POLICY_PREVIEW_RESPONSE: Shape = Shape {
+    name: "StartLifecyclePolicyPreviewResponse",
+    kind: Kind::Structure { members: &START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS, union: false },
+};
+
+pub static STATUS: Shape =
+    Shape { name: "Status", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static STRING: Shape =
+    Shape { name: "String", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static SUBJECT_IDENTIFIER_MEMBERS: [Member; 1] = [Member {
+    name: "imageDigest",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &IMAGE_DIGEST,
+}];
+pub static SUBJECT_IDENTIFIER: Shape = Shape {
+    name: "SubjectIdentifier",
+    kind: Kind::Structure { members: &SUBJECT_IDENTIFIER_MEMBERS, union: false },
+};
 
 pub static TAG_MEMBERS: [Member; 2] = [
     Member {
@@ -1645,6 +7368,61 @@ pub static TAG_STATUS: Shape = Shape {
 pub static TAG_VALUE: Shape =
     Shape { name: "TagValue", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
+pub static TAGS: Shape = Shape {
+    name: "Tags",
+    kind: Kind::Map { key: &TAG_KEY, value: &TAG_VALUE, flattened: false, length: Limits::NONE },
+};
+
+pub static TARGET_STORAGE_CLASS: Shape = Shape {
+    name: "TargetStorageClass",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["STANDARD", "ARCHIVE"] },
+};
+
+pub static TITLE: Shape =
+    Shape { name: "Title", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static TRANSITIONING_IMAGE_TOTAL_COUNT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "imageTotalCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_COUNT,
+    },
+    Member {
+        name: "targetStorageClass",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TARGET_STORAGE_CLASS,
+    },
+];
+pub static TRANSITIONING_IMAGE_TOTAL_COUNT: Shape = Shape {
+    name: "TransitioningImageTotalCount",
+    kind: Kind::Structure { members: &TRANSITIONING_IMAGE_TOTAL_COUNT_MEMBERS, union: false },
+};
+
+pub static TRANSITIONING_IMAGE_TOTAL_COUNTS: Shape = Shape {
+    name: "TransitioningImageTotalCounts",
+    kind: Kind::List {
+        item: &TRANSITIONING_IMAGE_TOTAL_COUNT,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static TYPE: Shape =
+    Shape { name: "Type", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static UNTAG_RESOURCE_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "resourceArn",
@@ -1680,8 +7458,781 @@ pub static UNTAG_RESOURCE_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &UNTAG_RESOURCE_RESPONSE_MEMBERS, union: false },
 };
 
+pub static UPDATE_IMAGE_STORAGE_CLASS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "targetStorageClass",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_STORAGE_CLASS,
+    },
+];
+pub static UPDATE_IMAGE_STORAGE_CLASS_REQUEST: Shape = Shape {
+    name: "UpdateImageStorageClassRequest",
+    kind: Kind::Structure { members: &UPDATE_IMAGE_STORAGE_CLASS_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "imageId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_IDENTIFIER,
+    },
+    Member {
+        name: "imageStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_STATUS,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+];
+pub static UPDATE_IMAGE_STORAGE_CLASS_RESPONSE: Shape = Shape {
+    name: "UpdateImageStorageClassResponse",
+    kind: Kind::Structure { members: &UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "UpdatePullThroughCacheRuleRequest",
+    kind: Kind::Structure { members: &UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPDATED_TIMESTAMP,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "UpdatePullThroughCacheRuleResponse",
+    kind: Kind::Structure { members: &UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS: [Member; 10] = [
+    Member {
+        name: "appliedFor",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RCT_APPLIED_FOR_LIST,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_TEMPLATE_DESCRIPTION,
+    },
+    Member {
+        name: "encryptionConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "imageTagMutability",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY,
+    },
+    Member {
+        name: "imageTagMutabilityExclusionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IMAGE_TAG_MUTABILITY_EXCLUSION_FILTERS,
+    },
+    Member {
+        name: "lifecyclePolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LIFECYCLE_POLICY_TEXT_FOR_REPOSITORY_CREATION_TEMPLATE,
+    },
+    Member {
+        name: "prefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PREFIX,
+    },
+    Member {
+        name: "repositoryPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_POLICY_TEXT,
+    },
+    Member {
+        name: "resourceTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+];
+pub static UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST: Shape = Shape {
+    name: "UpdateRepositoryCreationTemplateRequest",
+    kind: Kind::Structure { members: &UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryCreationTemplate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_CREATION_TEMPLATE,
+    },
+];
+pub static UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE: Shape = Shape {
+    name: "UpdateRepositoryCreationTemplateResponse",
+    kind: Kind::Structure { members: &UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATED_TIMESTAMP: Shape =
+    Shape { name: "UpdatedTimestamp", kind: Kind::Timestamp { format: None } };
+
+pub static UPLOAD_ID: Shape = Shape {
+    name: "UploadId",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: Some("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"),
+        values: &[],
+    },
+};
+
+pub static UPLOAD_LAYER_PART_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "layerPartBlob",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAYER_PART_BLOB,
+    },
+    Member {
+        name: "partFirstByte",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PART_SIZE,
+    },
+    Member {
+        name: "partLastByte",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PART_SIZE,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "uploadId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPLOAD_ID,
+    },
+];
+pub static UPLOAD_LAYER_PART_REQUEST: Shape = Shape {
+    name: "UploadLayerPartRequest",
+    kind: Kind::Structure { members: &UPLOAD_LAYER_PART_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPLOAD_LAYER_PART_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "lastByteReceived",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PART_SIZE,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "repositoryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REPOSITORY_NAME,
+    },
+    Member {
+        name: "uploadId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UPLOAD_ID,
+    },
+];
+pub static UPLOAD_LAYER_PART_RESPONSE: Shape = Shape {
+    name: "UploadLayerPartResponse",
+    kind: Kind::Structure { members: &UPLOAD_LAYER_PART_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPSTREAM_REGISTRY: Shape = Shape {
+    name: "UpstreamRegistry",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "ecr",
+            "ecr-public",
+            "quay",
+            "k8s",
+            "docker-hub",
+            "github-container-registry",
+            "azure-container-registry",
+            "gitlab-container-registry",
+            "chainguard",
+        ],
+    },
+};
+
 pub static URL: Shape =
     Shape { name: "Url", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
+pub static VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+];
+pub static VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST: Shape = Shape {
+    name: "ValidatePullThroughCacheRuleRequest",
+    kind: Kind::Structure { members: &VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST_MEMBERS, union: false },
+};
+
+pub static VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS: [Member; 8] = [
+    Member {
+        name: "credentialArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREDENTIAL_ARN,
+    },
+    Member {
+        name: "customRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CUSTOM_ROLE_ARN,
+    },
+    Member {
+        name: "ecrRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+    Member {
+        name: "failure",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PTC_VALIDATE_FAILURE,
+    },
+    Member {
+        name: "isValid",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IS_PTC_RULE_VALID,
+    },
+    Member {
+        name: "registryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REGISTRY_ID,
+    },
+    Member {
+        name: "upstreamRegistryUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &URL,
+    },
+    Member {
+        name: "upstreamRepositoryPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PULL_THROUGH_CACHE_RULE_REPOSITORY_PREFIX,
+    },
+];
+pub static VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE: Shape = Shape {
+    name: "ValidatePullThroughCacheRuleResponse",
+    kind: Kind::Structure { members: &VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static VERSION: Shape =
+    Shape { name: "Version", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static VULNERABILITY_ID: Shape =
+    Shape { name: "VulnerabilityId", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static VULNERABILITY_SOURCE_UPDATE_TIMESTAMP: Shape =
     Shape { name: "VulnerabilitySourceUpdateTimestamp", kind: Kind::Timestamp { format: None } };
+
+pub static VULNERABLE_PACKAGE_MEMBERS: [Member; 9] = [
+    Member {
+        name: "arch",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARCH,
+    },
+    Member {
+        name: "epoch",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EPOCH,
+    },
+    Member {
+        name: "filePath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILE_PATH,
+    },
+    Member {
+        name: "fixedInVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIXED_IN_VERSION,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VULNERABLE_PACKAGE_NAME,
+    },
+    Member {
+        name: "packageManager",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PACKAGE_MANAGER,
+    },
+    Member {
+        name: "release",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RELEASE,
+    },
+    Member {
+        name: "sourceLayerHash",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SOURCE_LAYER_HASH,
+    },
+    Member {
+        name: "version",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VERSION,
+    },
+];
+pub static VULNERABLE_PACKAGE: Shape = Shape {
+    name: "VulnerablePackage",
+    kind: Kind::Structure { members: &VULNERABLE_PACKAGE_MEMBERS, union: false },
+};
+
+pub static VULNERABLE_PACKAGE_NAME: Shape = Shape {
+    name: "VulnerablePackageName",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static VULNERABLE_PACKAGES_LIST: Shape = Shape {
+    name: "VulnerablePackagesList",
+    kind: Kind::List { item: &VULNERABLE_PACKAGE, item_name: None, flattened: false, length: Limits::NONE },
+};

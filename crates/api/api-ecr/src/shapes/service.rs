@@ -9,7 +9,18 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 11] = [
+pub static OPERATIONS: [Operation; 58] = [
+    Operation {
+        name: "BatchCheckLayerAvailability",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::BATCH_CHECK_LAYER_AVAILABILITY_REQUEST,
+        output: Some(&schema::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_BATCH_CHECK_LAYER_AVAILABILITY],
+        signed: true,
+    },
     Operation {
         name: "BatchDeleteImage",
         method: "POST",
@@ -33,6 +44,39 @@ pub static OPERATIONS: [Operation; 11] = [
         signed: true,
     },
     Operation {
+        name: "BatchGetRepositoryScanningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "CompleteLayerUpload",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::COMPLETE_LAYER_UPLOAD_REQUEST,
+        output: Some(&schema::COMPLETE_LAYER_UPLOAD_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_COMPLETE_LAYER_UPLOAD],
+        signed: true,
+    },
+    Operation {
+        name: "CreatePullThroughCacheRule",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+        output: Some(&schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_CREATE_PULL_THROUGH_CACHE_RULE],
+        signed: true,
+    },
+    Operation {
         name: "CreateRepository",
         method: "POST",
         uri: "/",
@@ -41,6 +85,50 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::CREATE_REPOSITORY_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_CREATE_REPOSITORY],
+        signed: true,
+    },
+    Operation {
+        name: "CreateRepositoryCreationTemplate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+        output: Some(&schema::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_CREATE_REPOSITORY_CREATION_TEMPLATE],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteLifecyclePolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_LIFECYCLE_POLICY_REQUEST,
+        output: Some(&schema::DELETE_LIFECYCLE_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_LIFECYCLE_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "DeletePullThroughCacheRule",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_PULL_THROUGH_CACHE_RULE_REQUEST,
+        output: Some(&schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_PULL_THROUGH_CACHE_RULE],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteRegistryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_REGISTRY_POLICY_REQUEST,
+        output: Some(&schema::DELETE_REGISTRY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_REGISTRY_POLICY],
         signed: true,
     },
     Operation {
@@ -55,6 +143,83 @@ pub static OPERATIONS: [Operation; 11] = [
         signed: true,
     },
     Operation {
+        name: "DeleteRepositoryCreationTemplate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+        output: Some(&schema::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_REPOSITORY_CREATION_TEMPLATE],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteRepositoryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_REPOSITORY_POLICY_REQUEST,
+        output: Some(&schema::DELETE_REPOSITORY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_REPOSITORY_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteSigningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SIGNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::DELETE_SIGNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DELETE_SIGNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "DeregisterPullTimeUpdateExclusion",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
+        output: Some(&schema::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DEREGISTER_PULL_TIME_UPDATE_EXCLUSION],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeImageReplicationStatus",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_IMAGE_REPLICATION_STATUS_REQUEST,
+        output: Some(&schema::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_IMAGE_REPLICATION_STATUS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeImageScanFindings",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_REQUEST,
+        output: Some(&schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_IMAGE_SCAN_FINDINGS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeImageSigningStatus",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_IMAGE_SIGNING_STATUS_REQUEST,
+        output: Some(&schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_IMAGE_SIGNING_STATUS],
+        signed: true,
+    },
+    Operation {
         name: "DescribeImages",
         method: "POST",
         uri: "/",
@@ -63,6 +228,28 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::DESCRIBE_IMAGES_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_DESCRIBE_IMAGES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribePullThroughCacheRules",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_REQUEST,
+        output: Some(&schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_PULL_THROUGH_CACHE_RULES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeRegistry",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_REGISTRY_REQUEST,
+        output: Some(&schema::DESCRIBE_REGISTRY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_REGISTRY],
         signed: true,
     },
     Operation {
@@ -77,6 +264,28 @@ pub static OPERATIONS: [Operation; 11] = [
         signed: true,
     },
     Operation {
+        name: "DescribeRepositoryCreationTemplates",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_REQUEST,
+        output: Some(&schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_DESCRIBE_REPOSITORY_CREATION_TEMPLATES],
+        signed: true,
+    },
+    Operation {
+        name: "GetAccountSetting",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_ACCOUNT_SETTING_REQUEST,
+        output: Some(&schema::GET_ACCOUNT_SETTING_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_ACCOUNT_SETTING],
+        signed: true,
+    },
+    Operation {
         name: "GetAuthorizationToken",
         method: "POST",
         uri: "/",
@@ -85,6 +294,105 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::GET_AUTHORIZATION_TOKEN_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_GET_AUTHORIZATION_TOKEN],
+        signed: true,
+    },
+    Operation {
+        name: "GetDownloadUrlForLayer",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DOWNLOAD_URL_FOR_LAYER_REQUEST,
+        output: Some(&schema::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_DOWNLOAD_URL_FOR_LAYER],
+        signed: true,
+    },
+    Operation {
+        name: "GetLifecyclePolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_LIFECYCLE_POLICY_REQUEST,
+        output: Some(&schema::GET_LIFECYCLE_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_LIFECYCLE_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "GetLifecyclePolicyPreview",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_LIFECYCLE_POLICY_PREVIEW_REQUEST,
+        output: Some(&schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_LIFECYCLE_POLICY_PREVIEW],
+        signed: true,
+    },
+    Operation {
+        name: "GetRegistryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_REGISTRY_POLICY_REQUEST,
+        output: Some(&schema::GET_REGISTRY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_REGISTRY_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "GetRegistryScanningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_REGISTRY_SCANNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "GetRepositoryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_REPOSITORY_POLICY_REQUEST,
+        output: Some(&schema::GET_REPOSITORY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_REPOSITORY_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "GetSigningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SIGNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::GET_SIGNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_GET_SIGNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "InitiateLayerUpload",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::INITIATE_LAYER_UPLOAD_REQUEST,
+        output: Some(&schema::INITIATE_LAYER_UPLOAD_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_INITIATE_LAYER_UPLOAD],
+        signed: true,
+    },
+    Operation {
+        name: "ListImageReferrers",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_IMAGE_REFERRERS_REQUEST,
+        output: Some(&schema::LIST_IMAGE_REFERRERS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_BATCH_GET_IMAGE],
         signed: true,
     },
     Operation {
@@ -99,6 +407,17 @@ pub static OPERATIONS: [Operation; 11] = [
         signed: true,
     },
     Operation {
+        name: "ListPullTimeUpdateExclusions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_REQUEST,
+        output: Some(&schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_LIST_PULL_TIME_UPDATE_EXCLUSIONS],
+        signed: true,
+    },
+    Operation {
         name: "ListTagsForResource",
         method: "POST",
         uri: "/",
@@ -107,6 +426,149 @@ pub static OPERATIONS: [Operation; 11] = [
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECR_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "PutAccountSetting",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_ACCOUNT_SETTING_REQUEST,
+        output: Some(&schema::PUT_ACCOUNT_SETTING_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_ACCOUNT_SETTING],
+        signed: true,
+    },
+    Operation {
+        name: "PutImage",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_IMAGE_REQUEST,
+        output: Some(&schema::PUT_IMAGE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_IMAGE],
+        signed: true,
+    },
+    Operation {
+        name: "PutImageScanningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_IMAGE_SCANNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_IMAGE_SCANNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "PutImageTagMutability",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_IMAGE_TAG_MUTABILITY_REQUEST,
+        output: Some(&schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_IMAGE_TAG_MUTABILITY],
+        signed: true,
+    },
+    Operation {
+        name: "PutLifecyclePolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_LIFECYCLE_POLICY_REQUEST,
+        output: Some(&schema::PUT_LIFECYCLE_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_LIFECYCLE_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "PutRegistryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_REGISTRY_POLICY_REQUEST,
+        output: Some(&schema::PUT_REGISTRY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_REGISTRY_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "PutRegistryScanningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_REGISTRY_SCANNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_REGISTRY_SCANNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "PutReplicationConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_REPLICATION_CONFIGURATION_REQUEST,
+        output: Some(&schema::PUT_REPLICATION_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_REPLICATION_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "PutSigningConfiguration",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_SIGNING_CONFIGURATION_REQUEST,
+        output: Some(&schema::PUT_SIGNING_CONFIGURATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_PUT_SIGNING_CONFIGURATION],
+        signed: true,
+    },
+    Operation {
+        name: "RegisterPullTimeUpdateExclusion",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_REQUEST,
+        output: Some(&schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_REGISTER_PULL_TIME_UPDATE_EXCLUSION],
+        signed: true,
+    },
+    Operation {
+        name: "SetRepositoryPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::SET_REPOSITORY_POLICY_REQUEST,
+        output: Some(&schema::SET_REPOSITORY_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_SET_REPOSITORY_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "StartImageScan",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::START_IMAGE_SCAN_REQUEST,
+        output: Some(&schema::START_IMAGE_SCAN_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_START_IMAGE_SCAN],
+        signed: true,
+    },
+    Operation {
+        name: "StartLifecyclePolicyPreview",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::START_LIFECYCLE_POLICY_PREVIEW_REQUEST,
+        output: Some(&schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_START_LIFECYCLE_POLICY_PREVIEW],
         signed: true,
     },
     Operation {
@@ -131,6 +593,61 @@ pub static OPERATIONS: [Operation; 11] = [
         actions: &[&actions::ECR_UNTAG_RESOURCE],
         signed: true,
     },
+    Operation {
+        name: "UpdateImageStorageClass",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_IMAGE_STORAGE_CLASS_REQUEST,
+        output: Some(&schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_UPDATE_IMAGE_STORAGE_CLASS],
+        signed: true,
+    },
+    Operation {
+        name: "UpdatePullThroughCacheRule",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+        output: Some(&schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_UPDATE_PULL_THROUGH_CACHE_RULE],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateRepositoryCreationTemplate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_REQUEST,
+        output: Some(&schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_UPDATE_REPOSITORY_CREATION_TEMPLATE],
+        signed: true,
+    },
+    Operation {
+        name: "UploadLayerPart",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPLOAD_LAYER_PART_REQUEST,
+        output: Some(&schema::UPLOAD_LAYER_PART_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_UPLOAD_LAYER_PART],
+        signed: true,
+    },
+    Operation {
+        name: "ValidatePullThroughCacheRule",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_REQUEST,
+        output: Some(&schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECR_VALIDATE_PULL_THROUGH_CACHE_RULE],
+        signed: true,
+    },
 ];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
@@ -142,55 +659,7 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     api_version: "2015-09-21",
     xml_namespace: "",
     operations: &OPERATIONS,
-    unbuilt: &[
-        "BatchCheckLayerAvailability",
-        "BatchGetRepositoryScanningConfiguration",
-        "CompleteLayerUpload",
-        "CreatePullThroughCacheRule",
-        "CreateRepositoryCreationTemplate",
-        "DeleteLifecyclePolicy",
-        "DeletePullThroughCacheRule",
-        "DeleteRegistryPolicy",
-        "DeleteRepositoryCreationTemplate",
-        "DeleteRepositoryPolicy",
-        "DeleteSigningConfiguration",
-        "DeregisterPullTimeUpdateExclusion",
-        "DescribeImageReplicationStatus",
-        "DescribeImageScanFindings",
-        "DescribeImageSigningStatus",
-        "DescribePullThroughCacheRules",
-        "DescribeRegistry",
-        "DescribeRepositoryCreationTemplates",
-        "GetAccountSetting",
-        "GetDownloadUrlForLayer",
-        "GetLifecyclePolicy",
-        "GetLifecyclePolicyPreview",
-        "GetRegistryPolicy",
-        "GetRegistryScanningConfiguration",
-        "GetRepositoryPolicy",
-        "GetSigningConfiguration",
-        "InitiateLayerUpload",
-        "ListImageReferrers",
-        "ListPullTimeUpdateExclusions",
-        "PutAccountSetting",
-        "PutImage",
-        "PutImageScanningConfiguration",
-        "PutImageTagMutability",
-        "PutLifecyclePolicy",
-        "PutRegistryPolicy",
-        "PutRegistryScanningConfiguration",
-        "PutReplicationConfiguration",
-        "PutSigningConfiguration",
-        "RegisterPullTimeUpdateExclusion",
-        "SetRepositoryPolicy",
-        "StartImageScan",
-        "StartLifecyclePolicyPreview",
-        "UpdateImageStorageClass",
-        "UpdatePullThroughCacheRule",
-        "UpdateRepositoryCreationTemplate",
-        "UploadLayerPart",
-        "ValidatePullThroughCacheRule",
-    ],
+    unbuilt: &[],
 };
 
 /// Answers an operation whose handler is missing.
@@ -213,6 +682,13 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> Result<Vec<Permission>, ServiceError> {
         Ok(aws_wire::authorization::default_permissions(operation))
     }
+    async fn batch_check_layer_availability(
+        &self,
+        _context: &RequestContext,
+        _input: BatchCheckLayerAvailabilityRequest,
+    ) -> Result<BatchCheckLayerAvailabilityResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "BatchCheckLayerAvailability is not implemented."))
+    }
     async fn batch_delete_image(
         &self,
         _context: &RequestContext,
@@ -227,12 +703,64 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> Result<BatchGetImageResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "BatchGetImage is not implemented."))
     }
+    async fn batch_get_repository_scanning_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: BatchGetRepositoryScanningConfigurationRequest,
+    ) -> Result<BatchGetRepositoryScanningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(
+            &NOT_IMPLEMENTED,
+            "BatchGetRepositoryScanningConfiguration is not implemented.",
+        ))
+    }
+    async fn complete_layer_upload(
+        &self,
+        _context: &RequestContext,
+        _input: CompleteLayerUploadRequest,
+    ) -> Result<CompleteLayerUploadResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CompleteLayerUpload is not implemented."))
+    }
+    async fn create_pull_through_cache_rule(
+        &self,
+        _context: &RequestContext,
+        _input: CreatePullThroughCacheRuleRequest,
+    ) -> Result<CreatePullThroughCacheRuleResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreatePullThroughCacheRule is not implemented."))
+    }
     async fn create_repository(
         &self,
         _context: &RequestContext,
         _input: CreateRepositoryRequest,
     ) -> Result<CreateRepositoryResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateRepository is not implemented."))
+    }
+    async fn create_repository_creation_template(
+        &self,
+        _context: &RequestContext,
+        _input: CreateRepositoryCreationTemplateRequest,
+    ) -> Result<CreateRepositoryCreationTemplateResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateRepositoryCreationTemplate is not implemented."))
+    }
+    async fn delete_lifecycle_policy(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteLifecyclePolicyRequest,
+    ) -> Result<DeleteLifecyclePolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteLifecyclePolicy is not implemented."))
+    }
+    async fn delete_pull_through_cache_rule(
+        &self,
+        _context: &RequestContext,
+        _input: DeletePullThroughCacheRuleRequest,
+    ) -> Result<DeletePullThroughCacheRuleResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeletePullThroughCacheRule is not implemented."))
+    }
+    async fn delete_registry_policy(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteRegistryPolicyRequest,
+    ) -> Result<DeleteRegistryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRegistryPolicy is not implemented."))
     }
     async fn delete_repository(
         &self,
@@ -241,12 +769,75 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> Result<DeleteRepositoryResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRepository is not implemented."))
     }
+    async fn delete_repository_creation_template(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteRepositoryCreationTemplateRequest,
+    ) -> Result<DeleteRepositoryCreationTemplateResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRepositoryCreationTemplate is not implemented."))
+    }
+    async fn delete_repository_policy(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteRepositoryPolicyRequest,
+    ) -> Result<DeleteRepositoryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRepositoryPolicy is not implemented."))
+    }
+    async fn delete_signing_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteSigningConfigurationRequest,
+    ) -> Result<DeleteSigningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSigningConfiguration is not implemented."))
+    }
+    async fn deregister_pull_time_update_exclusion(
+        &self,
+        _context: &RequestContext,
+        _input: DeregisterPullTimeUpdateExclusionRequest,
+    ) -> Result<DeregisterPullTimeUpdateExclusionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeregisterPullTimeUpdateExclusion is not implemented."))
+    }
+    async fn describe_image_replication_status(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeImageReplicationStatusRequest,
+    ) -> Result<DescribeImageReplicationStatusResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeImageReplicationStatus is not implemented."))
+    }
+    async fn describe_image_scan_findings(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeImageScanFindingsRequest,
+    ) -> Result<DescribeImageScanFindingsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeImageScanFindings is not implemented."))
+    }
+    async fn describe_image_signing_status(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeImageSigningStatusRequest,
+    ) -> Result<DescribeImageSigningStatusResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeImageSigningStatus is not implemented."))
+    }
     async fn describe_images(
         &self,
         _context: &RequestContext,
         _input: DescribeImagesRequest,
     ) -> Result<DescribeImagesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeImages is not implemented."))
+    }
+    async fn describe_pull_through_cache_rules(
+        &self,
+        _context: &RequestContext,
+        _input: DescribePullThroughCacheRulesRequest,
+    ) -> Result<DescribePullThroughCacheRulesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribePullThroughCacheRules is not implemented."))
+    }
+    async fn describe_registry(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeRegistryRequest,
+    ) -> Result<DescribeRegistryResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeRegistry is not implemented."))
     }
     async fn describe_repositories(
         &self,
@@ -255,12 +846,89 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> Result<DescribeRepositoriesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeRepositories is not implemented."))
     }
+    async fn describe_repository_creation_templates(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeRepositoryCreationTemplatesRequest,
+    ) -> Result<DescribeRepositoryCreationTemplatesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeRepositoryCreationTemplates is not implemented."))
+    }
+    async fn get_account_setting(
+        &self,
+        _context: &RequestContext,
+        _input: GetAccountSettingRequest,
+    ) -> Result<GetAccountSettingResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetAccountSetting is not implemented."))
+    }
     async fn get_authorization_token(
         &self,
         _context: &RequestContext,
         _input: GetAuthorizationTokenRequest,
     ) -> Result<GetAuthorizationTokenResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetAuthorizationToken is not implemented."))
+    }
+    async fn get_download_url_for_layer(
+        &self,
+        _context: &RequestContext,
+        _input: GetDownloadUrlForLayerRequest,
+    ) -> Result<GetDownloadUrlForLayerResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDownloadUrlForLayer is not implemented."))
+    }
+    async fn get_lifecycle_policy(
+        &self,
+        _context: &RequestContext,
+        _input: GetLifecyclePolicyRequest,
+    ) -> Result<GetLifecyclePolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLifecyclePolicy is not implemented."))
+    }
+    async fn get_lifecycle_policy_preview(
+        &self,
+        _context: &RequestContext,
+        _input: GetLifecyclePolicyPreviewRequest,
+    ) -> Result<GetLifecyclePolicyPreviewResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLifecyclePolicyPreview is not implemented."))
+    }
+    async fn get_registry_policy(
+        &self,
+        _context: &RequestContext,
+        _input: GetRegistryPolicyRequest,
+    ) -> Result<GetRegistryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRegistryPolicy is not implemented."))
+    }
+    async fn get_registry_scanning_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: GetRegistryScanningConfigurationRequest,
+    ) -> Result<GetRegistryScanningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRegistryScanningConfiguration is not implemented."))
+    }
+    async fn get_repository_policy(
+        &self,
+        _context: &RequestContext,
+        _input: GetRepositoryPolicyRequest,
+    ) -> Result<GetRepositoryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRepositoryPolicy is not implemented."))
+    }
+    async fn get_signing_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: GetSigningConfigurationRequest,
+    ) -> Result<GetSigningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSigningConfiguration is not implemented."))
+    }
+    async fn initiate_layer_upload(
+        &self,
+        _context: &RequestContext,
+        _input: InitiateLayerUploadRequest,
+    ) -> Result<InitiateLayerUploadResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "InitiateLayerUpload is not implemented."))
+    }
+    async fn list_image_referrers(
+        &self,
+        _context: &RequestContext,
+        _input: ListImageReferrersRequest,
+    ) -> Result<ListImageReferrersResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListImageReferrers is not implemented."))
     }
     async fn list_images(
         &self,
@@ -269,12 +937,110 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> Result<ListImagesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListImages is not implemented."))
     }
+    async fn list_pull_time_update_exclusions(
+        &self,
+        _context: &RequestContext,
+        _input: ListPullTimeUpdateExclusionsRequest,
+    ) -> Result<ListPullTimeUpdateExclusionsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListPullTimeUpdateExclusions is not implemented."))
+    }
     async fn list_tags_for_resource(
         &self,
         _context: &RequestContext,
         _input: ListTagsForResourceRequest,
     ) -> Result<ListTagsForResourceResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTagsForResource is not implemented."))
+    }
+    async fn put_account_setting(
+        &self,
+        _context: &RequestContext,
+        _input: PutAccountSettingRequest,
+    ) -> Result<PutAccountSettingResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutAccountSetting is not implemented."))
+    }
+    async fn put_image(
+        &self,
+        _context: &RequestContext,
+        _input: PutImageRequest,
+    ) -> Result<PutImageResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutImage is not implemented."))
+    }
+    async fn put_image_scanning_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: PutImageScanningConfigurationRequest,
+    ) -> Result<PutImageScanningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutImageScanningConfiguration is not implemented."))
+    }
+    async fn put_image_tag_mutability(
+        &self,
+        _context: &RequestContext,
+        _input: PutImageTagMutabilityRequest,
+    ) -> Result<PutImageTagMutabilityResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutImageTagMutability is not implemented."))
+    }
+    async fn put_lifecycle_policy(
+        &self,
+        _context: &RequestContext,
+        _input: PutLifecyclePolicyRequest,
+    ) -> Result<PutLifecyclePolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutLifecyclePolicy is not implemented."))
+    }
+    async fn put_registry_policy(
+        &self,
+        _context: &RequestContext,
+        _input: PutRegistryPolicyRequest,
+    ) -> Result<PutRegistryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutRegistryPolicy is not implemented."))
+    }
+    async fn put_registry_scanning_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: PutRegistryScanningConfigurationRequest,
+    ) -> Result<PutRegistryScanningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutRegistryScanningConfiguration is not implemented."))
+    }
+    async fn put_replication_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: PutReplicationConfigurationRequest,
+    ) -> Result<PutReplicationConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutReplicationConfiguration is not implemented."))
+    }
+    async fn put_signing_configuration(
+        &self,
+        _context: &RequestContext,
+        _input: PutSigningConfigurationRequest,
+    ) -> Result<PutSigningConfigurationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutSigningConfiguration is not implemented."))
+    }
+    async fn register_pull_time_update_exclusion(
+        &self,
+        _context: &RequestContext,
+        _input: RegisterPullTimeUpdateExclusionRequest,
+    ) -> Result<RegisterPullTimeUpdateExclusionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "RegisterPullTimeUpdateExclusion is not implemented."))
+    }
+    async fn set_repository_policy(
+        &self,
+        _context: &RequestContext,
+        _input: SetRepositoryPolicyRequest,
+    ) -> Result<SetRepositoryPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "SetRepositoryPolicy is not implemented."))
+    }
+    async fn start_image_scan(
+        &self,
+        _context: &RequestContext,
+        _input: StartImageScanRequest,
+    ) -> Result<StartImageScanResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "StartImageScan is not implemented."))
+    }
+    async fn start_lifecycle_policy_preview(
+        &self,
+        _context: &RequestContext,
+        _input: StartLifecyclePolicyPreviewRequest,
+    ) -> Result<StartLifecyclePolicyPreviewResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "StartLifecyclePolicyPreview is not implemented."))
     }
     async fn tag_resource(
         &self,
@@ -289,6 +1055,41 @@ pub trait Ecr: Send + Sync + 'static {
         _input: UntagResourceRequest,
     ) -> Result<UntagResourceResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagResource is not implemented."))
+    }
+    async fn update_image_storage_class(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateImageStorageClassRequest,
+    ) -> Result<UpdateImageStorageClassResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateImageStorageClass is not implemented."))
+    }
+    async fn update_pull_through_cache_rule(
+        &self,
+        _context: &RequestContext,
+        _input: UpdatePullThroughCacheRuleRequest,
+    ) -> Result<UpdatePullThroughCacheRuleResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdatePullThroughCacheRule is not implemented."))
+    }
+    async fn update_repository_creation_template(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateRepositoryCreationTemplateRequest,
+    ) -> Result<UpdateRepositoryCreationTemplateResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateRepositoryCreationTemplate is not implemented."))
+    }
+    async fn upload_layer_part(
+        &self,
+        _context: &RequestContext,
+        _input: UploadLayerPartRequest,
+    ) -> Result<UploadLayerPartResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UploadLayerPart is not implemented."))
+    }
+    async fn validate_pull_through_cache_rule(
+        &self,
+        _context: &RequestContext,
+        _input: ValidatePullThroughCacheRuleRequest,
+    ) -> Result<ValidatePullThroughCacheRuleResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ValidatePullThroughCacheRule is not implemented."))
     }
 }
 
@@ -318,23 +1119,134 @@ impl<T: Ecr> Service for Server<T> {
         input: Node,
     ) -> Result<Answer, ServiceError> {
         match operation.name {
+            "BatchCheckLayerAvailability" => {
+                Ok(Box::new(self.0.batch_check_layer_availability(context, read(input)?).await?))
+            }
             "BatchDeleteImage" => Ok(Box::new(self.0.batch_delete_image(context, read(input)?).await?)),
             "BatchGetImage" => Ok(Box::new(self.0.batch_get_image(context, read(input)?).await?)),
+            "BatchGetRepositoryScanningConfiguration" => {
+                Ok(Box::new(self.0.batch_get_repository_scanning_configuration(context, read(input)?).await?))
+            }
+            "CompleteLayerUpload" => Ok(Box::new(self.0.complete_layer_upload(context, read(input)?).await?)),
+            "CreatePullThroughCacheRule" => {
+                Ok(Box::new(self.0.create_pull_through_cache_rule(context, read(input)?).await?))
+            }
             "CreateRepository" => Ok(Box::new(self.0.create_repository(context, read(input)?).await?)),
+            "CreateRepositoryCreationTemplate" => {
+                Ok(Box::new(self.0.create_repository_creation_template(context, read(input)?).await?))
+            }
+            "DeleteLifecyclePolicy" => {
+                Ok(Box::new(self.0.delete_lifecycle_policy(context, read(input)?).await?))
+            }
+            "DeletePullThroughCacheRule" => {
+                Ok(Box::new(self.0.delete_pull_through_cache_rule(context, read(input)?).await?))
+            }
+            "DeleteRegistryPolicy" => {
+                Ok(Box::new(self.0.delete_registry_policy(context, read(input)?).await?))
+            }
             "DeleteRepository" => Ok(Box::new(self.0.delete_repository(context, read(input)?).await?)),
+            "DeleteRepositoryCreationTemplate" => {
+                Ok(Box::new(self.0.delete_repository_creation_template(context, read(input)?).await?))
+            }
+            "DeleteRepositoryPolicy" => {
+                Ok(Box::new(self.0.delete_repository_policy(context, read(input)?).await?))
+            }
+            "DeleteSigningConfiguration" => {
+                Ok(Box::new(self.0.delete_signing_configuration(context, read(input)?).await?))
+            }
+            "DeregisterPullTimeUpdateExclusion" => {
+                Ok(Box::new(self.0.deregister_pull_time_update_exclusion(context, read(input)?).await?))
+            }
+            "DescribeImageReplicationStatus" => {
+                Ok(Box::new(self.0.describe_image_replication_status(context, read(input)?).await?))
+            }
+            "DescribeImageScanFindings" => {
+                Ok(Box::new(self.0.describe_image_scan_findings(context, read(input)?).await?))
+            }
+            "DescribeImageSigningStatus" => {
+                Ok(Box::new(self.0.describe_image_signing_status(context, read(input)?).await?))
+            }
             "DescribeImages" => Ok(Box::new(self.0.describe_images(context, read(input)?).await?)),
+            "DescribePullThroughCacheRules" => {
+                Ok(Box::new(self.0.describe_pull_through_cache_rules(context, read(input)?).await?))
+            }
+            "DescribeRegistry" => Ok(Box::new(self.0.describe_registry(context, read(input)?).await?)),
             "DescribeRepositories" => {
                 Ok(Box::new(self.0.describe_repositories(context, read(input)?).await?))
             }
+            "DescribeRepositoryCreationTemplates" => {
+                Ok(Box::new(self.0.describe_repository_creation_templates(context, read(input)?).await?))
+            }
+            "GetAccountSetting" => Ok(Box::new(self.0.get_account_setting(context, read(input)?).await?)),
             "GetAuthorizationToken" => {
                 Ok(Box::new(self.0.get_authorization_token(context, read(input)?).await?))
             }
+            "GetDownloadUrlForLayer" => {
+                Ok(Box::new(self.0.get_download_url_for_layer(context, read(input)?).await?))
+            }
+            "GetLifecyclePolicy" => Ok(Box::new(self.0.get_lifecycle_policy(context, read(input)?).await?)),
+            "GetLifecyclePolicyPreview" => {
+                Ok(Box::new(self.0.get_lifecycle_policy_preview(context, read(input)?).await?))
+            }
+            "GetRegistryPolicy" => Ok(Box::new(self.0.get_registry_policy(context, read(input)?).await?)),
+            "GetRegistryScanningConfiguration" => {
+                Ok(Box::new(self.0.get_registry_scanning_configuration(context, read(input)?).await?))
+            }
+            "GetRepositoryPolicy" => Ok(Box::new(self.0.get_repository_policy(context, read(input)?).await?)),
+            "GetSigningConfiguration" => {
+                Ok(Box::new(self.0.get_signing_configuration(context, read(input)?).await?))
+            }
+            "InitiateLayerUpload" => Ok(Box::new(self.0.initiate_layer_upload(context, read(input)?).await?)),
+            "ListImageReferrers" => Ok(Box::new(self.0.list_image_referrers(context, read(input)?).await?)),
             "ListImages" => Ok(Box::new(self.0.list_images(context, read(input)?).await?)),
+            "ListPullTimeUpdateExclusions" => {
+                Ok(Box::new(self.0.list_pull_time_update_exclusions(context, read(input)?).await?))
+            }
             "ListTagsForResource" => {
                 Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
             }
+            "PutAccountSetting" => Ok(Box::new(self.0.put_account_setting(context, read(input)?).await?)),
+            "PutImage" => Ok(Box::new(self.0.put_image(context, read(input)?).await?)),
+            "PutImageScanningConfiguration" => {
+                Ok(Box::new(self.0.put_image_scanning_configuration(context, read(input)?).await?))
+            }
+            "PutImageTagMutability" => {
+                Ok(Box::new(self.0.put_image_tag_mutability(context, read(input)?).await?))
+            }
+            "PutLifecyclePolicy" => Ok(Box::new(self.0.put_lifecycle_policy(context, read(input)?).await?)),
+            "PutRegistryPolicy" => Ok(Box::new(self.0.put_registry_policy(context, read(input)?).await?)),
+            "PutRegistryScanningConfiguration" => {
+                Ok(Box::new(self.0.put_registry_scanning_configuration(context, read(input)?).await?))
+            }
+            "PutReplicationConfiguration" => {
+                Ok(Box::new(self.0.put_replication_configuration(context, read(input)?).await?))
+            }
+            "PutSigningConfiguration" => {
+                Ok(Box::new(self.0.put_signing_configuration(context, read(input)?).await?))
+            }
+            "RegisterPullTimeUpdateExclusion" => {
+                Ok(Box::new(self.0.register_pull_time_update_exclusion(context, read(input)?).await?))
+            }
+            "SetRepositoryPolicy" => Ok(Box::new(self.0.set_repository_policy(context, read(input)?).await?)),
+            "StartImageScan" => Ok(Box::new(self.0.start_image_scan(context, read(input)?).await?)),
+            "StartLifecyclePolicyPreview" => {
+                Ok(Box::new(self.0.start_lifecycle_policy_preview(context, read(input)?).await?))
+            }
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
             "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
+            "UpdateImageStorageClass" => {
+                Ok(Box::new(self.0.update_image_storage_class(context, read(input)?).await?))
+            }
+            "UpdatePullThroughCacheRule" => {
+                Ok(Box::new(self.0.update_pull_through_cache_rule(context, read(input)?).await?))
+            }
+            "UpdateRepositoryCreationTemplate" => {
+                Ok(Box::new(self.0.update_repository_creation_template(context, read(input)?).await?))
+            }
+            "UploadLayerPart" => Ok(Box::new(self.0.upload_layer_part(context, read(input)?).await?)),
+            "ValidatePullThroughCacheRule" => {
+                Ok(Box::new(self.0.validate_pull_through_cache_rule(context, read(input)?).await?))
+            }
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }
     }

@@ -10,6 +10,99 @@ use environment::Timestamp;
 #[allow(unused_imports)]
 use std::collections::BTreeMap;
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArtifactStatus {
+    #[default]
+    Active,
+    Archived,
+    Activating,
+}
+
+impl ArtifactStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Archived => "ARCHIVED",
+            Self::Activating => "ACTIVATING",
+        }
+    }
+}
+
+impl std::str::FromStr for ArtifactStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ACTIVE" => Ok(Self::Active),
+            "ARCHIVED" => Ok(Self::Archived),
+            "ACTIVATING" => Ok(Self::Activating),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ArtifactStatus {}
+impl ToWire for ArtifactStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArtifactStatusFilter {
+    #[default]
+    Active,
+    Archived,
+    Activating,
+    Any,
+}
+
+impl ArtifactStatusFilter {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Archived => "ARCHIVED",
+            Self::Activating => "ACTIVATING",
+            Self::Any => "ANY",
+        }
+    }
+}
+
+impl std::str::FromStr for ArtifactStatusFilter {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ACTIVE" => Ok(Self::Active),
+            "ARCHIVED" => Ok(Self::Archived),
+            "ACTIVATING" => Ok(Self::Activating),
+            "ANY" => Ok(Self::Any),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ArtifactStatusFilter {}
+impl FromNode for ArtifactStatusFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attribute {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+impl WriteItem for Attribute {}
+impl ToWire for Attribute {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ATTRIBUTE_MEMBERS[0], &self.key);
+        write_member(writer, &schema::ATTRIBUTE_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuthorizationData {
     pub authorization_token: Option<String>,
@@ -24,6 +117,80 @@ impl ToWire for AuthorizationData {
         write_member(writer, &schema::AUTHORIZATION_DATA_MEMBERS[0], &self.authorization_token);
         write_member(writer, &schema::AUTHORIZATION_DATA_MEMBERS[1], &self.expires_at);
         write_member(writer, &schema::AUTHORIZATION_DATA_MEMBERS[2], &self.proxy_endpoint);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AwsEcrContainerImageDetails {
+    pub architecture: Option<String>,
+    pub author: Option<String>,
+    pub image_hash: Option<String>,
+    pub image_tags: Option<Vec<String>>,
+    pub in_use_count: Option<i64>,
+    pub last_in_use_at: Option<Timestamp>,
+    pub platform: Option<String>,
+    pub pushed_at: Option<Timestamp>,
+    pub registry: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for AwsEcrContainerImageDetails {}
+impl ToWire for AwsEcrContainerImageDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[0], &self.architecture);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[1], &self.author);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[2], &self.image_hash);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[3], &self.image_tags);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[4], &self.in_use_count);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[5], &self.last_in_use_at);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[6], &self.platform);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[7], &self.pushed_at);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[8], &self.registry);
+        write_member(writer, &schema::AWS_ECR_CONTAINER_IMAGE_DETAILS_MEMBERS[9], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchCheckLayerAvailabilityRequest {
+    pub layer_digests: Vec<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for BatchCheckLayerAvailabilityRequest {}
+impl FromNode for BatchCheckLayerAvailabilityRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "layerDigests" => out.layer_digests = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchCheckLayerAvailabilityResponse {
+    pub failures: Option<Vec<LayerFailure>>,
+    pub layers: Option<Vec<Layer>>,
+}
+
+impl WriteItem for BatchCheckLayerAvailabilityResponse {}
+impl ToWire for BatchCheckLayerAvailabilityResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(writer, &schema::BATCH_CHECK_LAYER_AVAILABILITY_RESPONSE_MEMBERS[1], &self.layers);
         writer.end_structure();
     }
 }
@@ -115,6 +282,252 @@ impl ToWire for BatchGetImageResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchGetRepositoryScanningConfigurationRequest {
+    pub repository_names: Vec<String>,
+}
+
+impl ReadItem for BatchGetRepositoryScanningConfigurationRequest {}
+impl FromNode for BatchGetRepositoryScanningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "repositoryNames" => out.repository_names = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchGetRepositoryScanningConfigurationResponse {
+    pub failures: Option<Vec<RepositoryScanningConfigurationFailure>>,
+    pub scanning_configurations: Option<Vec<RepositoryScanningConfiguration>>,
+}
+
+impl WriteItem for BatchGetRepositoryScanningConfigurationResponse {}
+impl ToWire for BatchGetRepositoryScanningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.failures,
+        );
+        write_member(
+            writer,
+            &schema::BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[1],
+            &self.scanning_configurations,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CompleteLayerUploadRequest {
+    pub layer_digests: Vec<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+    pub upload_id: String,
+}
+
+impl ReadItem for CompleteLayerUploadRequest {}
+impl FromNode for CompleteLayerUploadRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "layerDigests" => out.layer_digests = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                "uploadId" => out.upload_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CompleteLayerUploadResponse {
+    pub layer_digest: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+    pub upload_id: Option<String>,
+}
+
+impl WriteItem for CompleteLayerUploadResponse {}
+impl ToWire for CompleteLayerUploadResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS[0], &self.layer_digest);
+        write_member(writer, &schema::COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS[2], &self.repository_name);
+        write_member(writer, &schema::COMPLETE_LAYER_UPLOAD_RESPONSE_MEMBERS[3], &self.upload_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatePullThroughCacheRuleRequest {
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: String,
+    pub registry_id: Option<String>,
+    pub upstream_registry: Option<UpstreamRegistry>,
+    pub upstream_registry_url: String,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl ReadItem for CreatePullThroughCacheRuleRequest {}
+impl FromNode for CreatePullThroughCacheRuleRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "credentialArn" => out.credential_arn = FromNode::from_node(value)?,
+                "customRoleArn" => out.custom_role_arn = FromNode::from_node(value)?,
+                "ecrRepositoryPrefix" => out.ecr_repository_prefix = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "upstreamRegistry" => out.upstream_registry = FromNode::from_node(value)?,
+                "upstreamRegistryUrl" => out.upstream_registry_url = FromNode::from_node(value)?,
+                "upstreamRepositoryPrefix" => out.upstream_repository_prefix = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatePullThroughCacheRuleResponse {
+    pub created_at: Option<Timestamp>,
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: Option<String>,
+    pub registry_id: Option<String>,
+    pub upstream_registry: Option<UpstreamRegistry>,
+    pub upstream_registry_url: Option<String>,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl WriteItem for CreatePullThroughCacheRuleResponse {}
+impl ToWire for CreatePullThroughCacheRuleResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[0], &self.created_at);
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[1],
+            &self.credential_arn,
+        );
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[2],
+            &self.custom_role_arn,
+        );
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[3],
+            &self.ecr_repository_prefix,
+        );
+        write_member(writer, &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[4], &self.registry_id);
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[5],
+            &self.upstream_registry,
+        );
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[6],
+            &self.upstream_registry_url,
+        );
+        write_member(
+            writer,
+            &schema::CREATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[7],
+            &self.upstream_repository_prefix,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRepositoryCreationTemplateRequest {
+    pub applied_for: Vec<RCTAppliedFor>,
+    pub custom_role_arn: Option<String>,
+    pub description: Option<String>,
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    pub lifecycle_policy: Option<String>,
+    pub prefix: String,
+    pub repository_policy: Option<String>,
+    pub resource_tags: Option<Vec<Tag>>,
+}
+
+impl ReadItem for CreateRepositoryCreationTemplateRequest {}
+impl FromNode for CreateRepositoryCreationTemplateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "appliedFor" => out.applied_for = FromNode::from_node(value)?,
+                "customRoleArn" => out.custom_role_arn = FromNode::from_node(value)?,
+                "description" => out.description = FromNode::from_node(value)?,
+                "encryptionConfiguration" => out.encryption_configuration = FromNode::from_node(value)?,
+                "imageTagMutability" => out.image_tag_mutability = FromNode::from_node(value)?,
+                "imageTagMutabilityExclusionFilters" => {
+                    out.image_tag_mutability_exclusion_filters = FromNode::from_node(value)?
+                }
+                "lifecyclePolicy" => out.lifecycle_policy = FromNode::from_node(value)?,
+                "prefix" => out.prefix = FromNode::from_node(value)?,
+                "repositoryPolicy" => out.repository_policy = FromNode::from_node(value)?,
+                "resourceTags" => out.resource_tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateRepositoryCreationTemplateResponse {
+    pub registry_id: Option<String>,
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+impl WriteItem for CreateRepositoryCreationTemplateResponse {}
+impl ToWire for CreateRepositoryCreationTemplateResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[0],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::CREATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[1],
+            &self.repository_creation_template,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateRepositoryRequest {
     pub encryption_configuration: Option<EncryptionConfiguration>,
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -167,6 +580,297 @@ impl ToWire for CreateRepositoryResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CvssScore {
+    pub base_score: Option<f64>,
+    pub scoring_vector: Option<String>,
+    pub source: Option<String>,
+    pub version: Option<String>,
+}
+
+impl WriteItem for CvssScore {}
+impl ToWire for CvssScore {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CVSS_SCORE_MEMBERS[0], &self.base_score);
+        write_member(writer, &schema::CVSS_SCORE_MEMBERS[1], &self.scoring_vector);
+        write_member(writer, &schema::CVSS_SCORE_MEMBERS[2], &self.source);
+        write_member(writer, &schema::CVSS_SCORE_MEMBERS[3], &self.version);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CvssScoreAdjustment {
+    pub metric: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl WriteItem for CvssScoreAdjustment {}
+impl ToWire for CvssScoreAdjustment {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CVSS_SCORE_ADJUSTMENT_MEMBERS[0], &self.metric);
+        write_member(writer, &schema::CVSS_SCORE_ADJUSTMENT_MEMBERS[1], &self.reason);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CvssScoreDetails {
+    pub adjustments: Option<Vec<CvssScoreAdjustment>>,
+    pub score: Option<f64>,
+    pub score_source: Option<String>,
+    pub scoring_vector: Option<String>,
+    pub version: Option<String>,
+}
+
+impl WriteItem for CvssScoreDetails {}
+impl ToWire for CvssScoreDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CVSS_SCORE_DETAILS_MEMBERS[0], &self.adjustments);
+        write_member(writer, &schema::CVSS_SCORE_DETAILS_MEMBERS[1], &self.score);
+        write_member(writer, &schema::CVSS_SCORE_DETAILS_MEMBERS[2], &self.score_source);
+        write_member(writer, &schema::CVSS_SCORE_DETAILS_MEMBERS[3], &self.scoring_vector);
+        write_member(writer, &schema::CVSS_SCORE_DETAILS_MEMBERS[4], &self.version);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLifecyclePolicyRequest {
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for DeleteLifecyclePolicyRequest {}
+impl FromNode for DeleteLifecyclePolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLifecyclePolicyResponse {
+    pub last_evaluated_at: Option<Timestamp>,
+    pub lifecycle_policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for DeleteLifecyclePolicyResponse {}
+impl ToWire for DeleteLifecyclePolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS[0], &self.last_evaluated_at);
+        write_member(
+            writer,
+            &schema::DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS[1],
+            &self.lifecycle_policy_text,
+        );
+        write_member(writer, &schema::DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::DELETE_LIFECYCLE_POLICY_RESPONSE_MEMBERS[3], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeletePullThroughCacheRuleRequest {
+    pub ecr_repository_prefix: String,
+    pub registry_id: Option<String>,
+}
+
+impl ReadItem for DeletePullThroughCacheRuleRequest {}
+impl FromNode for DeletePullThroughCacheRuleRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ecrRepositoryPrefix" => out.ecr_repository_prefix = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeletePullThroughCacheRuleResponse {
+    pub created_at: Option<Timestamp>,
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: Option<String>,
+    pub registry_id: Option<String>,
+    pub upstream_registry_url: Option<String>,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl WriteItem for DeletePullThroughCacheRuleResponse {}
+impl ToWire for DeletePullThroughCacheRuleResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[0], &self.created_at);
+        write_member(
+            writer,
+            &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[1],
+            &self.credential_arn,
+        );
+        write_member(
+            writer,
+            &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[2],
+            &self.custom_role_arn,
+        );
+        write_member(
+            writer,
+            &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[3],
+            &self.ecr_repository_prefix,
+        );
+        write_member(writer, &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[4], &self.registry_id);
+        write_member(
+            writer,
+            &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[5],
+            &self.upstream_registry_url,
+        );
+        write_member(
+            writer,
+            &schema::DELETE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[6],
+            &self.upstream_repository_prefix,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRegistryPolicyRequest {}
+
+impl ReadItem for DeleteRegistryPolicyRequest {}
+impl FromNode for DeleteRegistryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRegistryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+}
+
+impl WriteItem for DeleteRegistryPolicyResponse {}
+impl ToWire for DeleteRegistryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_REGISTRY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::DELETE_REGISTRY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRepositoryCreationTemplateRequest {
+    pub prefix: String,
+}
+
+impl ReadItem for DeleteRepositoryCreationTemplateRequest {}
+impl FromNode for DeleteRepositoryCreationTemplateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "prefix" => out.prefix = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRepositoryCreationTemplateResponse {
+    pub registry_id: Option<String>,
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+impl WriteItem for DeleteRepositoryCreationTemplateResponse {}
+impl ToWire for DeleteRepositoryCreationTemplateResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[0],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::DELETE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[1],
+            &self.repository_creation_template,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRepositoryPolicyRequest {
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for DeleteRepositoryPolicyRequest {}
+impl FromNode for DeleteRepositoryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteRepositoryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for DeleteRepositoryPolicyResponse {}
+impl ToWire for DeleteRepositoryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_REPOSITORY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::DELETE_REPOSITORY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::DELETE_REPOSITORY_POLICY_RESPONSE_MEMBERS[2], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRepositoryRequest {
     pub force: Option<bool>,
     pub registry_id: Option<String>,
@@ -202,6 +906,249 @@ impl ToWire for DeleteRepositoryResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::DELETE_REPOSITORY_RESPONSE_MEMBERS[0], &self.repository);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSigningConfigurationRequest {}
+
+impl ReadItem for DeleteSigningConfigurationRequest {}
+impl FromNode for DeleteSigningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSigningConfigurationResponse {
+    pub registry_id: Option<String>,
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+impl WriteItem for DeleteSigningConfigurationResponse {}
+impl ToWire for DeleteSigningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_SIGNING_CONFIGURATION_RESPONSE_MEMBERS[0], &self.registry_id);
+        write_member(
+            writer,
+            &schema::DELETE_SIGNING_CONFIGURATION_RESPONSE_MEMBERS[1],
+            &self.signing_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeregisterPullTimeUpdateExclusionRequest {
+    pub principal_arn: String,
+}
+
+impl ReadItem for DeregisterPullTimeUpdateExclusionRequest {}
+impl FromNode for DeregisterPullTimeUpdateExclusionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "principalArn" => out.principal_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeregisterPullTimeUpdateExclusionResponse {
+    pub principal_arn: Option<String>,
+}
+
+impl WriteItem for DeregisterPullTimeUpdateExclusionResponse {}
+impl ToWire for DeregisterPullTimeUpdateExclusionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DEREGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS[0],
+            &self.principal_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageReplicationStatusRequest {
+    pub image_id: ImageIdentifier,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for DescribeImageReplicationStatusRequest {}
+impl FromNode for DescribeImageReplicationStatusRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageId" => out.image_id = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageReplicationStatusResponse {
+    pub image_id: Option<ImageIdentifier>,
+    pub replication_statuses: Option<Vec<ImageReplicationStatus>>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for DescribeImageReplicationStatusResponse {}
+impl ToWire for DescribeImageReplicationStatusResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE_MEMBERS[0], &self.image_id);
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE_MEMBERS[1],
+            &self.replication_statuses,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_REPLICATION_STATUS_RESPONSE_MEMBERS[2],
+            &self.repository_name,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageScanFindingsRequest {
+    pub image_id: ImageIdentifier,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for DescribeImageScanFindingsRequest {}
+impl FromNode for DescribeImageScanFindingsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageId" => out.image_id = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageScanFindingsResponse {
+    pub image_id: Option<ImageIdentifier>,
+    pub image_scan_findings: Option<ImageScanFindings>,
+    pub image_scan_status: Option<ImageScanStatus>,
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for DescribeImageScanFindingsResponse {}
+impl ToWire for DescribeImageScanFindingsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[0], &self.image_id);
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[1],
+            &self.image_scan_findings,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[2],
+            &self.image_scan_status,
+        );
+        write_member(writer, &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[3], &self.next_token);
+        write_member(writer, &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[4], &self.registry_id);
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_SCAN_FINDINGS_RESPONSE_MEMBERS[5],
+            &self.repository_name,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageSigningStatusRequest {
+    pub image_id: ImageIdentifier,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for DescribeImageSigningStatusRequest {}
+impl FromNode for DescribeImageSigningStatusRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageId" => out.image_id = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeImageSigningStatusResponse {
+    pub image_id: Option<ImageIdentifier>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+    pub signing_statuses: Option<Vec<ImageSigningStatus>>,
+}
+
+impl WriteItem for DescribeImageSigningStatusResponse {}
+impl ToWire for DescribeImageSigningStatusResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS[0], &self.image_id);
+        write_member(writer, &schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS[2],
+            &self.repository_name,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_IMAGE_SIGNING_STATUS_RESPONSE_MEMBERS[3],
+            &self.signing_statuses,
+        );
         writer.end_structure();
     }
 }
@@ -279,6 +1226,85 @@ impl ToWire for DescribeImagesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribePullThroughCacheRulesRequest {
+    pub ecr_repository_prefixes: Option<Vec<String>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+}
+
+impl ReadItem for DescribePullThroughCacheRulesRequest {}
+impl FromNode for DescribePullThroughCacheRulesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ecrRepositoryPrefixes" => out.ecr_repository_prefixes = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribePullThroughCacheRulesResponse {
+    pub next_token: Option<String>,
+    pub pull_through_cache_rules: Option<Vec<PullThroughCacheRule>>,
+}
+
+impl WriteItem for DescribePullThroughCacheRulesResponse {}
+impl ToWire for DescribePullThroughCacheRulesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE_MEMBERS[0],
+            &self.next_token,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_PULL_THROUGH_CACHE_RULES_RESPONSE_MEMBERS[1],
+            &self.pull_through_cache_rules,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRegistryRequest {}
+
+impl ReadItem for DescribeRegistryRequest {}
+impl FromNode for DescribeRegistryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRegistryResponse {
+    pub registry_id: Option<String>,
+    pub replication_configuration: Option<ReplicationConfiguration>,
+}
+
+impl WriteItem for DescribeRegistryResponse {}
+impl ToWire for DescribeRegistryResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_REGISTRY_RESPONSE_MEMBERS[0], &self.registry_id);
+        write_member(writer, &schema::DESCRIBE_REGISTRY_RESPONSE_MEMBERS[1], &self.replication_configuration);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeRepositoriesRequest {
     pub max_results: Option<i32>,
     pub next_token: Option<String>,
@@ -323,6 +1349,62 @@ impl ToWire for DescribeRepositoriesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRepositoryCreationTemplatesRequest {
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub prefixes: Option<Vec<String>>,
+}
+
+impl ReadItem for DescribeRepositoryCreationTemplatesRequest {}
+impl FromNode for DescribeRepositoryCreationTemplatesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "prefixes" => out.prefixes = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeRepositoryCreationTemplatesResponse {
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_creation_templates: Option<Vec<RepositoryCreationTemplate>>,
+}
+
+impl WriteItem for DescribeRepositoryCreationTemplatesResponse {}
+impl ToWire for DescribeRepositoryCreationTemplatesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE_MEMBERS[0],
+            &self.next_token,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE_MEMBERS[1],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::DESCRIBE_REPOSITORY_CREATION_TEMPLATES_RESPONSE_MEMBERS[2],
+            &self.repository_creation_templates,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncryptionConfiguration {
     pub encryption_type: EncryptionType,
     pub kms_key: Option<String>,
@@ -352,6 +1434,48 @@ impl ToWire for EncryptionConfiguration {
         writer.begin_structure();
         write_member(writer, &schema::ENCRYPTION_CONFIGURATION_MEMBERS[0], &self.encryption_type);
         write_member(writer, &schema::ENCRYPTION_CONFIGURATION_MEMBERS[1], &self.kms_key);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EncryptionConfigurationForRepositoryCreationTemplate {
+    pub encryption_type: EncryptionType,
+    pub kms_key: Option<String>,
+}
+
+impl ReadItem for EncryptionConfigurationForRepositoryCreationTemplate {}
+impl FromNode for EncryptionConfigurationForRepositoryCreationTemplate {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "encryptionType" => out.encryption_type = FromNode::from_node(value)?,
+                "kmsKey" => out.kms_key = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for EncryptionConfigurationForRepositoryCreationTemplate {}
+impl ToWire for EncryptionConfigurationForRepositoryCreationTemplate {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE_MEMBERS[0],
+            &self.encryption_type,
+        );
+        write_member(
+            writer,
+            &schema::ENCRYPTION_CONFIGURATION_FOR_REPOSITORY_CREATION_TEMPLATE_MEMBERS[1],
+            &self.kms_key,
+        );
         writer.end_structure();
     }
 }
@@ -397,6 +1521,56 @@ impl WriteItem for EncryptionType {}
 impl ToWire for EncryptionType {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnhancedImageScanFinding {
+    pub aws_account_id: Option<String>,
+    pub description: Option<String>,
+    pub exploit_available: Option<String>,
+    pub finding_arn: Option<String>,
+    pub first_observed_at: Option<Timestamp>,
+    pub fix_available: Option<String>,
+    pub last_observed_at: Option<Timestamp>,
+    pub package_vulnerability_details: Option<PackageVulnerabilityDetails>,
+    pub remediation: Option<Remediation>,
+    pub resources: Option<Vec<Resource>>,
+    pub score: Option<f64>,
+    pub score_details: Option<ScoreDetails>,
+    pub severity: Option<String>,
+    pub status: Option<String>,
+    pub title: Option<String>,
+    pub r#type: Option<String>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for EnhancedImageScanFinding {}
+impl ToWire for EnhancedImageScanFinding {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[0], &self.aws_account_id);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[1], &self.description);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[2], &self.exploit_available);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[3], &self.finding_arn);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[4], &self.first_observed_at);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[5], &self.fix_available);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[6], &self.last_observed_at);
+        write_member(
+            writer,
+            &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[7],
+            &self.package_vulnerability_details,
+        );
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[8], &self.remediation);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[9], &self.resources);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[10], &self.score);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[11], &self.score_details);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[12], &self.severity);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[13], &self.status);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[14], &self.title);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[15], &self.r#type);
+        write_member(writer, &schema::ENHANCED_IMAGE_SCAN_FINDING_MEMBERS[16], &self.updated_at);
+        writer.end_structure();
     }
 }
 
@@ -447,6 +1621,44 @@ impl ToWire for FindingSeverity {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccountSettingRequest {
+    pub name: String,
+}
+
+impl ReadItem for GetAccountSettingRequest {}
+impl FromNode for GetAccountSettingRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccountSettingResponse {
+    pub name: Option<String>,
+    pub value: Option<String>,
+}
+
+impl WriteItem for GetAccountSettingResponse {}
+impl ToWire for GetAccountSettingResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_ACCOUNT_SETTING_RESPONSE_MEMBERS[0], &self.name);
+        write_member(writer, &schema::GET_ACCOUNT_SETTING_RESPONSE_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAuthorizationTokenRequest {
     pub registry_ids: Option<Vec<String>>,
 }
@@ -483,6 +1695,297 @@ impl ToWire for GetAuthorizationTokenResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDownloadUrlForLayerRequest {
+    pub layer_digest: String,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for GetDownloadUrlForLayerRequest {}
+impl FromNode for GetDownloadUrlForLayerRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "layerDigest" => out.layer_digest = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDownloadUrlForLayerResponse {
+    pub download_url: Option<String>,
+    pub layer_digest: Option<String>,
+}
+
+impl WriteItem for GetDownloadUrlForLayerResponse {}
+impl ToWire for GetDownloadUrlForLayerResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE_MEMBERS[0], &self.download_url);
+        write_member(writer, &schema::GET_DOWNLOAD_URL_FOR_LAYER_RESPONSE_MEMBERS[1], &self.layer_digest);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLifecyclePolicyPreviewRequest {
+    pub filter: Option<LifecyclePolicyPreviewFilter>,
+    pub image_ids: Option<Vec<ImageIdentifier>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for GetLifecyclePolicyPreviewRequest {}
+impl FromNode for GetLifecyclePolicyPreviewRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filter" => out.filter = FromNode::from_node(value)?,
+                "imageIds" => out.image_ids = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLifecyclePolicyPreviewResponse {
+    pub lifecycle_policy_text: Option<String>,
+    pub next_token: Option<String>,
+    pub preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+    pub status: Option<LifecyclePolicyPreviewStatus>,
+    pub summary: Option<LifecyclePolicyPreviewSummary>,
+}
+
+impl WriteItem for GetLifecyclePolicyPreviewResponse {}
+impl ToWire for GetLifecyclePolicyPreviewResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[0],
+            &self.lifecycle_policy_text,
+        );
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[1], &self.next_token);
+        write_member(
+            writer,
+            &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[2],
+            &self.preview_results,
+        );
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[3], &self.registry_id);
+        write_member(
+            writer,
+            &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[4],
+            &self.repository_name,
+        );
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[5], &self.status);
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[6], &self.summary);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLifecyclePolicyRequest {
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for GetLifecyclePolicyRequest {}
+impl FromNode for GetLifecyclePolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLifecyclePolicyResponse {
+    pub last_evaluated_at: Option<Timestamp>,
+    pub lifecycle_policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for GetLifecyclePolicyResponse {}
+impl ToWire for GetLifecyclePolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS[0], &self.last_evaluated_at);
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS[1], &self.lifecycle_policy_text);
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::GET_LIFECYCLE_POLICY_RESPONSE_MEMBERS[3], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRegistryPolicyRequest {}
+
+impl ReadItem for GetRegistryPolicyRequest {}
+impl FromNode for GetRegistryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRegistryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+}
+
+impl WriteItem for GetRegistryPolicyResponse {}
+impl ToWire for GetRegistryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_REGISTRY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::GET_REGISTRY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRegistryScanningConfigurationRequest {}
+
+impl ReadItem for GetRegistryScanningConfigurationRequest {}
+impl FromNode for GetRegistryScanningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRegistryScanningConfigurationResponse {
+    pub registry_id: Option<String>,
+    pub scanning_configuration: Option<RegistryScanningConfiguration>,
+}
+
+impl WriteItem for GetRegistryScanningConfigurationResponse {}
+impl ToWire for GetRegistryScanningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::GET_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[1],
+            &self.scanning_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRepositoryPolicyRequest {
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for GetRepositoryPolicyRequest {}
+impl FromNode for GetRepositoryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetRepositoryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for GetRepositoryPolicyResponse {}
+impl ToWire for GetRepositoryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_REPOSITORY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::GET_REPOSITORY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::GET_REPOSITORY_POLICY_RESPONSE_MEMBERS[2], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSigningConfigurationRequest {}
+
+impl ReadItem for GetSigningConfigurationRequest {}
+impl FromNode for GetSigningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSigningConfigurationResponse {
+    pub registry_id: Option<String>,
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+impl WriteItem for GetSigningConfigurationResponse {}
+impl ToWire for GetSigningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_SIGNING_CONFIGURATION_RESPONSE_MEMBERS[0], &self.registry_id);
+        write_member(
+            writer,
+            &schema::GET_SIGNING_CONFIGURATION_RESPONSE_MEMBERS[1],
+            &self.signing_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
     pub image_id: Option<ImageIdentifier>,
     pub image_manifest: Option<String>,
@@ -501,6 +2004,40 @@ impl ToWire for Image {
         write_member(writer, &schema::IMAGE_MEMBERS[3], &self.registry_id);
         write_member(writer, &schema::IMAGE_MEMBERS[4], &self.repository_name);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImageActionType {
+    #[default]
+    Expire,
+    Transition,
+}
+
+impl ImageActionType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expire => "EXPIRE",
+            Self::Transition => "TRANSITION",
+        }
+    }
+}
+
+impl std::str::FromStr for ImageActionType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "EXPIRE" => Ok(Self::Expire),
+            "TRANSITION" => Ok(Self::Transition),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ImageActionType {}
+impl ToWire for ImageActionType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -660,6 +2197,94 @@ impl ToWire for ImageIdentifier {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageReferrer {
+    pub annotations: Option<BTreeMap<String, String>>,
+    pub artifact_status: Option<ArtifactStatus>,
+    pub artifact_type: Option<String>,
+    pub digest: String,
+    pub media_type: String,
+    pub size: i64,
+}
+
+impl WriteItem for ImageReferrer {}
+impl ToWire for ImageReferrer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[0], &self.annotations);
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[1], &self.artifact_status);
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[2], &self.artifact_type);
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[3], &self.digest);
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[4], &self.media_type);
+        write_member(writer, &schema::IMAGE_REFERRER_MEMBERS[5], &self.size);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageReplicationStatus {
+    pub failure_code: Option<String>,
+    pub region: Option<String>,
+    pub registry_id: Option<String>,
+    pub status: Option<ReplicationStatus>,
+}
+
+impl WriteItem for ImageReplicationStatus {}
+impl ToWire for ImageReplicationStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::IMAGE_REPLICATION_STATUS_MEMBERS[0], &self.failure_code);
+        write_member(writer, &schema::IMAGE_REPLICATION_STATUS_MEMBERS[1], &self.region);
+        write_member(writer, &schema::IMAGE_REPLICATION_STATUS_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::IMAGE_REPLICATION_STATUS_MEMBERS[3], &self.status);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageScanFinding {
+    pub attributes: Option<Vec<Attribute>>,
+    pub description: Option<String>,
+    pub name: Option<String>,
+    pub severity: Option<FindingSeverity>,
+    pub uri: Option<String>,
+}
+
+impl WriteItem for ImageScanFinding {}
+impl ToWire for ImageScanFinding {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::IMAGE_SCAN_FINDING_MEMBERS[0], &self.attributes);
+        write_member(writer, &schema::IMAGE_SCAN_FINDING_MEMBERS[1], &self.description);
+        write_member(writer, &schema::IMAGE_SCAN_FINDING_MEMBERS[2], &self.name);
+        write_member(writer, &schema::IMAGE_SCAN_FINDING_MEMBERS[3], &self.severity);
+        write_member(writer, &schema::IMAGE_SCAN_FINDING_MEMBERS[4], &self.uri);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageScanFindings {
+    pub enhanced_findings: Option<Vec<EnhancedImageScanFinding>>,
+    pub finding_severity_counts: Option<BTreeMap<String, i32>>,
+    pub findings: Option<Vec<ImageScanFinding>>,
+    pub image_scan_completed_at: Option<Timestamp>,
+    pub vulnerability_source_updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for ImageScanFindings {}
+impl ToWire for ImageScanFindings {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::IMAGE_SCAN_FINDINGS_MEMBERS[0], &self.enhanced_findings);
+        write_member(writer, &schema::IMAGE_SCAN_FINDINGS_MEMBERS[1], &self.finding_severity_counts);
+        write_member(writer, &schema::IMAGE_SCAN_FINDINGS_MEMBERS[2], &self.findings);
+        write_member(writer, &schema::IMAGE_SCAN_FINDINGS_MEMBERS[3], &self.image_scan_completed_at);
+        write_member(writer, &schema::IMAGE_SCAN_FINDINGS_MEMBERS[4], &self.vulnerability_source_updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImageScanFindingsSummary {
     pub finding_severity_counts: Option<BTreeMap<String, i32>>,
     pub image_scan_completed_at: Option<Timestamp>,
@@ -724,6 +2349,26 @@ impl ToWire for ImageScanningConfiguration {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::IMAGE_SCANNING_CONFIGURATION_MEMBERS[0], &self.scan_on_push);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageSigningStatus {
+    pub failure_code: Option<String>,
+    pub failure_reason: Option<String>,
+    pub signing_profile_arn: Option<String>,
+    pub status: Option<SigningStatus>,
+}
+
+impl WriteItem for ImageSigningStatus {}
+impl ToWire for ImageSigningStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::IMAGE_SIGNING_STATUS_MEMBERS[0], &self.failure_code);
+        write_member(writer, &schema::IMAGE_SIGNING_STATUS_MEMBERS[1], &self.failure_reason);
+        write_member(writer, &schema::IMAGE_SIGNING_STATUS_MEMBERS[2], &self.signing_profile_arn);
+        write_member(writer, &schema::IMAGE_SIGNING_STATUS_MEMBERS[3], &self.status);
         writer.end_structure();
     }
 }
@@ -925,6 +2570,422 @@ impl ToWire for ImageTagMutabilityExclusionFilterType {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct InitiateLayerUploadRequest {
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for InitiateLayerUploadRequest {}
+impl FromNode for InitiateLayerUploadRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InitiateLayerUploadResponse {
+    pub part_size: Option<i64>,
+    pub upload_id: Option<String>,
+}
+
+impl WriteItem for InitiateLayerUploadResponse {}
+impl ToWire for InitiateLayerUploadResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::INITIATE_LAYER_UPLOAD_RESPONSE_MEMBERS[0], &self.part_size);
+        write_member(writer, &schema::INITIATE_LAYER_UPLOAD_RESPONSE_MEMBERS[1], &self.upload_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    pub layer_availability: Option<LayerAvailability>,
+    pub layer_digest: Option<String>,
+    pub layer_size: Option<i64>,
+    pub media_type: Option<String>,
+}
+
+impl WriteItem for Layer {}
+impl ToWire for Layer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LAYER_MEMBERS[0], &self.layer_availability);
+        write_member(writer, &schema::LAYER_MEMBERS[1], &self.layer_digest);
+        write_member(writer, &schema::LAYER_MEMBERS[2], &self.layer_size);
+        write_member(writer, &schema::LAYER_MEMBERS[3], &self.media_type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LayerAvailability {
+    #[default]
+    Available,
+    Unavailable,
+    Archived,
+}
+
+impl LayerAvailability {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "AVAILABLE",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Archived => "ARCHIVED",
+        }
+    }
+}
+
+impl std::str::FromStr for LayerAvailability {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "AVAILABLE" => Ok(Self::Available),
+            "UNAVAILABLE" => Ok(Self::Unavailable),
+            "ARCHIVED" => Ok(Self::Archived),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LayerAvailability {}
+impl ToWire for LayerAvailability {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerFailure {
+    pub failure_code: Option<LayerFailureCode>,
+    pub failure_reason: Option<String>,
+    pub layer_digest: Option<String>,
+}
+
+impl WriteItem for LayerFailure {}
+impl ToWire for LayerFailure {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LAYER_FAILURE_MEMBERS[0], &self.failure_code);
+        write_member(writer, &schema::LAYER_FAILURE_MEMBERS[1], &self.failure_reason);
+        write_member(writer, &schema::LAYER_FAILURE_MEMBERS[2], &self.layer_digest);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LayerFailureCode {
+    #[default]
+    InvalidLayerDigest,
+    MissingLayerDigest,
+}
+
+impl LayerFailureCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidLayerDigest => "InvalidLayerDigest",
+            Self::MissingLayerDigest => "MissingLayerDigest",
+        }
+    }
+}
+
+impl std::str::FromStr for LayerFailureCode {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "InvalidLayerDigest" => Ok(Self::InvalidLayerDigest),
+            "MissingLayerDigest" => Ok(Self::MissingLayerDigest),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LayerFailureCode {}
+impl ToWire for LayerFailureCode {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LifecyclePolicyPreviewFilter {
+    pub tag_status: Option<TagStatus>,
+}
+
+impl ReadItem for LifecyclePolicyPreviewFilter {}
+impl FromNode for LifecyclePolicyPreviewFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "tagStatus" => out.tag_status = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LifecyclePolicyPreviewResult {
+    pub action: Option<LifecyclePolicyRuleAction>,
+    pub applied_rule_priority: Option<i32>,
+    pub image_digest: Option<String>,
+    pub image_pushed_at: Option<Timestamp>,
+    pub image_tags: Option<Vec<String>>,
+    pub storage_class: Option<LifecyclePolicyStorageClass>,
+}
+
+impl WriteItem for LifecyclePolicyPreviewResult {}
+impl ToWire for LifecyclePolicyPreviewResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[0], &self.action);
+        write_member(
+            writer,
+            &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[1],
+            &self.applied_rule_priority,
+        );
+        write_member(writer, &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[2], &self.image_digest);
+        write_member(writer, &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[3], &self.image_pushed_at);
+        write_member(writer, &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[4], &self.image_tags);
+        write_member(writer, &schema::LIFECYCLE_POLICY_PREVIEW_RESULT_MEMBERS[5], &self.storage_class);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LifecyclePolicyPreviewStatus {
+    #[default]
+    InProgress,
+    Complete,
+    Expired,
+    Failed,
+}
+
+impl LifecyclePolicyPreviewStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Complete => "COMPLETE",
+            Self::Expired => "EXPIRED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for LifecyclePolicyPreviewStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            "COMPLETE" => Ok(Self::Complete),
+            "EXPIRED" => Ok(Self::Expired),
+            "FAILED" => Ok(Self::Failed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LifecyclePolicyPreviewStatus {}
+impl ToWire for LifecyclePolicyPreviewStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LifecyclePolicyPreviewSummary {
+    pub expiring_image_total_count: Option<i32>,
+    pub transitioning_image_total_counts: Option<Vec<TransitioningImageTotalCount>>,
+}
+
+impl WriteItem for LifecyclePolicyPreviewSummary {}
+impl ToWire for LifecyclePolicyPreviewSummary {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::LIFECYCLE_POLICY_PREVIEW_SUMMARY_MEMBERS[0],
+            &self.expiring_image_total_count,
+        );
+        write_member(
+            writer,
+            &schema::LIFECYCLE_POLICY_PREVIEW_SUMMARY_MEMBERS[1],
+            &self.transitioning_image_total_counts,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LifecyclePolicyRuleAction {
+    pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
+    pub r#type: Option<ImageActionType>,
+}
+
+impl WriteItem for LifecyclePolicyRuleAction {}
+impl ToWire for LifecyclePolicyRuleAction {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIFECYCLE_POLICY_RULE_ACTION_MEMBERS[0], &self.target_storage_class);
+        write_member(writer, &schema::LIFECYCLE_POLICY_RULE_ACTION_MEMBERS[1], &self.r#type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LifecyclePolicyStorageClass {
+    #[default]
+    Archive,
+    Standard,
+}
+
+impl LifecyclePolicyStorageClass {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "ARCHIVE",
+            Self::Standard => "STANDARD",
+        }
+    }
+}
+
+impl std::str::FromStr for LifecyclePolicyStorageClass {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ARCHIVE" => Ok(Self::Archive),
+            "STANDARD" => Ok(Self::Standard),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LifecyclePolicyStorageClass {}
+impl ToWire for LifecyclePolicyStorageClass {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LifecyclePolicyTargetStorageClass {
+    #[default]
+    Archive,
+}
+
+impl LifecyclePolicyTargetStorageClass {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "ARCHIVE",
+        }
+    }
+}
+
+impl std::str::FromStr for LifecyclePolicyTargetStorageClass {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ARCHIVE" => Ok(Self::Archive),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LifecyclePolicyTargetStorageClass {}
+impl ToWire for LifecyclePolicyTargetStorageClass {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImageReferrersFilter {
+    pub artifact_status: Option<ArtifactStatusFilter>,
+    pub artifact_types: Option<Vec<String>>,
+}
+
+impl ReadItem for ListImageReferrersFilter {}
+impl FromNode for ListImageReferrersFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "artifactStatus" => out.artifact_status = FromNode::from_node(value)?,
+                "artifactTypes" => out.artifact_types = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImageReferrersRequest {
+    pub filter: Option<ListImageReferrersFilter>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+    pub subject_id: SubjectIdentifier,
+}
+
+impl ReadItem for ListImageReferrersRequest {}
+impl FromNode for ListImageReferrersRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filter" => out.filter = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                "subjectId" => out.subject_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListImageReferrersResponse {
+    pub next_token: Option<String>,
+    pub referrers: Option<Vec<ImageReferrer>>,
+}
+
+impl WriteItem for ListImageReferrersResponse {}
+impl ToWire for ListImageReferrersResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_IMAGE_REFERRERS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(writer, &schema::LIST_IMAGE_REFERRERS_RESPONSE_MEMBERS[1], &self.referrers);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListImagesFilter {
     pub image_status: Option<ImageStatusFilter>,
     pub tag_status: Option<TagStatus>,
@@ -995,6 +3056,50 @@ impl ToWire for ListImagesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPullTimeUpdateExclusionsRequest {
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for ListPullTimeUpdateExclusionsRequest {}
+impl FromNode for ListPullTimeUpdateExclusionsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPullTimeUpdateExclusionsResponse {
+    pub next_token: Option<String>,
+    pub pull_time_update_exclusions: Option<Vec<String>>,
+}
+
+impl WriteItem for ListPullTimeUpdateExclusionsResponse {}
+impl ToWire for ListPullTimeUpdateExclusionsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(
+            writer,
+            &schema::LIST_PULL_TIME_UPDATE_EXCLUSIONS_RESPONSE_MEMBERS[1],
+            &self.pull_time_update_exclusions,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceRequest {
     pub resource_arn: String,
 }
@@ -1031,6 +3136,784 @@ impl ToWire for ListTagsForResourceResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PackageVulnerabilityDetails {
+    pub cvss: Option<Vec<CvssScore>>,
+    pub reference_urls: Option<Vec<String>>,
+    pub related_vulnerabilities: Option<Vec<String>>,
+    pub source: Option<String>,
+    pub source_url: Option<String>,
+    pub vendor_created_at: Option<Timestamp>,
+    pub vendor_severity: Option<String>,
+    pub vendor_updated_at: Option<Timestamp>,
+    pub vulnerability_id: Option<String>,
+    pub vulnerable_packages: Option<Vec<VulnerablePackage>>,
+}
+
+impl WriteItem for PackageVulnerabilityDetails {}
+impl ToWire for PackageVulnerabilityDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[0], &self.cvss);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[1], &self.reference_urls);
+        write_member(
+            writer,
+            &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[2],
+            &self.related_vulnerabilities,
+        );
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[3], &self.source);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[4], &self.source_url);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[5], &self.vendor_created_at);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[6], &self.vendor_severity);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[7], &self.vendor_updated_at);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[8], &self.vulnerability_id);
+        write_member(writer, &schema::PACKAGE_VULNERABILITY_DETAILS_MEMBERS[9], &self.vulnerable_packages);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PullThroughCacheRule {
+    pub created_at: Option<Timestamp>,
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: Option<String>,
+    pub registry_id: Option<String>,
+    pub updated_at: Option<Timestamp>,
+    pub upstream_registry: Option<UpstreamRegistry>,
+    pub upstream_registry_url: Option<String>,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl WriteItem for PullThroughCacheRule {}
+impl ToWire for PullThroughCacheRule {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[0], &self.created_at);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[1], &self.credential_arn);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[2], &self.custom_role_arn);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[3], &self.ecr_repository_prefix);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[4], &self.registry_id);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[5], &self.updated_at);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[6], &self.upstream_registry);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[7], &self.upstream_registry_url);
+        write_member(writer, &schema::PULL_THROUGH_CACHE_RULE_MEMBERS[8], &self.upstream_repository_prefix);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingRequest {
+    pub name: String,
+    pub value: String,
+}
+
+impl ReadItem for PutAccountSettingRequest {}
+impl FromNode for PutAccountSettingRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingResponse {
+    pub name: Option<String>,
+    pub value: Option<String>,
+}
+
+impl WriteItem for PutAccountSettingResponse {}
+impl ToWire for PutAccountSettingResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS[0], &self.name);
+        write_member(writer, &schema::PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageRequest {
+    pub image_digest: Option<String>,
+    pub image_manifest: String,
+    pub image_manifest_media_type: Option<String>,
+    pub image_tag: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for PutImageRequest {}
+impl FromNode for PutImageRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageDigest" => out.image_digest = FromNode::from_node(value)?,
+                "imageManifest" => out.image_manifest = FromNode::from_node(value)?,
+                "imageManifestMediaType" => out.image_manifest_media_type = FromNode::from_node(value)?,
+                "imageTag" => out.image_tag = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageResponse {
+    pub image: Option<Image>,
+}
+
+impl WriteItem for PutImageResponse {}
+impl ToWire for PutImageResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_IMAGE_RESPONSE_MEMBERS[0], &self.image);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageScanningConfigurationRequest {
+    pub image_scanning_configuration: ImageScanningConfiguration,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for PutImageScanningConfigurationRequest {}
+impl FromNode for PutImageScanningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageScanningConfiguration" => {
+                    out.image_scanning_configuration = FromNode::from_node(value)?
+                }
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageScanningConfigurationResponse {
+    pub image_scanning_configuration: Option<ImageScanningConfiguration>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for PutImageScanningConfigurationResponse {}
+impl ToWire for PutImageScanningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.image_scanning_configuration,
+        );
+        write_member(
+            writer,
+            &schema::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[1],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::PUT_IMAGE_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[2],
+            &self.repository_name,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageTagMutabilityRequest {
+    pub image_tag_mutability: ImageTagMutability,
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for PutImageTagMutabilityRequest {}
+impl FromNode for PutImageTagMutabilityRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageTagMutability" => out.image_tag_mutability = FromNode::from_node(value)?,
+                "imageTagMutabilityExclusionFilters" => {
+                    out.image_tag_mutability_exclusion_filters = FromNode::from_node(value)?
+                }
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutImageTagMutabilityResponse {
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for PutImageTagMutabilityResponse {}
+impl ToWire for PutImageTagMutabilityResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS[0],
+            &self.image_tag_mutability,
+        );
+        write_member(
+            writer,
+            &schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS[1],
+            &self.image_tag_mutability_exclusion_filters,
+        );
+        write_member(writer, &schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::PUT_IMAGE_TAG_MUTABILITY_RESPONSE_MEMBERS[3], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutLifecyclePolicyRequest {
+    pub lifecycle_policy_text: String,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for PutLifecyclePolicyRequest {}
+impl FromNode for PutLifecyclePolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "lifecyclePolicyText" => out.lifecycle_policy_text = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutLifecyclePolicyResponse {
+    pub lifecycle_policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for PutLifecyclePolicyResponse {}
+impl ToWire for PutLifecyclePolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_LIFECYCLE_POLICY_RESPONSE_MEMBERS[0], &self.lifecycle_policy_text);
+        write_member(writer, &schema::PUT_LIFECYCLE_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::PUT_LIFECYCLE_POLICY_RESPONSE_MEMBERS[2], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRegistryPolicyRequest {
+    pub policy_text: String,
+}
+
+impl ReadItem for PutRegistryPolicyRequest {}
+impl FromNode for PutRegistryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "policyText" => out.policy_text = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRegistryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+}
+
+impl WriteItem for PutRegistryPolicyResponse {}
+impl ToWire for PutRegistryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_REGISTRY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::PUT_REGISTRY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRegistryScanningConfigurationRequest {
+    pub rules: Option<Vec<RegistryScanningRule>>,
+    pub scan_type: Option<ScanType>,
+}
+
+impl ReadItem for PutRegistryScanningConfigurationRequest {}
+impl FromNode for PutRegistryScanningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "rules" => out.rules = FromNode::from_node(value)?,
+                "scanType" => out.scan_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutRegistryScanningConfigurationResponse {
+    pub registry_scanning_configuration: Option<RegistryScanningConfiguration>,
+}
+
+impl WriteItem for PutRegistryScanningConfigurationResponse {}
+impl ToWire for PutRegistryScanningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_REGISTRY_SCANNING_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.registry_scanning_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutReplicationConfigurationRequest {
+    pub replication_configuration: ReplicationConfiguration,
+}
+
+impl ReadItem for PutReplicationConfigurationRequest {}
+impl FromNode for PutReplicationConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "replicationConfiguration" => out.replication_configuration = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutReplicationConfigurationResponse {
+    pub replication_configuration: Option<ReplicationConfiguration>,
+}
+
+impl WriteItem for PutReplicationConfigurationResponse {}
+impl ToWire for PutReplicationConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_REPLICATION_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.replication_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutSigningConfigurationRequest {
+    pub signing_configuration: SigningConfiguration,
+}
+
+impl ReadItem for PutSigningConfigurationRequest {}
+impl FromNode for PutSigningConfigurationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "signingConfiguration" => out.signing_configuration = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutSigningConfigurationResponse {
+    pub signing_configuration: Option<SigningConfiguration>,
+}
+
+impl WriteItem for PutSigningConfigurationResponse {}
+impl ToWire for PutSigningConfigurationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_SIGNING_CONFIGURATION_RESPONSE_MEMBERS[0],
+            &self.signing_configuration,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RCTAppliedFor {
+    #[default]
+    Replication,
+    PullThroughCache,
+    CreateOnPush,
+}
+
+impl RCTAppliedFor {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replication => "REPLICATION",
+            Self::PullThroughCache => "PULL_THROUGH_CACHE",
+            Self::CreateOnPush => "CREATE_ON_PUSH",
+        }
+    }
+}
+
+impl std::str::FromStr for RCTAppliedFor {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "REPLICATION" => Ok(Self::Replication),
+            "PULL_THROUGH_CACHE" => Ok(Self::PullThroughCache),
+            "CREATE_ON_PUSH" => Ok(Self::CreateOnPush),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for RCTAppliedFor {}
+impl FromNode for RCTAppliedFor {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for RCTAppliedFor {}
+impl ToWire for RCTAppliedFor {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recommendation {
+    pub text: Option<String>,
+    pub url: Option<String>,
+}
+
+impl WriteItem for Recommendation {}
+impl ToWire for Recommendation {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RECOMMENDATION_MEMBERS[0], &self.text);
+        write_member(writer, &schema::RECOMMENDATION_MEMBERS[1], &self.url);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegisterPullTimeUpdateExclusionRequest {
+    pub principal_arn: String,
+}
+
+impl ReadItem for RegisterPullTimeUpdateExclusionRequest {}
+impl FromNode for RegisterPullTimeUpdateExclusionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "principalArn" => out.principal_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegisterPullTimeUpdateExclusionResponse {
+    pub created_at: Option<Timestamp>,
+    pub principal_arn: Option<String>,
+}
+
+impl WriteItem for RegisterPullTimeUpdateExclusionResponse {}
+impl ToWire for RegisterPullTimeUpdateExclusionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS[0],
+            &self.created_at,
+        );
+        write_member(
+            writer,
+            &schema::REGISTER_PULL_TIME_UPDATE_EXCLUSION_RESPONSE_MEMBERS[1],
+            &self.principal_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegistryScanningConfiguration {
+    pub rules: Option<Vec<RegistryScanningRule>>,
+    pub scan_type: Option<ScanType>,
+}
+
+impl WriteItem for RegistryScanningConfiguration {}
+impl ToWire for RegistryScanningConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REGISTRY_SCANNING_CONFIGURATION_MEMBERS[0], &self.rules);
+        write_member(writer, &schema::REGISTRY_SCANNING_CONFIGURATION_MEMBERS[1], &self.scan_type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegistryScanningRule {
+    pub repository_filters: Vec<ScanningRepositoryFilter>,
+    pub scan_frequency: ScanFrequency,
+}
+
+impl ReadItem for RegistryScanningRule {}
+impl FromNode for RegistryScanningRule {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "repositoryFilters" => out.repository_filters = FromNode::from_node(value)?,
+                "scanFrequency" => out.scan_frequency = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for RegistryScanningRule {}
+impl ToWire for RegistryScanningRule {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REGISTRY_SCANNING_RULE_MEMBERS[0], &self.repository_filters);
+        write_member(writer, &schema::REGISTRY_SCANNING_RULE_MEMBERS[1], &self.scan_frequency);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remediation {
+    pub recommendation: Option<Recommendation>,
+}
+
+impl WriteItem for Remediation {}
+impl ToWire for Remediation {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REMEDIATION_MEMBERS[0], &self.recommendation);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicationConfiguration {
+    pub rules: Vec<ReplicationRule>,
+}
+
+impl ReadItem for ReplicationConfiguration {}
+impl FromNode for ReplicationConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "rules" => out.rules = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ReplicationConfiguration {}
+impl ToWire for ReplicationConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REPLICATION_CONFIGURATION_MEMBERS[0], &self.rules);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicationDestination {
+    pub region: String,
+    pub registry_id: String,
+}
+
+impl ReadItem for ReplicationDestination {}
+impl FromNode for ReplicationDestination {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "region" => out.region = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ReplicationDestination {}
+impl ToWire for ReplicationDestination {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REPLICATION_DESTINATION_MEMBERS[0], &self.region);
+        write_member(writer, &schema::REPLICATION_DESTINATION_MEMBERS[1], &self.registry_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicationRule {
+    pub destinations: Vec<ReplicationDestination>,
+    pub repository_filters: Option<Vec<RepositoryFilter>>,
+}
+
+impl ReadItem for ReplicationRule {}
+impl FromNode for ReplicationRule {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "destinations" => out.destinations = FromNode::from_node(value)?,
+                "repositoryFilters" => out.repository_filters = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ReplicationRule {}
+impl ToWire for ReplicationRule {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REPLICATION_RULE_MEMBERS[0], &self.destinations);
+        write_member(writer, &schema::REPLICATION_RULE_MEMBERS[1], &self.repository_filters);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReplicationStatus {
+    #[default]
+    InProgress,
+    Complete,
+    Failed,
+}
+
+impl ReplicationStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Complete => "COMPLETE",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for ReplicationStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            "COMPLETE" => Ok(Self::Complete),
+            "FAILED" => Ok(Self::Failed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ReplicationStatus {}
+impl ToWire for ReplicationStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Repository {
     pub created_at: Option<Timestamp>,
     pub encryption_configuration: Option<EncryptionConfiguration>,
@@ -1057,6 +3940,256 @@ impl ToWire for Repository {
         write_member(writer, &schema::REPOSITORY_MEMBERS[7], &self.repository_name);
         write_member(writer, &schema::REPOSITORY_MEMBERS[8], &self.repository_uri);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RepositoryCreationTemplate {
+    pub applied_for: Option<Vec<RCTAppliedFor>>,
+    pub created_at: Option<Timestamp>,
+    pub custom_role_arn: Option<String>,
+    pub description: Option<String>,
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    pub lifecycle_policy: Option<String>,
+    pub prefix: Option<String>,
+    pub repository_policy: Option<String>,
+    pub resource_tags: Option<Vec<Tag>>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for RepositoryCreationTemplate {}
+impl ToWire for RepositoryCreationTemplate {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[0], &self.applied_for);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[1], &self.created_at);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[2], &self.custom_role_arn);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[3], &self.description);
+        write_member(
+            writer,
+            &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[4],
+            &self.encryption_configuration,
+        );
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[5], &self.image_tag_mutability);
+        write_member(
+            writer,
+            &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[6],
+            &self.image_tag_mutability_exclusion_filters,
+        );
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[7], &self.lifecycle_policy);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[8], &self.prefix);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[9], &self.repository_policy);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[10], &self.resource_tags);
+        write_member(writer, &schema::REPOSITORY_CREATION_TEMPLATE_MEMBERS[11], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RepositoryFilter {
+    pub filter: String,
+    pub filter_type: RepositoryFilterType,
+}
+
+impl ReadItem for RepositoryFilter {}
+impl FromNode for RepositoryFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filter" => out.filter = FromNode::from_node(value)?,
+                "filterType" => out.filter_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for RepositoryFilter {}
+impl ToWire for RepositoryFilter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REPOSITORY_FILTER_MEMBERS[0], &self.filter);
+        write_member(writer, &schema::REPOSITORY_FILTER_MEMBERS[1], &self.filter_type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RepositoryFilterType {
+    #[default]
+    PrefixMatch,
+}
+
+impl RepositoryFilterType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrefixMatch => "PREFIX_MATCH",
+        }
+    }
+}
+
+impl std::str::FromStr for RepositoryFilterType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PREFIX_MATCH" => Ok(Self::PrefixMatch),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for RepositoryFilterType {}
+impl FromNode for RepositoryFilterType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for RepositoryFilterType {}
+impl ToWire for RepositoryFilterType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RepositoryScanningConfiguration {
+    pub applied_scan_filters: Option<Vec<ScanningRepositoryFilter>>,
+    pub repository_arn: Option<String>,
+    pub repository_name: Option<String>,
+    pub scan_frequency: Option<ScanFrequency>,
+    pub scan_on_push: Option<bool>,
+}
+
+impl WriteItem for RepositoryScanningConfiguration {}
+impl ToWire for RepositoryScanningConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::REPOSITORY_SCANNING_CONFIGURATION_MEMBERS[0],
+            &self.applied_scan_filters,
+        );
+        write_member(writer, &schema::REPOSITORY_SCANNING_CONFIGURATION_MEMBERS[1], &self.repository_arn);
+        write_member(writer, &schema::REPOSITORY_SCANNING_CONFIGURATION_MEMBERS[2], &self.repository_name);
+        write_member(writer, &schema::REPOSITORY_SCANNING_CONFIGURATION_MEMBERS[3], &self.scan_frequency);
+        write_member(writer, &schema::REPOSITORY_SCANNING_CONFIGURATION_MEMBERS[4], &self.scan_on_push);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RepositoryScanningConfigurationFailure {
+    pub failure_code: Option<ScanningConfigurationFailureCode>,
+    pub failure_reason: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for RepositoryScanningConfigurationFailure {}
+impl ToWire for RepositoryScanningConfigurationFailure {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::REPOSITORY_SCANNING_CONFIGURATION_FAILURE_MEMBERS[0],
+            &self.failure_code,
+        );
+        write_member(
+            writer,
+            &schema::REPOSITORY_SCANNING_CONFIGURATION_FAILURE_MEMBERS[1],
+            &self.failure_reason,
+        );
+        write_member(
+            writer,
+            &schema::REPOSITORY_SCANNING_CONFIGURATION_FAILURE_MEMBERS[2],
+            &self.repository_name,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resource {
+    pub details: Option<ResourceDetails>,
+    pub id: Option<String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub r#type: Option<String>,
+}
+
+impl WriteItem for Resource {}
+impl ToWire for Resource {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESOURCE_MEMBERS[0], &self.details);
+        write_member(writer, &schema::RESOURCE_MEMBERS[1], &self.id);
+        write_member(writer, &schema::RESOURCE_MEMBERS[2], &self.tags);
+        write_member(writer, &schema::RESOURCE_MEMBERS[3], &self.r#type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceDetails {
+    pub aws_ecr_container_image: Option<AwsEcrContainerImageDetails>,
+}
+
+impl WriteItem for ResourceDetails {}
+impl ToWire for ResourceDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESOURCE_DETAILS_MEMBERS[0], &self.aws_ecr_container_image);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScanFrequency {
+    #[default]
+    ScanOnPush,
+    ContinuousScan,
+    Manual,
+}
+
+impl ScanFrequency {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ScanOnPush => "SCAN_ON_PUSH",
+            Self::ContinuousScan => "CONTINUOUS_SCAN",
+            Self::Manual => "MANUAL",
+        }
+    }
+}
+
+impl std::str::FromStr for ScanFrequency {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "SCAN_ON_PUSH" => Ok(Self::ScanOnPush),
+            "CONTINUOUS_SCAN" => Ok(Self::ContinuousScan),
+            "MANUAL" => Ok(Self::Manual),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ScanFrequency {}
+impl FromNode for ScanFrequency {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ScanFrequency {}
+impl ToWire for ScanFrequency {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -1115,6 +4248,506 @@ impl WriteItem for ScanStatus {}
 impl ToWire for ScanStatus {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScanType {
+    #[default]
+    Basic,
+    Enhanced,
+}
+
+impl ScanType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "BASIC",
+            Self::Enhanced => "ENHANCED",
+        }
+    }
+}
+
+impl std::str::FromStr for ScanType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "BASIC" => Ok(Self::Basic),
+            "ENHANCED" => Ok(Self::Enhanced),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ScanType {}
+impl FromNode for ScanType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ScanType {}
+impl ToWire for ScanType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScanningConfigurationFailureCode {
+    #[default]
+    RepositoryNotFound,
+}
+
+impl ScanningConfigurationFailureCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RepositoryNotFound => "REPOSITORY_NOT_FOUND",
+        }
+    }
+}
+
+impl std::str::FromStr for ScanningConfigurationFailureCode {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "REPOSITORY_NOT_FOUND" => Ok(Self::RepositoryNotFound),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ScanningConfigurationFailureCode {}
+impl ToWire for ScanningConfigurationFailureCode {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScanningRepositoryFilter {
+    pub filter: String,
+    pub filter_type: ScanningRepositoryFilterType,
+}
+
+impl ReadItem for ScanningRepositoryFilter {}
+impl FromNode for ScanningRepositoryFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filter" => out.filter = FromNode::from_node(value)?,
+                "filterType" => out.filter_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ScanningRepositoryFilter {}
+impl ToWire for ScanningRepositoryFilter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SCANNING_REPOSITORY_FILTER_MEMBERS[0], &self.filter);
+        write_member(writer, &schema::SCANNING_REPOSITORY_FILTER_MEMBERS[1], &self.filter_type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScanningRepositoryFilterType {
+    #[default]
+    Wildcard,
+}
+
+impl ScanningRepositoryFilterType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wildcard => "WILDCARD",
+        }
+    }
+}
+
+impl std::str::FromStr for ScanningRepositoryFilterType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "WILDCARD" => Ok(Self::Wildcard),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ScanningRepositoryFilterType {}
+impl FromNode for ScanningRepositoryFilterType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ScanningRepositoryFilterType {}
+impl ToWire for ScanningRepositoryFilterType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreDetails {
+    pub cvss: Option<CvssScoreDetails>,
+}
+
+impl WriteItem for ScoreDetails {}
+impl ToWire for ScoreDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SCORE_DETAILS_MEMBERS[0], &self.cvss);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SetRepositoryPolicyRequest {
+    pub force: Option<bool>,
+    pub policy_text: String,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for SetRepositoryPolicyRequest {}
+impl FromNode for SetRepositoryPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "force" => out.force = FromNode::from_node(value)?,
+                "policyText" => out.policy_text = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SetRepositoryPolicyResponse {
+    pub policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for SetRepositoryPolicyResponse {}
+impl ToWire for SetRepositoryPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SET_REPOSITORY_POLICY_RESPONSE_MEMBERS[0], &self.policy_text);
+        write_member(writer, &schema::SET_REPOSITORY_POLICY_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::SET_REPOSITORY_POLICY_RESPONSE_MEMBERS[2], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigningConfiguration {
+    pub rules: Vec<SigningRule>,
+}
+
+impl ReadItem for SigningConfiguration {}
+impl FromNode for SigningConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "rules" => out.rules = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for SigningConfiguration {}
+impl ToWire for SigningConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SIGNING_CONFIGURATION_MEMBERS[0], &self.rules);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigningRepositoryFilter {
+    pub filter: String,
+    pub filter_type: SigningRepositoryFilterType,
+}
+
+impl ReadItem for SigningRepositoryFilter {}
+impl FromNode for SigningRepositoryFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filter" => out.filter = FromNode::from_node(value)?,
+                "filterType" => out.filter_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for SigningRepositoryFilter {}
+impl ToWire for SigningRepositoryFilter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SIGNING_REPOSITORY_FILTER_MEMBERS[0], &self.filter);
+        write_member(writer, &schema::SIGNING_REPOSITORY_FILTER_MEMBERS[1], &self.filter_type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SigningRepositoryFilterType {
+    #[default]
+    WildcardMatch,
+}
+
+impl SigningRepositoryFilterType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WildcardMatch => "WILDCARD_MATCH",
+        }
+    }
+}
+
+impl std::str::FromStr for SigningRepositoryFilterType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "WILDCARD_MATCH" => Ok(Self::WildcardMatch),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for SigningRepositoryFilterType {}
+impl FromNode for SigningRepositoryFilterType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for SigningRepositoryFilterType {}
+impl ToWire for SigningRepositoryFilterType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigningRule {
+    pub repository_filters: Option<Vec<SigningRepositoryFilter>>,
+    pub signing_profile_arn: String,
+}
+
+impl ReadItem for SigningRule {}
+impl FromNode for SigningRule {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "repositoryFilters" => out.repository_filters = FromNode::from_node(value)?,
+                "signingProfileArn" => out.signing_profile_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for SigningRule {}
+impl ToWire for SigningRule {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SIGNING_RULE_MEMBERS[0], &self.repository_filters);
+        write_member(writer, &schema::SIGNING_RULE_MEMBERS[1], &self.signing_profile_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SigningStatus {
+    #[default]
+    InProgress,
+    Complete,
+    Failed,
+}
+
+impl SigningStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Complete => "COMPLETE",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for SigningStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            "COMPLETE" => Ok(Self::Complete),
+            "FAILED" => Ok(Self::Failed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for SigningStatus {}
+impl ToWire for SigningStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartImageScanRequest {
+    pub image_id: ImageIdentifier,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for StartImageScanRequest {}
+impl FromNode for StartImageScanRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageId" => out.image_id = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartImageScanResponse {
+    pub image_id: Option<ImageIdentifier>,
+    pub image_scan_status: Option<ImageScanStatus>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for StartImageScanResponse {}
+impl ToWire for StartImageScanResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::START_IMAGE_SCAN_RESPONSE_MEMBERS[0], &self.image_id);
+        write_member(writer, &schema::START_IMAGE_SCAN_RESPONSE_MEMBERS[1], &self.image_scan_status);
+        write_member(writer, &schema::START_IMAGE_SCAN_RESPONSE_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::START_IMAGE_SCAN_RESPONSE_MEMBERS[3], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartLifecyclePolicyPreviewRequest {
+    pub lifecycle_policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+}
+
+impl ReadItem for StartLifecyclePolicyPreviewRequest {}
+impl FromNode for StartLifecyclePolicyPreviewRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "lifecyclePolicyText" => out.lifecycle_policy_text = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartLifecyclePolicyPreviewResponse {
+    pub lifecycle_policy_text: Option<String>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+    pub status: Option<LifecyclePolicyPreviewStatus>,
+}
+
+impl WriteItem for StartLifecyclePolicyPreviewResponse {}
+impl ToWire for StartLifecyclePolicyPreviewResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[0],
+            &self.lifecycle_policy_text,
+        );
+        write_member(writer, &schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(
+            writer,
+            &schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[2],
+            &self.repository_name,
+        );
+        write_member(writer, &schema::START_LIFECYCLE_POLICY_PREVIEW_RESPONSE_MEMBERS[3], &self.status);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubjectIdentifier {
+    pub image_digest: String,
+}
+
+impl ReadItem for SubjectIdentifier {}
+impl FromNode for SubjectIdentifier {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageDigest" => out.image_digest = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
     }
 }
 
@@ -1224,6 +4857,56 @@ impl FromNode for TagStatus {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TargetStorageClass {
+    #[default]
+    Standard,
+    Archive,
+}
+
+impl TargetStorageClass {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::Archive => "ARCHIVE",
+        }
+    }
+}
+
+impl std::str::FromStr for TargetStorageClass {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "STANDARD" => Ok(Self::Standard),
+            "ARCHIVE" => Ok(Self::Archive),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for TargetStorageClass {}
+impl FromNode for TargetStorageClass {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TransitioningImageTotalCount {
+    pub image_total_count: Option<i32>,
+    pub target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
+}
+
+impl WriteItem for TransitioningImageTotalCount {}
+impl ToWire for TransitioningImageTotalCount {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TRANSITIONING_IMAGE_TOTAL_COUNT_MEMBERS[0], &self.image_total_count);
+        write_member(writer, &schema::TRANSITIONING_IMAGE_TOTAL_COUNT_MEMBERS[1], &self.target_storage_class);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UntagResourceRequest {
     pub resource_arn: String,
@@ -1255,6 +4938,408 @@ impl WriteItem for UntagResourceResponse {}
 impl ToWire for UntagResourceResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageStorageClassRequest {
+    pub image_id: ImageIdentifier,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+    pub target_storage_class: TargetStorageClass,
+}
+
+impl ReadItem for UpdateImageStorageClassRequest {}
+impl FromNode for UpdateImageStorageClassRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "imageId" => out.image_id = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                "targetStorageClass" => out.target_storage_class = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateImageStorageClassResponse {
+    pub image_id: Option<ImageIdentifier>,
+    pub image_status: Option<ImageStatus>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+}
+
+impl WriteItem for UpdateImageStorageClassResponse {}
+impl ToWire for UpdateImageStorageClassResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS[0], &self.image_id);
+        write_member(writer, &schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS[1], &self.image_status);
+        write_member(writer, &schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS[2], &self.registry_id);
+        write_member(writer, &schema::UPDATE_IMAGE_STORAGE_CLASS_RESPONSE_MEMBERS[3], &self.repository_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdatePullThroughCacheRuleRequest {
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: String,
+    pub registry_id: Option<String>,
+}
+
+impl ReadItem for UpdatePullThroughCacheRuleRequest {}
+impl FromNode for UpdatePullThroughCacheRuleRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "credentialArn" => out.credential_arn = FromNode::from_node(value)?,
+                "customRoleArn" => out.custom_role_arn = FromNode::from_node(value)?,
+                "ecrRepositoryPrefix" => out.ecr_repository_prefix = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdatePullThroughCacheRuleResponse {
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: Option<String>,
+    pub registry_id: Option<String>,
+    pub updated_at: Option<Timestamp>,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl WriteItem for UpdatePullThroughCacheRuleResponse {}
+impl ToWire for UpdatePullThroughCacheRuleResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[0],
+            &self.credential_arn,
+        );
+        write_member(
+            writer,
+            &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[1],
+            &self.custom_role_arn,
+        );
+        write_member(
+            writer,
+            &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[2],
+            &self.ecr_repository_prefix,
+        );
+        write_member(writer, &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[3], &self.registry_id);
+        write_member(writer, &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[4], &self.updated_at);
+        write_member(
+            writer,
+            &schema::UPDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[5],
+            &self.upstream_repository_prefix,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateRepositoryCreationTemplateRequest {
+    pub applied_for: Option<Vec<RCTAppliedFor>>,
+    pub custom_role_arn: Option<String>,
+    pub description: Option<String>,
+    pub encryption_configuration: Option<EncryptionConfigurationForRepositoryCreationTemplate>,
+    pub image_tag_mutability: Option<ImageTagMutability>,
+    pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
+    pub lifecycle_policy: Option<String>,
+    pub prefix: String,
+    pub repository_policy: Option<String>,
+    pub resource_tags: Option<Vec<Tag>>,
+}
+
+impl ReadItem for UpdateRepositoryCreationTemplateRequest {}
+impl FromNode for UpdateRepositoryCreationTemplateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "appliedFor" => out.applied_for = FromNode::from_node(value)?,
+                "customRoleArn" => out.custom_role_arn = FromNode::from_node(value)?,
+                "description" => out.description = FromNode::from_node(value)?,
+                "encryptionConfiguration" => out.encryption_configuration = FromNode::from_node(value)?,
+                "imageTagMutability" => out.image_tag_mutability = FromNode::from_node(value)?,
+                "imageTagMutabilityExclusionFilters" => {
+                    out.image_tag_mutability_exclusion_filters = FromNode::from_node(value)?
+                }
+                "lifecyclePolicy" => out.lifecycle_policy = FromNode::from_node(value)?,
+                "prefix" => out.prefix = FromNode::from_node(value)?,
+                "repositoryPolicy" => out.repository_policy = FromNode::from_node(value)?,
+                "resourceTags" => out.resource_tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateRepositoryCreationTemplateResponse {
+    pub registry_id: Option<String>,
+    pub repository_creation_template: Option<RepositoryCreationTemplate>,
+}
+
+impl WriteItem for UpdateRepositoryCreationTemplateResponse {}
+impl ToWire for UpdateRepositoryCreationTemplateResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[0],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::UPDATE_REPOSITORY_CREATION_TEMPLATE_RESPONSE_MEMBERS[1],
+            &self.repository_creation_template,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadLayerPartRequest {
+    pub layer_part_blob: Vec<u8>,
+    pub part_first_byte: i64,
+    pub part_last_byte: i64,
+    pub registry_id: Option<String>,
+    pub repository_name: String,
+    pub upload_id: String,
+}
+
+impl ReadItem for UploadLayerPartRequest {}
+impl FromNode for UploadLayerPartRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "layerPartBlob" => out.layer_part_blob = FromNode::from_node(value)?,
+                "partFirstByte" => out.part_first_byte = FromNode::from_node(value)?,
+                "partLastByte" => out.part_last_byte = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                "repositoryName" => out.repository_name = FromNode::from_node(value)?,
+                "uploadId" => out.upload_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadLayerPartResponse {
+    pub last_byte_received: Option<i64>,
+    pub registry_id: Option<String>,
+    pub repository_name: Option<String>,
+    pub upload_id: Option<String>,
+}
+
+impl WriteItem for UploadLayerPartResponse {}
+impl ToWire for UploadLayerPartResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPLOAD_LAYER_PART_RESPONSE_MEMBERS[0], &self.last_byte_received);
+        write_member(writer, &schema::UPLOAD_LAYER_PART_RESPONSE_MEMBERS[1], &self.registry_id);
+        write_member(writer, &schema::UPLOAD_LAYER_PART_RESPONSE_MEMBERS[2], &self.repository_name);
+        write_member(writer, &schema::UPLOAD_LAYER_PART_RESPONSE_MEMBERS[3], &self.upload_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UpstreamRegistry {
+    #[default]
+    Ecr,
+    EcrPublic,
+    Quay,
+    K8s,
+    DockerHub,
+    GithubContainerRegistry,
+    AzureContainerRegistry,
+    GitlabContainerRegistry,
+    Chainguard,
+}
+
+impl UpstreamRegistry {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecr => "ecr",
+            Self::EcrPublic => "ecr-public",
+            Self::Quay => "quay",
+            Self::K8s => "k8s",
+            Self::DockerHub => "docker-hub",
+            Self::GithubContainerRegistry => "github-container-registry",
+            Self::AzureContainerRegistry => "azure-container-registry",
+            Self::GitlabContainerRegistry => "gitlab-container-registry",
+            Self::Chainguard => "chainguard",
+        }
+    }
+}
+
+impl std::str::FromStr for UpstreamRegistry {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ecr" => Ok(Self::Ecr),
+            "ecr-public" => Ok(Self::EcrPublic),
+            "quay" => Ok(Self::Quay),
+            "k8s" => Ok(Self::K8s),
+            "docker-hub" => Ok(Self::DockerHub),
+            "github-container-registry" => Ok(Self::GithubContainerRegistry),
+            "azure-container-registry" => Ok(Self::AzureContainerRegistry),
+            "gitlab-container-registry" => Ok(Self::GitlabContainerRegistry),
+            "chainguard" => Ok(Self::Chainguard),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for UpstreamRegistry {}
+impl FromNode for UpstreamRegistry {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for UpstreamRegistry {}
+impl ToWire for UpstreamRegistry {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ValidatePullThroughCacheRuleRequest {
+    pub ecr_repository_prefix: String,
+    pub registry_id: Option<String>,
+}
+
+impl ReadItem for ValidatePullThroughCacheRuleRequest {}
+impl FromNode for ValidatePullThroughCacheRuleRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ecrRepositoryPrefix" => out.ecr_repository_prefix = FromNode::from_node(value)?,
+                "registryId" => out.registry_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ValidatePullThroughCacheRuleResponse {
+    pub credential_arn: Option<String>,
+    pub custom_role_arn: Option<String>,
+    pub ecr_repository_prefix: Option<String>,
+    pub failure: Option<String>,
+    pub is_valid: Option<bool>,
+    pub registry_id: Option<String>,
+    pub upstream_registry_url: Option<String>,
+    pub upstream_repository_prefix: Option<String>,
+}
+
+impl WriteItem for ValidatePullThroughCacheRuleResponse {}
+impl ToWire for ValidatePullThroughCacheRuleResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[0],
+            &self.credential_arn,
+        );
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[1],
+            &self.custom_role_arn,
+        );
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[2],
+            &self.ecr_repository_prefix,
+        );
+        write_member(writer, &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[3], &self.failure);
+        write_member(writer, &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[4], &self.is_valid);
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[5],
+            &self.registry_id,
+        );
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[6],
+            &self.upstream_registry_url,
+        );
+        write_member(
+            writer,
+            &schema::VALIDATE_PULL_THROUGH_CACHE_RULE_RESPONSE_MEMBERS[7],
+            &self.upstream_repository_prefix,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VulnerablePackage {
+    pub arch: Option<String>,
+    pub epoch: Option<i32>,
+    pub file_path: Option<String>,
+    pub fixed_in_version: Option<String>,
+    pub name: Option<String>,
+    pub package_manager: Option<String>,
+    pub release: Option<String>,
+    pub source_layer_hash: Option<String>,
+    pub version: Option<String>,
+}
+
+impl WriteItem for VulnerablePackage {}
+impl ToWire for VulnerablePackage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[0], &self.arch);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[1], &self.epoch);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[2], &self.file_path);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[3], &self.fixed_in_version);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[4], &self.name);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[5], &self.package_manager);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[6], &self.release);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[7], &self.source_layer_hash);
+        write_member(writer, &schema::VULNERABLE_PACKAGE_MEMBERS[8], &self.version);
         writer.end_structure();
     }
 }
