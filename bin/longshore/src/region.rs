@@ -70,6 +70,7 @@ impl Region {
             access = access.without_policies();
         }
         access.ensure_account(&settings.account).await?;
+        access.seal_clear_keys().await?;
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
@@ -93,7 +94,7 @@ impl Region {
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
-            Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone()))),
+            Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
                 tables.clone(),
                 access.clone(),

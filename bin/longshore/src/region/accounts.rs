@@ -45,10 +45,10 @@ impl AccountsHandler {
         };
         match self.access.create_account(id).await {
             // Exposed to be written to its owner's file.
-            Ok(key) => (
+            Ok(made) => (
                 StatusCode::OK,
-                serde_json::json!({"account": key.account, "access_key_id": key.access_key_id,
-                    "secret_access_key": key.secret.expose()})
+                serde_json::json!({"account": made.key.account, "access_key_id": made.key.access_key_id,
+                    "secret_access_key": made.secret.expose()})
                 .to_string(),
             ),
             Err(error @ CreateAccountError::Exists(_)) => (StatusCode::CONFLICT, error.to_string()),

@@ -3,10 +3,9 @@
 use crate::data_dir::{AccessKeyFile, DataDir, KeyFile};
 use access::{Access, Caller};
 use anyhow::Result;
-use environment::Environment;
 use identifiers::AccountId;
 use node_agent::Credentials;
-use resources::access::{AccessKey, Secret};
+use resources::access::Secret;
 
 /// The root key: from its file, else made and written there.
 pub(super) async fn root_key(dir: &DataDir, access: &Access, account: &AccountId) -> Result<AccessKeyFile> {
@@ -21,26 +20,14 @@ pub(super) async fn host_key(dir: &DataDir, access: &Access, account: &AccountId
 
 async fn key_of(dir: &DataDir, which: KeyFile, access: &Access, principal: &Caller) -> Result<AccessKeyFile> {
     if let Some(file) = dir.key(which)? {
-        access.ensure_key(stored(&file, principal)).await?;
+        let secret = Secret::new(file.secret_access_key.as_str());
+        access.ensure_key(&file.access_key_id, &secret, principal).await?;
         return Ok(file);
     }
-    let key = access.create_key(principal).await?;
+    let made = access.create_key(principal).await?;
     // Exposed to be written to the owner's file.
-    let secret_access_key = key.secret.expose().to_owned();
-    let file = AccessKeyFile { access_key_id: key.access_key_id.clone(), secret_access_key };
+    let secret_access_key = made.secret.expose().to_owned();
+    let file = AccessKeyFile { access_key_id: made.key.access_key_id, secret_access_key };
     dir.write_key(which, &file)?;
     Ok(file)
-}
-
-fn stored(file: &AccessKeyFile, caller: &Caller) -> AccessKey {
-    AccessKey {
-        access_key_id: file.access_key_id.clone(),
-        secret: Secret::new(file.secret_access_key.clone()),
-        account: caller.account.clone(),
-        principal_arn: caller.principal_arn.to_string(),
-        principal_id: caller.principal_id.to_string(),
-        active: true,
-        created_at: Environment::real().now(),
-        user: None,
-    }
 }

@@ -1,8 +1,8 @@
 //! Accounts of a region.
 
-use crate::{Access, Caller, new_key};
+use crate::{Access, Caller, NewKey, new_key};
 use identifiers::AccountId;
-use resources::access::{AccessKey, Account};
+use resources::access::Account;
 use store::StoreError;
 
 /// Attempts to find an id that is not taken.
@@ -21,15 +21,15 @@ pub enum CreateAccountError {
 
 impl Access {
     /// Makes an account, with this id or a random one, and the access key of its root.
-    pub async fn create_account(&self, id: Option<AccountId>) -> Result<AccessKey, CreateAccountError> {
+    pub async fn create_account(&self, id: Option<AccountId>) -> Result<NewKey, CreateAccountError> {
         for _ in 0..MOST_ATTEMPTS {
             let account = match &id {
                 Some(id) => id.clone(),
                 None => self.random_account(),
             };
             let row = Account { id: account.clone(), created_at: self.environment().now() };
-            let key = new_key(self.environment(), &Caller::root(&account));
-            match self.tables.batch().create(&row).create(&key).commit().await {
+            let key = new_key(self.environment(), &self.keys, &Caller::root(&account));
+            match self.tables.batch().create(&row).create(&key.key).commit().await {
                 Ok(_) => return Ok(key),
                 Err(StoreError::AlreadyExists(_) | StoreError::Conflict(_)) if id.is_none() => {}
                 Err(StoreError::AlreadyExists(_) | StoreError::Conflict(_)) => {
@@ -73,7 +73,7 @@ mod tests {
         access.ensure_account(&own).await.expect("notes");
         access.ensure_account(&own).await.expect("notes again");
         assert!(matches!(access.create_account(Some(own)).await, Err(CreateAccountError::Exists(_))));
-        let key = access.create_account(None).await.expect("creates");
+        let key = access.create_account(None).await.expect("creates").key;
         let root = access.credential(&key.access_key_id, None).await.expect("is good").caller;
         assert_eq!(root, Caller { access_key_id: root.access_key_id.clone(), ..Caller::root(&key.account) });
     }

@@ -4,7 +4,7 @@ use crate::host::HOST_RESOURCE;
 use crate::session::Sealed;
 use crate::{Access, Caller, CallerKind, Session, Subject};
 use identifiers::AccountId;
-use resources::access::AccessKey;
+use resources::access::{AccessKey, Secret};
 use resources::iam::{Role, User, key_of};
 use std::sync::Arc;
 use store::{StoreError, Versioned};
@@ -19,7 +19,7 @@ pub struct Credential {
 
 #[derive(Clone, Debug)]
 enum Source {
-    Key(Arc<AccessKey>),
+    Key(Arc<Secret>),
     Session(Arc<Sealed>),
 }
 
@@ -42,7 +42,7 @@ impl Credential {
     pub fn secret(&self) -> &str {
         // Read to verify a signature.
         match &self.source {
-            Source::Key(key) => key.secret.expose(),
+            Source::Key(secret) => secret.expose(),
             Source::Session(sealed) => sealed.secret.expose(),
         }
     }
@@ -59,7 +59,7 @@ impl Access {
             None => {
                 let key = self.access_key(access_key_id).await?.ok_or(NoCredential::Unknown)?;
                 let caller = self.caller_of_key(&key.value).await?.ok_or(NoCredential::Unknown)?;
-                Ok(Credential { caller, source: Source::Key(key.value) })
+                Ok(Credential { caller, source: Source::Key(self.secret_of(&key)?) })
             }
             Some(token) => {
                 let sealed = self.open_session(token).filter(|sealed| sealed.access_key_id == access_key_id);

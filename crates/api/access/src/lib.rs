@@ -33,7 +33,7 @@ pub use credential::{Credential, NoCredential};
 pub use denied::{Denied, NotAllowed};
 pub use host::host;
 pub use key_id::account_of_key;
-pub use keys::new_key;
+pub use keys::{NewKey, new_key};
 pub use policies::{AccessError, NotAPolicy, check_resource_policy};
 pub use registry_token::{RegistryToken, TOKEN_LIFE};
 pub use session::SessionCredentials;
@@ -50,6 +50,8 @@ use store::Tables;
 const COMPILED: usize = 10_000;
 /// Opened session tokens kept in memory.
 const SESSIONS: usize = 10_000;
+/// Opened secrets of access keys kept in memory.
+const OPENED: usize = 10_000;
 /// Keys whose last use is remembered in memory.
 const USES: usize = 10_000;
 
@@ -60,19 +62,21 @@ pub struct Access {
     keys: KeyRing,
     compiled: Arc<Cache<Box<str>, Arc<Compiled>>>,
     sessions: Arc<Cache<Box<str>, Arc<Sealed>>>,
+    opened: Arc<Cache<Box<str>, Arc<keys::OpenedKey>>>,
     uses: Arc<Cache<Box<str>, keys::Used>>,
     /// Nobody is denied anything.
     open: bool,
 }
 
 impl Access {
-    /// Access over a region's tables; sessions and tokens are sealed with `keys`.
+    /// Access over a region's tables; secrets of access keys, sessions and tokens are sealed with `keys`.
     pub fn new(tables: Tables, keys: KeyRing) -> Self {
         Self {
             tables,
             keys,
             compiled: Arc::new(Cache::new(COMPILED)),
             sessions: Arc::new(Cache::new(SESSIONS)),
+            opened: Arc::new(Cache::new(OPENED)),
             uses: Arc::new(Cache::new(USES)),
             open: false,
         }

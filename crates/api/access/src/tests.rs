@@ -14,6 +14,7 @@ use std::time::Duration;
 use store::{MemoryStore, Tables};
 
 mod decisions;
+mod sealed_keys;
 mod speed;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -55,10 +56,8 @@ impl Region {
             tags: vec![("team".to_owned(), "blue".to_owned())],
             created_at: self.tables.environment().now(),
         };
-        let key = AccessKey {
-            user: Some(name.to_owned()),
-            ..new_key(self.tables.environment(), &Caller::user(&user))
-        };
+        let new = new_key(self.tables.environment(), &self.access.keys, &Caller::user(&user));
+        let key = AccessKey { user: Some(name.to_owned()), ..new.key };
         user.access_keys.push(key.access_key_id.clone());
         self.tables.create(user.clone()).await.expect("creates");
         self.tables.create(key.clone()).await.expect("creates");
@@ -140,7 +139,7 @@ async fn unknown(region: &Region, id: &str, token: Option<&str>) -> bool {
 async fn keys_are_good_while_they_and_their_users_are_there() {
     let region = Region::new();
     let root = Caller::root(&account());
-    let key = region.access.create_key(&root).await.expect("creates");
+    let key = region.access.create_key(&root).await.expect("creates").key;
     assert_eq!(region.caller(&key).await.kind, CallerKind::Root);
     let (user, key) = region.user("ci", "").await;
     let caller = region.caller(&key).await;

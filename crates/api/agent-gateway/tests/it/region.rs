@@ -75,11 +75,11 @@ impl TestRegion {
         let access = Access::new(tables.clone(), keys.clone());
         let account: AccountId = "123456789012".parse().expect("an account");
         let region: Region = "us-east-1".parse().expect("a region");
-        let key = access.create_key(&access::host(&account)).await.expect("creates");
+        let made = access.create_key(&access::host(&account)).await.expect("creates");
         let credentials = Credentials {
-            access_key_id: key.access_key_id.clone(),
+            access_key_id: made.key.access_key_id,
             // The agent signs with it.
-            secret_access_key: key.secret.expose().to_owned(),
+            secret_access_key: made.secret.expose().to_owned(),
         };
         let dir = tempfile::tempdir().expect("makes");
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");

@@ -6,7 +6,7 @@ use crate::errors::{Failure, over_quota};
 use crate::quotas::ACCESS_KEYS_PER_USER;
 use crate::retry::retrying;
 use crate::shapes::{self as wire, CreateAccessKeyRequest, CreateAccessKeyResponse, StatusType};
-use access::{Caller, new_key};
+use access::{Caller, NewKey, new_key};
 use aws_wire::RequestContext;
 use resources::access::AccessKey;
 use resources::iam::User;
@@ -16,18 +16,19 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: CreateAccessKeyRequest,
 ) -> Result<CreateAccessKeyResponse, Failure> {
-    let key = if input.user_name.is_none() && is_root(context) {
+    let made = if input.user_name.is_none() && is_root(context) {
         for_root(service, context).await?
     } else {
         retrying!(for_user(service, context, input.user_name.as_deref()))?
     };
+    let key = made.key;
     let access_key = wire::AccessKey {
-        access_key_id: key.access_key_id.clone(),
+        access_key_id: key.access_key_id,
         create_date: Some(key.created_at),
         // The one time that the secret is shown.
-        secret_access_key: key.secret.expose().to_owned(),
+        secret_access_key: made.secret.expose().to_owned(),
         status: StatusType::Active,
-        user_name: key.user.clone().unwrap_or_default(),
+        user_name: key.user.unwrap_or_default(),
     };
     Ok(CreateAccessKeyResponse { access_key })
 }
@@ -36,30 +37,25 @@ async fn for_user(
     service: &IamService,
     context: &RequestContext,
     name: Option<&str>,
-) -> Result<AccessKey, Failure> {
+) -> Result<NewKey, Failure> {
     let user = service.user_or_caller(context, name).await?;
     if user.access_keys.len() >= ACCESS_KEYS_PER_USER {
         return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
     }
-    let key = AccessKey {
-        created_at: now(context),
-        user: Some(user.name.clone()),
-        ..new_key(service.environment(), &Caller::user(&user))
-    };
+    let new = new_key(service.environment(), &service.keys, &Caller::user(&user));
+    let key = AccessKey { created_at: now(context), user: Some(user.name.clone()), ..new.key };
     let mut owner = User::clone(&user);
     owner.access_keys.push(key.access_key_id.clone());
     service.tables.batch().create(&key).replace(&user, &owner).commit().await?;
-    Ok(key)
+    Ok(NewKey { key, secret: new.secret })
 }
 
-async fn for_root(service: &IamService, context: &RequestContext) -> Result<AccessKey, Failure> {
+async fn for_root(service: &IamService, context: &RequestContext) -> Result<NewKey, Failure> {
     if service.root_keys(context).await?.len() >= ACCESS_KEYS_PER_USER {
         return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
     }
-    let key = AccessKey {
-        created_at: now(context),
-        ..new_key(service.environment(), &Caller::root(&context.account))
-    };
+    let new = new_key(service.environment(), &service.keys, &Caller::root(&context.account));
+    let key = AccessKey { created_at: now(context), ..new.key };
     service.tables.create(key.clone()).await?;
-    Ok(key)
+    Ok(NewKey { key, secret: new.secret })
 }

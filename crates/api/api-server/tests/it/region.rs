@@ -49,7 +49,7 @@ impl TestRegion {
         let keys = ProviderKeys::new(None, environment.clone());
         let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
         let root = Caller::root(&"123456789012".parse().expect("an account"));
-        let key = access.create_key(&root).await.expect("a key");
+        let made = access.create_key(&root).await.expect("a key");
         let region: Region = "eu-central-1".parse().expect("a region");
         let config = Config {
             region: region.clone(),
@@ -65,8 +65,8 @@ impl TestRegion {
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("binds");
         let running = listener.serve(ApiServer::with_limits(config, limits));
         let signer = Signer {
-            access_key_id: key.access_key_id.clone(),
-            secret_access_key: key.secret.expose().to_owned(),
+            access_key_id: made.key.access_key_id,
+            secret_access_key: made.secret.expose().to_owned(),
             session_token: None,
             region: "eu-central-1".to_owned(),
         };
