@@ -208,7 +208,11 @@ impl Caller {
                 role_id: role_id.to_string(),
             },
             CallerKind::FederatedUser { user_arn, .. } => {
-                Principal::FederatedUser { account, arn, user_arn: user_arn.to_string() }
+                let user_id = self.session.as_ref().and_then(|session| match &session.subject {
+                    Subject::Federated { user: Some((_, id)), .. } => Some(id.clone()),
+                    _ => None,
+                });
+                Principal::FederatedUser { account, arn, user_arn: user_arn.to_string(), user_id }
             }
             // No policy is about hosts: what they may do is fixed.
             CallerKind::Host | CallerKind::Anonymous => Principal::Anonymous,

@@ -22,6 +22,7 @@ mod key_id;
 mod keys;
 mod message;
 mod policies;
+mod principals;
 mod registry_token;
 mod session;
 
@@ -34,7 +35,8 @@ pub use denied::{Denied, NotAllowed};
 pub use host::host;
 pub use key_id::account_of_key;
 pub use keys::{NewKey, new_key};
-pub use policies::{AccessError, NotAPolicy, check_resource_policy};
+pub use policies::{AccessError, NotAPolicy};
+pub use principals::{BindError, bind_resource_policy, bind_trust_policy, show_principals};
 pub use registry_token::{RegistryToken, TOKEN_LIFE};
 pub use session::SessionCredentials;
 

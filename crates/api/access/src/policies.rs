@@ -52,12 +52,6 @@ pub enum NotAPolicy {
     Failed(#[from] AccessError),
 }
 
-/// Checks a policy that is to be put on a resource.
-pub fn check_resource_policy(document: &str) -> Result<(), NotAPolicy> {
-    Policy::parse(document, PolicyKind::Resource)?;
-    Ok(())
-}
-
 /// Policies of one row.
 pub(crate) struct Compiled {
     revision: Revision,

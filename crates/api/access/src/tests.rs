@@ -14,6 +14,7 @@ use std::time::Duration;
 use store::{MemoryStore, Tables};
 
 mod decisions;
+mod principals;
 mod sealed_keys;
 mod speed;
 

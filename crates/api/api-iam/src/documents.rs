@@ -12,11 +12,6 @@ pub(crate) fn check_identity(document: &str) -> Result<(), Failure> {
     Ok(Policy::parse(document, PolicyKind::Identity).map(drop)?)
 }
 
-/// Checks the trust policy of a role.
-pub(crate) fn check_trust(document: &str) -> Result<(), Failure> {
-    Ok(Policy::parse(document, PolicyKind::Trust).map(drop)?)
-}
-
 /// Its size as quotas count it: without white space.
 pub(crate) fn size(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()

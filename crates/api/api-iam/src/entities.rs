@@ -7,7 +7,9 @@ use aws_wire::RequestContext;
 use environment::Timestamp;
 use identifiers::AccountId;
 use resources::Stored;
-use resources::iam::{Group, InstanceProfile, ManagedPolicy, PrincipalPolicies, Role, User, key_of, name_of};
+use resources::iam::{
+    Group, InstanceProfile, ManagedPolicy, PrincipalPolicies, Role, UniqueId, User, key_of, name_of,
+};
 use store::Versioned;
 
 /// Something that is found by its name.
@@ -43,6 +45,8 @@ pub(crate) trait Bounded: Principal {
     fn boundary(&self) -> Option<&str>;
     /// Sets or removes its boundary.
     fn set_boundary(&mut self, boundary: Option<String>);
+    /// Its unique id, by which policies keep it.
+    fn unique_id(&self) -> UniqueId;
 }
 
 /// Something that carries tags.
@@ -172,6 +176,9 @@ macro_rules! bounded {
             }
             fn set_boundary(&mut self, boundary: Option<String>) {
                 self.boundary = boundary;
+            }
+            fn unique_id(&self) -> UniqueId {
+                self.into()
             }
         }
     )*};

@@ -1,6 +1,7 @@
 //! Errors of the service, with AWS's texts.
 
 use crate::shapes::errors;
+use access::BindError;
 use aws_wire::{ErrorShape, ServiceError};
 use iam_policy::MalformedPolicy;
 use std::fmt::Display;
@@ -45,6 +46,15 @@ impl From<Failure> for ServiceError {
 impl From<MalformedPolicy> for Failure {
     fn from(error: MalformedPolicy) -> Self {
         malformed(error.to_string())
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Store(error) => Self::Store(error),
+            BindError::Malformed(_) | BindError::NoPrincipal(_) => malformed(error),
+        }
     }
 }
 

@@ -118,7 +118,7 @@ impl IamService {
         if self.tables.get::<T>(&entity.key()).await?.is_some() {
             return Ok(false);
         }
-        let mut batch = self.tables.batch().create(entity);
+        let mut batch = self.tables.batch().create(entity).put_any(&entity.unique_id());
         if let Some(boundary) = entity.boundary() {
             batch = acquire(self, batch, &context.account, boundary, Usage::Boundary).await?;
         }

@@ -394,3 +394,49 @@ async fn every_secret_of_a_request_is_asked_for() {
     );
     assert_eq!(asked(&service, "ListSecrets", "{}").await.0, ["secretsmanager:ListSecrets *"]);
 }
+
+#[tokio::test]
+async fn policies_keep_ids_and_name_only_who_is_there() {
+    use resources::iam::{PrincipalPolicies, User};
+    let (service, context) = (service(), context());
+    service.create_secret(&context, create("s")).await.expect("creates");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue",
+        "Principal":{"AWS":"arn:aws:iam::123456789012:user/ann"},"Resource":"*"}]}"#;
+    let put = |policy: &str| PutResourcePolicyRequest {
+        secret_id: "s".into(),
+        resource_policy: policy.into(),
+        ..PutResourcePolicyRequest::default()
+    };
+    let refused = service.put_resource_policy(&context, put(policy)).await.expect_err("is nobody");
+    assert_eq!(refused.shape.name, "MalformedPolicyDocumentException");
+    assert_eq!(refused.message, "This resource policy contains an unsupported principal.");
+    for bad in
+        ["", "some policy", "[]", "{}", r#"{"Statement":[]}"#, r#"{"Statement":[{}]}"#, &"[".repeat(20_000)]
+    {
+        let refused = service.put_resource_policy(&context, put(bad)).await.expect_err("is no policy");
+        assert_eq!(refused.shape.name, "MalformedPolicyDocumentException");
+    }
+    let ann = User {
+        account: context.account.clone(),
+        name: "ann".into(),
+        path: "/".into(),
+        id: "AIDAAAAAAAAAAAAAAAAAA".into(),
+        groups: vec![],
+        policies: PrincipalPolicies::default(),
+        boundary: None,
+        access_keys: vec![],
+        login_profile: None,
+        tags: vec![],
+        created_at: context.time,
+    };
+    let row = service.tables.create(ann.clone()).await.expect("creates");
+    service.put_resource_policy(&context, put(policy)).await.expect("puts");
+    let shown = || async {
+        let input = GetResourcePolicyRequest { secret_id: "s".into() };
+        service.get_resource_policy(&context, input).await.expect("reads").resource_policy.expect("has one")
+    };
+    assert_eq!(shown().await, policy);
+    service.tables.delete(&row).await.expect("deletes");
+    service.tables.create(User { id: "AIDABBBBBBBBBBBBBBBBB".into(), ..ann.clone() }).await.expect("creates");
+    assert_eq!(shown().await, policy.replace("arn:aws:iam::123456789012:user/ann", &ann.id));
+}

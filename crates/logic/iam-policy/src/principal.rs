@@ -41,6 +41,8 @@ pub enum Principal {
         arn: String,
         /// The user that asked for the token, whose policies apply.
         user_arn: String,
+        /// That user's unique id; `None` for the root.
+        user_id: Option<String>,
     },
     /// Someone an identity provider vouches for, while assuming a role with a web identity or SAML.
     Federated {

@@ -117,10 +117,11 @@ impl PrincipalSet {
                     self.account_grant(account)
                 }
             }
-            Principal::FederatedUser { account, arn, user_arn } => {
+            Principal::FederatedUser { account, arn, user_arn, user_id } => {
                 if self.has_entity(arn) {
                     Some(Grant::Direct)
-                } else if self.has_entity(user_arn) {
+                } else if self.has_entity(user_arn) || user_id.as_ref().is_some_and(|id| self.has_entity(id))
+                {
                     Some(Grant::Limited)
                 } else {
                     self.account_grant(account)

@@ -15,6 +15,7 @@ mod instance_profile;
 mod policy;
 mod provider;
 mod role;
+mod unique_id;
 mod user;
 
 pub use account::{AccountAlias, AccountSettings, CredentialReport, PasswordPolicy};
@@ -24,6 +25,7 @@ pub use instance_profile::InstanceProfile;
 pub use policy::{ManagedPolicy, PolicyUse, PolicyVersion, PrincipalPolicies};
 pub use provider::OidcProvider;
 pub use role::{Role, RoleDeletion, RoleUse};
+pub use unique_id::UniqueId;
 pub use user::User;
 
 use identifiers::AccountId;

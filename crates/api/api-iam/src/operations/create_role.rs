@@ -21,7 +21,7 @@ pub(crate) async fn run(
             "Roles in the path /aws-service-role/ are made with CreateServiceLinkedRole only.",
         ));
     }
-    service.check_trust(context, &input.assume_role_policy_document).await?;
+    let trust_policy = service.bound_trust(context, &input.assume_role_policy_document).await?;
     service.room_for::<Role>(&context.account, "RolesPerAccount", quotas::ROLES).await?;
     let role = Role {
         account: context.account.clone(),
@@ -29,7 +29,7 @@ pub(crate) async fn run(
         path,
         id: ids::unique(service.environment(), "AROA"),
         description: input.description,
-        trust_policy: input.assume_role_policy_document,
+        trust_policy,
         max_session_seconds: session_length(input.max_session_duration),
         policies: PrincipalPolicies::default(),
         boundary: None,
@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let name = role.name.clone();
     let made = service.create_bounded(context, role, input.permissions_boundary).await?;
     let role = made.ok_or_else(|| already_exists(format_args!("Role with name {name} already exists.")))?;
-    Ok(CreateRoleResponse { role: render::new_role(&role) })
+    Ok(CreateRoleResponse { role: render::new_role(&service.with_trust_shown(&role).await?) })
 }
 
 /// The model bounds it from an hour to twelve.

@@ -7,7 +7,7 @@ use crate::retry::retrying;
 use crate::shapes::DeleteRoleRequest;
 use crate::uses::{Usage, release};
 use aws_wire::RequestContext;
-use resources::iam::{Role, RoleUse};
+use resources::iam::{Role, RoleUse, UniqueId};
 
 pub(crate) async fn run(
     service: &IamService,
@@ -29,7 +29,8 @@ async fn delete(service: &IamService, context: &RequestContext, name: &str) -> R
         return Err(delete_conflict(format_args!("Cannot delete entity, {what}.")));
     }
     let used = RoleUse::key_of(&context.account, &role.id);
-    let mut batch = service.tables.batch().delete(&role).delete_any::<RoleUse>(&used);
+    let mut batch = service.tables.batch().delete(&role).delete_any::<UniqueId>(&role.id);
+    batch = batch.delete_any::<RoleUse>(&used);
     if let Some(boundary) = &role.boundary {
         batch = release(service, batch, &context.account, boundary, Usage::Boundary).await?;
     }

@@ -6,7 +6,7 @@ use crate::retry::retrying;
 use crate::shapes::DeleteUserRequest;
 use crate::uses::{Usage, release};
 use aws_wire::RequestContext;
-use resources::iam::{SigningCertificate, User};
+use resources::iam::{SigningCertificate, UniqueId, User};
 
 pub(crate) async fn run(
     service: &IamService,
@@ -30,7 +30,7 @@ async fn delete(service: &IamService, context: &RequestContext, name: &str) -> R
     if let Some((_, what)) = hangs_on.iter().find(|(hangs, _)| *hangs) {
         return Err(delete_conflict(format_args!("Cannot delete entity, {what}.")));
     }
-    let mut batch = service.tables.batch().delete(&user);
+    let mut batch = service.tables.batch().delete(&user).delete_any::<UniqueId>(&user.id);
     if let Some(boundary) = &user.boundary {
         batch = release(service, batch, &context.account, boundary, Usage::Boundary).await?;
     }

@@ -140,6 +140,7 @@ async fn role_detail(
         profiles.push(instance_profile(service, &profile).await?);
     }
     let used = service.tables.get::<RoleUse>(&RoleUse::key_of(&context.account, &role.id)).await?;
+    let role = service.with_trust_shown(role).await?;
     Ok(RoleDetail {
         arn: Some(role.arn()),
         assume_role_policy_document: Some(encoded(&role.trust_policy)),

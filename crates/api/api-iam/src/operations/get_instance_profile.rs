@@ -24,5 +24,9 @@ pub(crate) async fn shown(
         Some(name) => service.tables.get::<Role>(&key_of(&profile.account, name)).await?,
         None => None,
     };
-    Ok(render::instance_profile(profile, role.as_deref()))
+    let role = match role {
+        Some(role) => Some(service.with_trust_shown(&role).await?),
+        None => None,
+    };
+    Ok(render::instance_profile(profile, role.as_ref()))
 }

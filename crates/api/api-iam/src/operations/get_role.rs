@@ -13,5 +13,6 @@ pub(crate) async fn run(
 ) -> Result<GetRoleResponse, Failure> {
     let role = service.find::<Role>(context, &input.role_name).await?;
     let used = service.tables.get::<RoleUse>(&RoleUse::key_of(&context.account, &role.id)).await?;
+    let role = service.with_trust_shown(&role).await?;
     Ok(GetRoleResponse { role: render::role(&role, used.as_deref()) })
 }

@@ -17,6 +17,10 @@ pub(crate) async fn run(
     let prefix = input.path_prefix.unwrap_or_default();
     let rows = service.tables.list_all::<Role>(&rows_of(&context.account)).await?;
     let rows = rows.into_iter().filter(|role| role.path.starts_with(&prefix));
-    let part = paging.cut(rows, |role| role.key()).map(|role| render::role_in_list(&role));
-    Ok(ListRolesResponse { roles: part.items, is_truncated: part.is_truncated, marker: part.marker })
+    let part = paging.cut(rows, |role| role.key());
+    let mut roles = Vec::with_capacity(part.items.len());
+    for role in part.items {
+        roles.push(render::role_in_list(&service.with_trust_shown(&role).await?));
+    }
+    Ok(ListRolesResponse { roles, is_truncated: part.is_truncated, marker: part.marker })
 }

@@ -13,7 +13,7 @@ use crate::shapes::{
 use crate::uses::{Usage, acquire, release};
 use crate::{IamService, ids, quotas, render};
 use aws_wire::RequestContext;
-use resources::iam::{PrincipalPolicies, Role, RoleDeletion, RoleUse, key_of};
+use resources::iam::{PrincipalPolicies, Role, RoleDeletion, RoleUse, UniqueId, key_of};
 
 pub(crate) async fn create_service_linked_role(
     service: &IamService,
@@ -60,7 +60,7 @@ async fn create(service: &IamService, context: &RequestContext, role: &Role) -> 
             role.name
         )));
     }
-    let mut batch = service.tables.batch().create(role);
+    let mut batch = service.tables.batch().create(role).put_any(&UniqueId::from(role));
     for arn in &role.policies.attached {
         batch = acquire(service, batch, &context.account, arn, Usage::Attachment).await?;
     }
@@ -87,7 +87,8 @@ async fn delete(service: &IamService, context: &RequestContext, name: &str) -> R
     let task =
         RoleDeletion { account: context.account.clone(), task_id: task_id.clone(), deleted_at: now(context) };
     let used = RoleUse::key_of(&context.account, &role.id);
-    let mut batch = service.tables.batch().delete(&role).delete_any::<RoleUse>(&used).create(&task);
+    let mut batch = service.tables.batch().delete(&role).delete_any::<UniqueId>(&role.id);
+    batch = batch.delete_any::<RoleUse>(&used).create(&task);
     for arn in &role.policies.attached {
         batch = release(service, batch, &context.account, arn, Usage::Attachment).await?;
     }

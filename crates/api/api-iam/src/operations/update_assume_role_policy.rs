@@ -13,10 +13,10 @@ pub(crate) async fn run(
     input: UpdateAssumeRolePolicyRequest,
 ) -> Result<(), Failure> {
     service.find::<Role>(context, &input.role_name).await?;
-    service.check_trust(context, &input.policy_document).await?;
+    let trust_policy = service.bound_trust(context, &input.policy_document).await?;
     let change = |role: &Role| {
         role.modifiable()?;
-        Ok::<_, Failure>(Some(Role { trust_policy: input.policy_document.clone(), ..role.clone() }))
+        Ok::<_, Failure>(Some(Role { trust_policy: trust_policy.clone(), ..role.clone() }))
     };
     let updated = service.tables.update(&key_of(&context.account, &input.role_name), change).await?;
     updated.map(|_| ()).ok_or_else(|| Role::not_found(&input.role_name))

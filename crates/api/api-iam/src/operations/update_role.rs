@@ -39,5 +39,6 @@ pub(crate) async fn update_role_description(
     };
     let updated = service.tables.update(&key_of(&context.account, &input.role_name), change).await?;
     let updated = updated.ok_or_else(|| Role::not_found(&input.role_name))?;
+    let updated = service.with_trust_shown(&updated).await?;
     Ok(UpdateRoleDescriptionResponse { role: Some(render::new_role(&updated)) })
 }

@@ -7,7 +7,7 @@ use crate::shapes::UpdateUserRequest;
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::access::AccessKey;
-use resources::iam::{SigningCertificate, User, key_of};
+use resources::iam::{SigningCertificate, UniqueId, User, key_of};
 
 pub(crate) async fn run(
     service: &IamService,
@@ -30,7 +30,7 @@ async fn update(
     if let Some(name) = &input.new_user_name {
         new.name.clone_from(name);
     }
-    let mut batch = service.tables.batch();
+    let mut batch = service.tables.batch().put_any(&UniqueId::from(&new));
     batch = if new.key() == old.key() {
         batch.replace(&old, &new)
     } else {

@@ -225,3 +225,50 @@ async fn trust_policies_name_principals_that_exist() {
             .expect("deletes");
     }
 }
+
+/// The trust policy of the role `worker` as GetRole shows it.
+async fn trust_of_worker(service: &IamService, context: &RequestContext) -> String {
+    let input = GetRoleRequest { role_name: "worker".into() };
+    let shown = service.get_role(context, input).await.expect("reads").role;
+    let document = shown.assume_role_policy_document.expect("has one");
+    percent_encoding::percent_decode_str(&document).decode_utf8().expect("is text").into_owned()
+}
+
+#[tokio::test]
+async fn trust_policies_keep_ids_and_show_names() {
+    let (service, context) = fixture();
+    user(&service, &context, "ann").await;
+    let named = TRUST_EC2
+        .replace(r#""Service":"ec2.amazonaws.com""#, &format!(r#""AWS":"arn:aws:iam::{ACCOUNT}:user/ann""#));
+    let input = CreateRoleRequest {
+        role_name: "worker".into(),
+        assume_role_policy_document: named.clone(),
+        ..CreateRoleRequest::default()
+    };
+    service.create_role(&context, input).await.expect("creates");
+    let ann = service.find::<resources::iam::User>(&context, "ann").await.expect("is there");
+    let kept = service.find::<resources::iam::Role>(&context, "worker").await.expect("is there");
+    assert!(kept.trust_policy.contains(&ann.id) && !kept.trust_policy.contains("user/ann"));
+    assert_eq!(trust_of_worker(&service, &context).await, named);
+    // Whoever is renamed is still meant.
+    let rename =
+        UpdateUserRequest { user_name: "ann".into(), new_user_name: Some("bea".into()), new_path: None };
+    service.update_user(&context, rename).await.expect("renames");
+    assert_eq!(trust_of_worker(&service, &context).await, named.replace("user/ann", "user/bea"));
+    service.delete_user(&context, DeleteUserRequest { user_name: "bea".into() }).await.expect("deletes");
+    for _ in 0..2 {
+        let left = trust_of_worker(&service, &context).await;
+        assert_eq!(left, named.replace(&format!("arn:aws:iam::{ACCOUNT}:user/ann"), &ann.id));
+        let update = |document| UpdateAssumeRolePolicyRequest {
+            role_name: "worker".into(),
+            policy_document: document,
+        };
+        let again = refused(service.update_assume_role_policy(&context, update(left)).await);
+        let said = format!("Invalid principal in policy: \"AWS\":\"{}\"", ann.id);
+        assert_eq!(again, ("MalformedPolicyDocument", said));
+        // Another of the same name changes nothing.
+        let _ = service
+            .create_user(&context, CreateUserRequest { user_name: "bea".into(), ..Default::default() })
+            .await;
+    }
+}

@@ -11,12 +11,12 @@ pub(crate) async fn run(
     input: PutResourcePolicyRequest,
 ) -> Result<PutResourcePolicyResponse, ServiceError> {
     service.require_usable(context, &input.secret_id).await?;
-    policy::check(&input.resource_policy)?;
+    let bound = service.bound_policy(context, &input.resource_policy).await?;
     if input.block_public_policy == Some(true) {
         policy::check_not_public(&input.resource_policy)?;
     }
     let changed = service.change(context, &input.secret_id, |secret| {
-        secret.policy = Some(input.resource_policy.clone());
+        secret.policy = Some(bound.clone());
         Ok(())
     });
     let secret = changed.await?;

@@ -13,7 +13,7 @@ pub(crate) async fn run(
     if let Some(id) = &input.secret_id {
         service.require_usable(context, id).await?;
     }
-    policy::check(&input.resource_policy)?;
+    service.bound_policy(context, &input.resource_policy).await?;
     let errors: Vec<_> = policy::check_not_public(&input.resource_policy)
         .err()
         .into_iter()

@@ -50,6 +50,7 @@ fn federated_user() -> Principal {
         account: account(HOME),
         arn: "arn:aws:sts::111111111111:federated-user/f".to_owned(),
         user_arn: "arn:aws:iam::111111111111:user/ann".to_owned(),
+        user_id: Some("AIDAAAAAAAAAAAAAAAAA".to_owned()),
     }
 }
 
