@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/encryption", &["crates/base/"]),
     ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
+    ("crates/logic/vulnerabilities", &["crates/base/", "crates/logic/"]),
+    ("crates/state/vulnerability-data", &["crates/base/", "crates/logic/vulnerabilities"]),
     (
         "crates/api/access",
         &[
@@ -50,7 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/aws-wire"],
     ),
     ("crates/api/api-", &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/aws-wire"]),
-    ("crates/control/", &["crates/base/", "crates/state/", "crates/control/"]),
+    ("crates/control/", &["crates/base/", "crates/state/", "crates/logic/", "crates/control/"]),
     ("crates/node/", &["crates/base/", "crates/wire/", "crates/control/reconcile", "crates/node/"]),
 ];
 
