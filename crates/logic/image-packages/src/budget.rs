@@ -62,7 +62,8 @@ pub(crate) struct Counted<'c, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).map_err(|error| io::Error::new(error.kind(), SourceFailed(error)))?;
+        let read =
+            self.inner.read(buffer).map_err(|error| io::Error::new(error.kind(), SourceFailed(error)))?;
         self.count.set(self.count.get() + read as u64);
         Ok(read)
     }

@@ -54,7 +54,8 @@ impl Reader {
             .iter()
             .find_map(|path| self.files.get(*path)?.said.distribution.clone());
         self.drop_lock_files_of_what_is_installed();
-        let mut packages: Vec<Package> = self.files.into_values().flat_map(|file| file.said.packages).collect();
+        let mut packages: Vec<Package> =
+            self.files.into_values().flat_map(|file| file.said.packages).collect();
         packages.sort();
         packages.dedup();
         Inventory { distribution, packages }
@@ -66,7 +67,7 @@ impl Reader {
         let plain = compression::decompressed(counted)?;
         let metered = Metered::new(plain, budget, &compressed);
         let mut stream = TarStream::new(BufReader::with_capacity(64 << 10, metered));
-        while let Some(head) = stream.next(|| budget.entry())? {
+        while let Some(head) = stream.next(budget)? {
             let Some(path) = normal(&head.path) else { continue };
             if self.hide(&path) {
                 continue;
@@ -119,7 +120,13 @@ impl Reader {
         self.packages -= fewer;
     }
 
-    fn keep(&mut self, path: String, format: FileFormat, mut said: Said, old: Option<&File>) -> io::Result<()> {
+    fn keep(
+        &mut self,
+        path: String,
+        format: FileFormat,
+        mut said: Said,
+        old: Option<&File>,
+    ) -> io::Result<()> {
         for package in &mut said.packages {
             // A database comes whole with every layer that changes it; a package stays its first layer's.
             let same = |other: &&Package| other.same(package);
@@ -140,7 +147,8 @@ impl Reader {
         let target = self.files.get(&normal(&head.link)?)?;
         let mut said = target.said.clone();
         for package in &mut said.packages {
-            package.path = package.path.find('!').map_or_else(String::new, |at| package.path[at..].to_owned());
+            package.path =
+                package.path.find('!').map_or_else(String::new, |at| package.path[at..].to_owned());
         }
         Some((target.format, said))
     }
@@ -201,12 +209,13 @@ fn file(
 }
 
 fn classified(layer: usize, error: io::Error) -> ReadError {
-    let inner = error.get_ref();
-    if let Some(exceeded) = inner.and_then(|inner| inner.downcast_ref::<Exceeded>()) {
-        return ReadError::LimitExceeded { what: exceeded.what, limit: exceeded.limit };
-    }
-    if inner.is_some_and(|inner| inner.is::<SourceFailed>()) {
-        return ReadError::Io { layer, error };
+    if let Some(inner) = error.get_ref() {
+        if let Some(exceeded) = inner.downcast_ref::<Exceeded>() {
+            return ReadError::LimitExceeded { what: exceeded.what, limit: exceeded.limit };
+        }
+        if inner.is::<SourceFailed>() {
+            return ReadError::Io { layer, error };
+        }
     }
     ReadError::Unsupported { layer, reason: error.to_string() }
 }

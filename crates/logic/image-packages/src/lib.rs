@@ -18,7 +18,7 @@ mod purl;
 mod tar_stream;
 mod zip_stream;
 
-pub use elements::{parse_file, FileFormat};
+pub use elements::{FileFormat, parse_file};
 pub use inventory::{Distribution, Ecosystem, Inventory, Package, Source};
 pub use layers::Reader;
 pub use limits::{Limits, ReadError};

@@ -34,7 +34,9 @@ pub(crate) fn format_at(path: &str) -> Option<FileFormat> {
             _ => return None,
         },
         (folder, "METADATA") if folder.ends_with(".dist-info") => FileFormat::PythonMetadata,
-        (folder, "PKG-INFO") if folder.ends_with(".egg-info") || folder.ends_with("EGG-INFO") => FileFormat::PythonMetadata,
+        (folder, "PKG-INFO") if folder.ends_with(".egg-info") || folder.ends_with("EGG-INFO") => {
+            FileFormat::PythonMetadata
+        }
         (_, name) if name.ends_with(".egg-info") => FileFormat::PythonMetadata,
         (folder, "package.json") if is_node_package(folder) => FileFormat::NodePackage,
         (_, "package-lock.json") => FileFormat::NodeLock,

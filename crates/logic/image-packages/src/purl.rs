@@ -30,9 +30,8 @@ impl Package {
             },
         };
         let encoded = |text: &str| utf8_percent_encode(text, &PLAIN).to_string();
-        let namespace = namespace.map(|namespace| {
-            namespace.split('/').map(|part| encoded(part) + "/").collect::<String>()
-        });
+        let namespace = namespace
+            .map(|namespace| namespace.split('/').map(|part| encoded(part) + "/").collect::<String>());
         let (epoch, version) = match self.version.split_once(':') {
             Some((epoch, version)) if self.ecosystem == Ecosystem::Rpm => (Some(epoch), version),
             _ => (None, self.version.as_str()),

@@ -2,6 +2,7 @@
 //!
 //! The `tar` crate reads headers here; its own iteration is not used because it takes long names of any size into memory.
 
+use crate::budget::Budget;
 use std::io::{self, Read};
 use tar::{EntryType, Header};
 
@@ -42,10 +43,10 @@ impl<R: Read> TarStream<R> {
     }
 
     /// The next entry; `None` at the end.
-    pub(crate) fn next(&mut self, each: impl Fn() -> io::Result<()>) -> io::Result<Option<Head>> {
+    pub(crate) fn next(&mut self, budget: &Budget<'_>) -> io::Result<Option<Head>> {
         let (mut path, mut link, mut size) = (None, None, None);
         loop {
-            each()?;
+            budget.entry()?;
             self.skip()?;
             let Some(header) = self.header()? else { return Ok(None) };
             let header_size = header.entry_size()?;
@@ -58,7 +59,9 @@ impl<R: Read> TarStream<R> {
                         match key {
                             b"path" => path = Some(value.to_vec()),
                             b"linkpath" => link = Some(value.to_vec()),
-                            b"size" => size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+                            b"size" => {
+                                size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                            }
                             _ => {}
                         }
                     }
@@ -101,7 +104,11 @@ impl<R: Read> TarStream<R> {
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        let sum: u32 = block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) }).sum();
+        let sum: u32 = block
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) })
+            .sum();
         if header.cksum()? != sum {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum of a tar header is wrong"));
         }
@@ -178,7 +185,8 @@ fn pax_records(mut text: &[u8]) -> Vec<(&[u8], &[u8])> {
     let mut records = Vec::new();
     while let Some(space) = memchr::memchr(b' ', text) {
         let length = std::str::from_utf8(&text[..space]).ok().and_then(|length| length.parse::<usize>().ok());
-        let Some(record) = length.filter(|length| *length > space).and_then(|length| text.get(space + 1..length))
+        let Some(record) =
+            length.filter(|length| *length > space).and_then(|length| text.get(space + 1..length))
         else {
             break;
         };

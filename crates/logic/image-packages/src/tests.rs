@@ -40,7 +40,11 @@ fn layer(files: &[(&str, &[u8])]) -> Vec<u8> {
             builder.append_link(&mut header, name, target).expect("appends");
             continue;
         }
-        header.set_entry_type(if name.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular });
+        header.set_entry_type(if name.ends_with('/') {
+            tar::EntryType::Directory
+        } else {
+            tar::EntryType::Regular
+        });
         header.set_size(content.len() as u64);
         builder.append_data(&mut header, name, *content).expect("appends");
     }

@@ -59,7 +59,14 @@ fn archive(
                 return Err(exceeded("archives within each other", budget.limits.depth.into()));
             };
             let inner = entry.rsplit('/').next().unwrap_or(entry);
-            archive(inner, &format!("{path}!{entry}"), &mut BufReader::new(content), budget, depth, packages)?;
+            archive(
+                inner,
+                &format!("{path}!{entry}"),
+                &mut BufReader::new(content),
+                budget,
+                depth,
+                packages,
+            )?;
         }
         if packages.len() > budget.limits.packages {
             return Err(exceeded("packages", budget.limits.packages as u64));
@@ -165,9 +172,11 @@ fn wide_sizes(mut extra: &[u8]) -> Option<u64> {
         let length = usize::from(u16::from_le_bytes([extra[2], extra[3]]));
         let field = extra.get(4..4 + length)?;
         if kind == 1 {
-            return Some(field.get(8..16).map_or(0, |bytes| {
-                bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-            }));
+            return Some(
+                field
+                    .get(8..16)
+                    .map_or(0, |bytes| bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))),
+            );
         }
         extra = &extra[4 + length..];
     }

@@ -51,7 +51,9 @@ fn token(text: &str, first: bool) -> Token<'_> {
         let (number, rest) = numbers::split(digits);
         return make(Kind::Number, "", number, rest);
     }
-    if let Some(revision) = text.strip_prefix("-r").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+    if let Some(revision) =
+        text.strip_prefix("-r").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
         let (number, rest) = numbers::split(revision);
         return make(Kind::Revision, "", number, rest);
     }

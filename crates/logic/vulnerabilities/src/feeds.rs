@@ -74,7 +74,8 @@ pub fn form_of(start: &[u8]) -> Option<Form> {
     if text.starts_with('{') && has("releases") && !has("affected") {
         return Some(Form::DebianTracker);
     }
-    (has("id") && (has("affected") || has("modified") || has("schema_version") || has("withdrawn"))).then_some(Form::Osv)
+    (has("id") && (has("affected") || has("modified") || has("schema_version") || has("withdrawn")))
+        .then_some(Form::Osv)
 }
 
 /// Seconds since the epoch of an RFC 3339 time or a date.

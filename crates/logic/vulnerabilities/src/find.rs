@@ -3,6 +3,7 @@
 use crate::{Advisory, End, Lookup, PackageKey, Range, Score, Severity, lookups, rating};
 use image_packages::{Inventory, Package};
 use package_versions::{Scheme, compare};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which packages to look at.
@@ -75,16 +76,13 @@ pub fn find<E>(
         let mut seen = BTreeSet::new();
         for lookup in usable {
             if !cache.contains_key(&lookup.key) {
-                let mut all = advisories(&lookup.key)?;
-                // The most trusted feed has the word on a vulnerability, also when it says that a version is not affected.
-                all.sort_by_key(|advisory| advisory.feed);
-                cache.insert(lookup.key.clone(), all);
+                cache.insert(lookup.key.clone(), by_trust(advisories(&lookup.key)?));
             }
             for advisory in &cache[&lookup.key] {
                 if !seen.insert(advisory.name().to_owned()) {
                     continue;
                 }
-                let Some(fixed) = affects(lookup.scheme, advisory, &lookup.version) else { continue };
+                let Some(Fix(fixed)) = affects(lookup.scheme, advisory, &lookup.version) else { continue };
                 let key = (advisory.name().to_owned(), lookup.key.name.clone());
                 let finding = findings.entry(key).or_insert_with(|| new(advisory, &lookup.key.name));
                 finding.affected.push(Affected { package: index, fixed });
@@ -92,13 +90,36 @@ pub fn find<E>(
         }
     }
     found.findings = findings.into_values().collect();
-    found.findings.sort_by(|left, right| right.severity.cmp(&left.severity));
+    found.findings.sort_by_key(|finding| Reverse(finding.severity));
     Ok(found)
+}
+
+/// The most trusted feed first: it has the word on a vulnerability, also when it says that a version is not affected. The
+/// vectors that it does not give are taken from the others.
+fn by_trust(mut all: Vec<Advisory>) -> Vec<Advisory> {
+    all.sort_by_key(|advisory| advisory.feed);
+    let rated: BTreeMap<String, Vec<String>> = all
+        .iter()
+        .filter(|advisory| !advisory.vectors.is_empty())
+        .map(|advisory| (advisory.name().to_owned(), advisory.vectors.clone()))
+        .collect();
+    for advisory in all.iter_mut().filter(|advisory| advisory.vectors.is_empty()) {
+        if let Some(vectors) = rated.get(advisory.name()) {
+            advisory.vectors.clone_from(vectors);
+        }
+    }
+    all
 }
 
 fn new(advisory: &Advisory, package: &str) -> Finding {
     let (severity, scores) = rating(advisory);
-    Finding { advisory: advisory.clone(), severity, scores, package: package.to_owned(), affected: Vec::new() }
+    Finding {
+        advisory: advisory.clone(),
+        severity,
+        scores,
+        package: package.to_owned(),
+        affected: Vec::new(),
+    }
 }
 
 fn unknown_system(inventory: &Inventory, package: &Package, lookups: &[Lookup]) -> String {
@@ -112,17 +133,21 @@ fn unknown_system(inventory: &Inventory, package: &Package, lookups: &[Lookup]) 
     }
 }
 
-/// Whether a version has a vulnerability; if so, the version that does not, if there is one.
-pub fn affects(scheme: Scheme, advisory: &Advisory, version: &str) -> Option<Option<String>> {
+/// The version that no longer has a vulnerability, if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix(pub Option<String>);
+
+/// Whether a version has a vulnerability; if so, what fixes it.
+pub fn affects(scheme: Scheme, advisory: &Advisory, version: &str) -> Option<Fix> {
     for range in &advisory.ranges {
         if contains(scheme, range, version) {
-            return Some(fixed_of(range));
+            return Some(Fix(fixed_of(range)));
         }
     }
     if advisory.versions.iter().any(|affected| compare(scheme, affected, version).is_eq()) {
         let later = advisory.ranges.iter().filter_map(fixed_of);
         let later = later.filter(|fixed| compare(scheme, fixed, version).is_gt());
-        return Some(later.min_by(|left, right| compare(scheme, left, right)));
+        return Some(Fix(later.min_by(|left, right| compare(scheme, left, right))));
     }
     None
 }

@@ -11,7 +11,7 @@ mod severity;
 mod systems;
 
 pub use advisory::{Advisory, End, Feed, PackageKey, Range};
-pub use find::{Affected, Finding, Found, Scope, affects, find};
+pub use find::{Affected, Finding, Fix, Found, Scope, affects, find};
 pub use severity::{Score, Severity, rating, score};
 pub use systems::{Lookup, lookups};
 

@@ -31,12 +31,15 @@ pub(crate) fn parse(content: &[u8]) -> Vec<Package> {
     if memchr::memmem::find(content, SECTION.as_bytes()).is_none() {
         return Vec::new();
     }
-    let section = section::<ElfFile64<'_>>(content, |content| ElfFile64::parse(content))
-        .or_else(|| section::<ElfFile32<'_>>(content, |content| ElfFile32::parse(content)));
+    let section = section::<ElfFile64<'_>>(content, ElfFile64::parse)
+        .or_else(|| section::<ElfFile32<'_>>(content, ElfFile32::parse));
     section.map(crates).unwrap_or_default()
 }
 
-fn section<'d, F: Object<'d>>(content: &'d [u8], parse: impl Fn(&'d [u8]) -> object::Result<F>) -> Option<Vec<u8>> {
+fn section<'d, F: Object<'d>>(
+    content: &'d [u8],
+    parse: impl Fn(&'d [u8]) -> object::Result<F>,
+) -> Option<Vec<u8>> {
     let file = parse(content).ok()?;
     Some(file.section_by_name(SECTION)?.data().ok()?.to_vec())
 }
@@ -44,7 +47,8 @@ fn section<'d, F: Object<'d>>(content: &'d [u8], parse: impl Fn(&'d [u8]) -> obj
 fn crates(section: Vec<u8>) -> Vec<Package> {
     let mut text = Vec::new();
     let read = ZlibDecoder::new(section.as_slice()).take(LONGEST).read_to_end(&mut text);
-    let Ok(audited) = read.map_err(|_| ()).and_then(|_| serde_json::from_slice::<Audited>(&text).map_err(|_| ()))
+    let Ok(audited) =
+        read.map_err(|_| ()).and_then(|_| serde_json::from_slice::<Audited>(&text).map_err(|_| ()))
     else {
         return Vec::new();
     };

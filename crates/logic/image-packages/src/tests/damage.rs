@@ -55,8 +55,10 @@ fn inputs() -> &'static [(FileFormat, Vec<u8>)] {
 }
 
 fn make_inputs() -> Vec<(FileFormat, Vec<u8>)> {
-    let jar = archive(&[("META-INF/maven/a/b/pom.properties", b"groupId=a\nartifactId=b\nversion=1\n")], false);
-    let nested = archive(&[("inner.jar", &jar), ("META-INF/MANIFEST.MF", b"Implementation-Version: 1\n")], true);
+    let jar =
+        archive(&[("META-INF/maven/a/b/pom.properties", b"groupId=a\nartifactId=b\nversion=1\n")], false);
+    let nested =
+        archive(&[("inner.jar", &jar), ("META-INF/MANIFEST.MF", b"Implementation-Version: 1\n")], true);
     vec![
         (FileFormat::RpmBerkeley, unzipped(include_bytes!("../../tests/data/Packages.gz"))),
         (FileFormat::RpmNdb, unzipped(include_bytes!("../../tests/data/Packages.db.gz"))),

@@ -30,7 +30,8 @@ fn the_three_databases_of_rpm() {
 
 #[test]
 fn dpkg() {
-    let packages = parse_file(FileFormat::Dpkg, "", include_bytes!("../../tests/data/dpkg-postgresql.status"));
+    let packages =
+        parse_file(FileFormat::Dpkg, "", include_bytes!("../../tests/data/dpkg-postgresql.status"));
     assert_eq!(
         names(&packages),
         [
@@ -96,9 +97,13 @@ fn what_lies_across_two_windows_of_a_large_binary_is_found() {
 fn java() {
     let pom = b"#made\ngroupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n";
     let inner = archive(&[("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties", pom)], false);
-    let manifest = b"Manifest-Version: 1.0\r\nImplementation-Title: The Library\r\nImplementation-Version: 1.5\r\n";
-    let entries: [(&str, &[u8]); 3] =
-        [("META-INF/", b""), ("META-INF/MANIFEST.MF", manifest), ("BOOT-INF/lib/log4j-core-2.14.1.jar", &inner)];
+    let manifest =
+        b"Manifest-Version: 1.0\r\nImplementation-Title: The Library\r\nImplementation-Version: 1.5\r\n";
+    let entries: [(&str, &[u8]); 3] = [
+        ("META-INF/", b""),
+        ("META-INF/MANIFEST.MF", manifest),
+        ("BOOT-INF/lib/log4j-core-2.14.1.jar", &inner),
+    ];
     for outer in [archive(&entries, true), archive(&entries[1..], false)] {
         let packages = parse_file(FileFormat::Java, "lib-1.0.jar", &outer);
         assert_eq!(names(&packages), ["org.apache.logging.log4j:log4j-core 2.14.1", "lib 1.5"]);
@@ -120,17 +125,28 @@ fn os_release() {
 fn package_urls() {
     let distribution = said(FileFormat::OsRelease, b"ID=debian\nVERSION_ID=12\n").distribution;
     let of = |ecosystem, name: &str, version: &str| {
-        let package = Package { architecture: Some("amd64".into()), ..Package::new(ecosystem, name, version) };
+        let package =
+            Package { architecture: Some("amd64".into()), ..Package::new(ecosystem, name, version) };
         package.purl(distribution.as_ref())
     };
     for (ecosystem, name, version, url) in [
-        (Ecosystem::Deb, "libc6", "2.36-9+deb12u4", "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64&distro=debian-12"),
+        (
+            Ecosystem::Deb,
+            "libc6",
+            "2.36-9+deb12u4",
+            "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=amd64&distro=debian-12",
+        ),
         (Ecosystem::Python, "Flask_Login", "0.6.2", "pkg:pypi/flask-login@0.6.2"),
         (Ecosystem::Npm, "@babel/core", "7.0.0", "pkg:npm/%40babel/core@7.0.0"),
         (Ecosystem::Go, "golang.org/x/net", "v0.7.0", "pkg:golang/golang.org/x/net@v0.7.0"),
         (Ecosystem::Maven, "org.slf4j:slf4j-api", "1.7", "pkg:maven/org.slf4j/slf4j-api@1.7"),
         (Ecosystem::Cargo, "time", "0.1.44", "pkg:cargo/time@0.1.44"),
-        (Ecosystem::Rpm, "openssl", "1:3.0-1", "pkg:rpm/debian/openssl@3.0-1?arch=amd64&distro=debian-12&epoch=1"),
+        (
+            Ecosystem::Rpm,
+            "openssl",
+            "1:3.0-1",
+            "pkg:rpm/debian/openssl@3.0-1?arch=amd64&distro=debian-12&epoch=1",
+        ),
     ] {
         assert_eq!(of(ecosystem, name, version), url);
     }

@@ -14,7 +14,9 @@ fn read(layers: &[Vec<u8>]) -> Inventory {
 fn status(packages: &[(&str, &str)]) -> Vec<u8> {
     packages
         .iter()
-        .map(|(name, version)| format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n"))
+        .map(|(name, version)| {
+            format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n")
+        })
         .collect::<String>()
         .into_bytes()
 }
@@ -28,9 +30,11 @@ fn a_higher_layer_stands_in_for_a_lower_one_and_packages_stay_their_first_layers
         (&format!("./{STATUS}"), &status(&[("bash", "5.2"), ("curl", "7.0")])),
     ]);
     let second = layer(&[(STATUS, &status(&[("bash", "5.2"), ("curl", "7.1"), ("jq", "1.6")]))]);
-    for compress in [|layer: Vec<u8>| layer, |layer: Vec<u8>| gzipped(&layer), |layer: Vec<u8>| {
-        zstd::encode_all(layer.as_slice(), 1).expect("compresses")
-    }] {
+    for compress in [
+        |layer: Vec<u8>| layer,
+        |layer: Vec<u8>| gzipped(&layer),
+        |layer: Vec<u8>| zstd::encode_all(layer.as_slice(), 1).expect("compresses"),
+    ] {
         let inventory = read(&[compress(first.clone()), compress(second.clone())]);
         assert_eq!(names(&inventory.packages), ["bash 5.2", "curl 7.1", "jq 1.6"]);
         assert_eq!(inventory.packages.iter().map(|package| package.layer).collect::<Vec<_>>(), [0, 1, 1]);
@@ -63,7 +67,8 @@ fn whiteouts_opaque_directories_and_replaced_directories_hide() {
 
 #[test]
 fn hard_links_long_names_and_lock_files() {
-    let deep = format!("app/{}/n.dist-info/METADATA", "long-name-of-a-folder/".repeat(10).trim_end_matches('/'));
+    let deep =
+        format!("app/{}/n.dist-info/METADATA", "long-name-of-a-folder/".repeat(10).trim_end_matches('/'));
     let lock = br#"{"packages": {"node_modules/lodash": {"version": "4.0.0"}}}"#;
     let image = layer(&[
         (&deep, b"Name: n\nVersion: 1\n"),
@@ -73,7 +78,10 @@ fn hard_links_long_names_and_lock_files() {
         ("web/node_modules/lodash/package.json", br#"{"name": "lodash", "version": "4.17.21"}"#),
         ("other/package-lock.json", lock),
         ("bin/tool", &go_binary()),
-        ("opt/app.jar", &archive(&[("META-INF/MANIFEST.MF", b"Bundle-SymbolicName: x.y\nBundle-Version: 3\n")], false)),
+        (
+            "opt/app.jar",
+            &archive(&[("META-INF/MANIFEST.MF", b"Bundle-SymbolicName: x.y\nBundle-Version: 3\n")], false),
+        ),
     ]);
     let inventory = read(&[image]);
     assert_eq!(

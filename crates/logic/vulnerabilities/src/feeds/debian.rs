@@ -56,7 +56,9 @@ impl<'de, E: fmt::Display> Visitor<'de> for Packages<'_, E> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((package, vulnerabilities)) = map.next_entry::<String, BTreeMap<String, Vulnerability>>()? {
+        while let Some((package, vulnerabilities)) =
+            map.next_entry::<String, BTreeMap<String, Vulnerability>>()?
+        {
             (self.0)(item(package, vulnerabilities)).map_err(A::Error::custom)?;
         }
         Ok(())

@@ -88,8 +88,11 @@ const MOST_PACKAGES: usize = 4096;
 /// Reads one document, or an array of them.
 pub fn osv(content: &[u8]) -> Result<Vec<Item>, FeedError> {
     let array = content.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let documents =
-        if array { serde_json::from_slice(content)? } else { vec![serde_json::from_slice::<Document>(content)?] };
+    let documents = if array {
+        serde_json::from_slice(content)?
+    } else {
+        vec![serde_json::from_slice::<Document>(content)?]
+    };
     Ok(documents.into_iter().map(item).collect())
 }
 
@@ -134,7 +137,8 @@ fn advisory(document: &Document, affected: &AffectedPackage) -> Option<(PackageK
         modified: document.modified.as_deref().and_then(seconds),
         ranges,
     };
-    let uncovered = affected.versions.iter().filter(|version| crate::affects(scheme, &advisory, version).is_none());
+    let uncovered =
+        affected.versions.iter().filter(|version| crate::affects(scheme, &advisory, version).is_none());
     let versions = uncovered.cloned().collect();
     let name = if package.ecosystem == "PyPI" { python_name(&package.name) } else { package.name.clone() };
     let key = PackageKey { system: package.ecosystem.clone(), name };
@@ -194,7 +198,9 @@ fn ranges(scheme: Scheme, events: &Events) -> Vec<Range> {
 /// The distribution's own word, or the publisher's.
 fn severity(document: &Document, affected: &AffectedPackage) -> Option<Severity> {
     let rated = affected.severity.iter().chain(&document.severity);
-    let own = rated.filter(|rating| !rating.kind.starts_with("CVSS")).find_map(|rating| Severity::of_word(&rating.score));
+    let own = rated
+        .filter(|rating| !rating.kind.starts_with("CVSS"))
+        .find_map(|rating| Severity::of_word(&rating.score));
     let word = |value: &Value, key: &str| value[key].as_str().and_then(Severity::of_word);
     own.or_else(|| word(&affected.ecosystem_specific, "urgency"))
         .or_else(|| word(&affected.ecosystem_specific, "severity"))

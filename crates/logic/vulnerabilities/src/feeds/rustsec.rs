@@ -41,7 +41,8 @@ struct Versions {
 pub fn rustsec(content: &[u8]) -> Result<Item, FeedError> {
     let wrong = |reason: &str| FeedError::RustSec(reason.to_owned());
     let text = std::str::from_utf8(content).map_err(|_| wrong("it is not UTF-8"))?;
-    let text = text.trim_start().strip_prefix("```toml").ok_or_else(|| wrong("it does not begin with ```toml"))?;
+    let text =
+        text.trim_start().strip_prefix("```toml").ok_or_else(|| wrong("it does not begin with ```toml"))?;
     let (front, body) = text.split_once("```").ok_or_else(|| wrong("the front matter does not end"))?;
     let front: Front = toml::from_str(front).map_err(|error| FeedError::RustSec(error.to_string()))?;
     let head = front.advisory;

@@ -1,7 +1,7 @@
 //! Every feed, on real extracts, and on damaged input.
 
 use crate::feeds::{Form, Item, alpine_secdb, debian_tracker, form_of, osv, rustsec};
-use crate::{Advisory, End, Severity, affects, rating};
+use crate::{Advisory, End, Fix, Severity, affects, rating};
 use package_versions::Scheme;
 use proptest::prelude::*;
 use std::convert::Infallible;
@@ -27,6 +27,10 @@ fn tracker(content: &[u8]) -> Vec<Item> {
     })
     .expect("reads");
     items
+}
+
+fn fix(version: &str) -> Fix {
+    Fix(Some(version.into()))
 }
 
 fn only(item: &Item) -> &Advisory {
@@ -62,7 +66,7 @@ fn alpines_secdb() {
     let (name, items) = alpine_secdb(text).expect("reads");
     assert_eq!(name, "v3.19/main");
     assert_eq!(items[0].advisories[0].0.system, "Alpine:v3.19");
-    assert_eq!(affects(Scheme::Apk, only(&items[0]), "3.1.4-r2"), Some(Some("3.1.4-r3".into())));
+    assert_eq!(affects(Scheme::Apk, only(&items[0]), "3.1.4-r2"), Some(fix("3.1.4-r3")));
     assert_eq!(affects(Scheme::Apk, only(&items[0]), "3.1.4-r3"), None);
     assert_eq!(only(&items[1]).aliases, ["XSA-1"]);
     assert!(items[2].advisories.is_empty());
@@ -76,10 +80,10 @@ fn osv_documents() {
     assert_eq!(items[0].advisories.len(), 1, "ecosystems that are not read from images are left out");
     assert_eq!(advisory.name(), "CVE-2023-1");
     assert_eq!(advisory.versions, ["0.6.5"], "what ranges cover is not kept twice");
-    assert_eq!(affects(Scheme::Pep440, advisory, "0.6.2"), Some(Some("0.6.3".into())));
+    assert_eq!(affects(Scheme::Pep440, advisory, "0.6.2"), Some(fix("0.6.3")));
     assert_eq!(affects(Scheme::Pep440, advisory, "0.6.3"), None);
-    assert_eq!(affects(Scheme::Pep440, advisory, "0.6.5"), Some(None));
-    assert_eq!(affects(Scheme::Pep440, advisory, "0.8"), Some(None));
+    assert_eq!(affects(Scheme::Pep440, advisory, "0.6.5"), Some(Fix(None)));
+    assert_eq!(affects(Scheme::Pep440, advisory, "0.8"), Some(Fix(None)));
     let (severity, scores) = rating(advisory);
     assert_eq!((severity, scores[0].value), (Severity::Critical, 9.8));
     assert_eq!(advisory.published, Some(1_672_531_200));
@@ -93,26 +97,32 @@ fn rustsecs_files() {
     let item = rustsec(TIME).expect("reads");
     let advisory = only(&item);
     let holds = |version: &str| affects(Scheme::Semver, advisory, version);
-    assert_eq!(holds("0.1.44"), Some(Some("0.2.0".into())));
+    assert_eq!(holds("0.1.44"), Some(fix("0.2.0")));
     for safe in ["0.2.0", "0.2.6", "0.2.23", "0.3.0", "1.0.0"] {
         assert_eq!(holds(safe), None, "{safe}");
     }
-    assert_eq!(holds("0.2.7"), Some(Some("0.2.23".into())));
+    assert_eq!(holds("0.2.7"), Some(fix("0.2.23")));
     assert_eq!(advisory.name(), "CVE-2020-26235");
     assert_eq!(rating(advisory).0, Severity::Medium);
     assert!(advisory.summary.contains("segfault"), "{}", advisory.summary);
     let of = |versions: &str| {
-        let text = format!("```toml\n[advisory]\nid = \"R\"\npackage = \"p\"\n[versions]\n{versions}\n```\n# T\n");
+        let text =
+            format!("```toml\n[advisory]\nid = \"R\"\npackage = \"p\"\n[versions]\n{versions}\n```\n# T\n");
         rustsec(text.as_bytes()).expect("reads").advisories[0].1.clone()
     };
     let advisory = of("patched = [\"^1.2.3\", \">= 2.1\"]\nunaffected = [\"< 0.5\"]");
-    for (version, holds) in
-        [("0.4.9", false), ("0.5.0", true), ("1.2.2", true), ("1.9.0", false), ("2.0.0", true), ("2.1.0", false)]
-    {
+    for (version, holds) in [
+        ("0.4.9", false),
+        ("0.5.0", true),
+        ("1.2.2", true),
+        ("1.9.0", false),
+        ("2.0.0", true),
+        ("2.1.0", false),
+    ] {
         assert_eq!(affects(Scheme::Semver, &advisory, version).is_some(), holds, "{version}");
     }
     let advisory = of("patched = []");
-    assert_eq!(affects(Scheme::Semver, &advisory, "9.0.0"), Some(None));
+    assert_eq!(affects(Scheme::Semver, &advisory, "9.0.0"), Some(Fix(None)));
     assert!(rustsec(b"# no front matter").is_err());
 }
 

@@ -45,7 +45,12 @@ fn the_source_package_and_the_most_trusted_feed_decide() {
     let inventory = Inventory {
         distribution: Some(distribution("debian", "10")),
         packages: vec![
-            package(Ecosystem::Deb, "postgresql-client-11", "11.22-0+deb10u2", Some(("postgresql-11", "11.22-0+deb10u2"))),
+            package(
+                Ecosystem::Deb,
+                "postgresql-client-11",
+                "11.22-0+deb10u2",
+                Some(("postgresql-11", "11.22-0+deb10u2")),
+            ),
             package(Ecosystem::Deb, "libpq5", "11.22-0+deb10u2", Some(("postgresql-11", "11.22-0+deb10u2"))),
             package(Ecosystem::Python, "requests", "2.0", None),
             package(Ecosystem::Npm, "lodash", "4.0.0", None),
@@ -93,7 +98,8 @@ fn distributions_have_the_names_that_advisories_give_them() {
     assert_eq!(systems("alpine", "3.19.1"), ["Alpine:v3.19"]);
     assert_eq!(systems("rocky", "9.3"), ["Rocky Linux:9"]);
     assert!(systems("plan9", "4").is_empty());
-    let sid = Distribution { id: "debian".into(), codename: Some("trixie".into()), ..Distribution::default() };
+    let sid =
+        Distribution { id: "debian".into(), codename: Some("trixie".into()), ..Distribution::default() };
     assert_eq!(lookups(Some(&sid), &deb)[0].key.system, "Debian:13");
     assert!(lookups(None, &deb).is_empty());
     let rpm = package(Ecosystem::Rpm, "openssl-libs", "1:3-1", Some(("openssl", "1:3-1")));

@@ -51,8 +51,11 @@ impl<'a> Database<'a> {
             size => size,
         };
         let usable = page.checked_sub(usize::from(*content.get(20)?))?;
-        ((512..=65_536).contains(&page) && page.is_power_of_two() && usable >= 480)
-            .then_some(Self { content, page, usable })
+        ((512..=65_536).contains(&page) && page.is_power_of_two() && usable >= 480).then_some(Self {
+            content,
+            page,
+            usable,
+        })
     }
 
     fn walk(&self, root: usize, visit: &mut dyn FnMut(Vec<u8>)) {
@@ -61,7 +64,13 @@ impl<'a> Database<'a> {
         self.table(root, DEEPEST, &mut pages, visit);
     }
 
-    fn table(&self, number: usize, depth: u32, pages: &mut usize, visit: &mut dyn FnMut(Vec<u8>)) -> Option<()> {
+    fn table(
+        &self,
+        number: usize,
+        depth: u32,
+        pages: &mut usize,
+        visit: &mut dyn FnMut(Vec<u8>),
+    ) -> Option<()> {
         *pages = pages.checked_sub(1)?;
         let depth = depth.checked_sub(1)?;
         let page = self.page(number)?;
