@@ -69,7 +69,9 @@ fn archive(entries: &[(&str, &[u8])], stored: bool) -> Vec<u8> {
         zip.extend_from_slice(&[0; 8]);
         let size = compressed.len() as u32;
         let sizes = if stored { [size, size] } else { [0, 0] };
-        sizes.iter().for_each(|size| zip.extend_from_slice(&size.to_le_bytes()));
+        for size in sizes {
+            zip.extend_from_slice(&size.to_le_bytes());
+        }
         zip.extend_from_slice(&(name.len() as u16).to_le_bytes());
         zip.extend_from_slice(&[0; 2]);
         zip.extend_from_slice(name.as_bytes());

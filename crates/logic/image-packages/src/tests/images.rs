@@ -12,13 +12,12 @@ fn read(layers: &[Vec<u8>]) -> Inventory {
 }
 
 fn status(packages: &[(&str, &str)]) -> Vec<u8> {
-    packages
-        .iter()
-        .map(|(name, version)| {
-            format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n")
-        })
-        .collect::<String>()
-        .into_bytes()
+    let mut text = Vec::new();
+    for (name, version) in packages {
+        let paragraph = format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n");
+        text.extend_from_slice(paragraph.as_bytes());
+    }
+    text
 }
 
 const STATUS: &str = "var/lib/dpkg/status";
