@@ -15,6 +15,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/store", &["crates/base/", "crates/state/resources"]),
     ("crates/state/store-backends", &["crates/base/", "crates/state/store", "crates/state/resources"]),
     ("crates/state/blob-store", &["crates/base/", "crates/state/store"]),
+    (
+        "crates/state/image-registry",
+        &["crates/base/", "crates/state/resources", "crates/state/store", "crates/state/blob-store"],
+    ),
     ("crates/state/audit-log", &["crates/base/", "crates/state/blob-store"]),
     ("crates/state/encryption", &["crates/base/"]),
     ("crates/state/aws-managed-policies", &["crates/base/"]),

@@ -20,6 +20,7 @@ use blob_store::BlobStore;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
+use image_registry::ImageRegistry;
 use oci_registry::{Registry, RegistryConfig};
 use records::Records;
 use reset::ResetHandler;
@@ -75,9 +76,9 @@ impl Region {
         let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
         let records = Records::open(&settings, &tables, &blobs).await?;
+        let images = ImageRegistry::new(tables.clone(), blobs.clone());
         let registry = Registry::new(
-            tables.clone(),
-            blobs.clone(),
+            images.clone(),
             access.clone(),
             RegistryConfig {
                 account: settings.account.clone(),
@@ -92,7 +93,7 @@ impl Region {
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
-            Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(tables.clone(), access.clone(), port))),
+            Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(images.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
@@ -107,7 +108,7 @@ impl Region {
             Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
-            vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
+            vec![Arc::new(RegistryHandler(registry)), Arc::new(AgentHandler(gateway.clone()))];
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
@@ -139,7 +140,8 @@ impl Region {
             shutdown: shutdown.clone(),
             records,
             background: vec![
-                tokio::spawn(sweep(registry, environment, shutdown.clone())),
+                tokio::spawn(sweep(images.clone(), environment, shutdown.clone())),
+                tokio::spawn(note_pulls(images, shutdown.clone())),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),
             ],
@@ -306,13 +308,17 @@ fn registry_hosts(settings: &Settings, port: u16) -> Vec<String> {
     ]
 }
 
-async fn sweep(registry: Registry, environment: Environment, shutdown: CancellationToken) {
+async fn note_pulls(images: ImageRegistry, shutdown: CancellationToken) {
+    images.pulls().run(shutdown.cancelled()).await;
+}
+
+async fn sweep(images: ImageRegistry, environment: Environment, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = environment.sleep(SWEEP) => {}
             () = shutdown.cancelled() => return,
         }
-        match registry.sweep().await {
+        match images.sweep().await {
             Ok(swept) => tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept the registry"),
             Err(error) => tracing::warn!(%error, "cannot sweep the registry"),
         }

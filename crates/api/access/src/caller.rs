@@ -193,6 +193,14 @@ impl Caller {
         }
     }
 
+    /// ARN of the identity behind the caller: of a session of a role the role.
+    pub fn identity_arn(&self) -> &Arc<str> {
+        match &self.kind {
+            CallerKind::AssumedRole { role_arn, .. } => role_arn,
+            _ => &self.principal_arn,
+        }
+    }
+
     /// The caller as policies see it.
     pub fn principal(&self) -> Principal {
         let (account, arn) = (self.account.clone(), self.principal_arn.to_string());

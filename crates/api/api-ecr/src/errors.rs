@@ -2,6 +2,7 @@
 
 use crate::shapes::errors;
 use aws_wire::{RequestContext, ServiceError};
+use image_registry::ImageError;
 use std::borrow::Cow;
 use store::StoreError;
 
@@ -23,4 +24,15 @@ pub(crate) fn no_repository(context: &RequestContext, name: &str) -> ServiceErro
 pub(crate) fn store(error: StoreError) -> ServiceError {
     tracing::error!(%error, "the store failed");
     ServiceError::new(&errors::SERVER_EXCEPTION, "The service failed. Please try again later.")
+}
+
+/// What keeps images failed in a way that no request is to blame for.
+pub(crate) fn images_failed(error: ImageError) -> ServiceError {
+    match error {
+        ImageError::Store(error) => store(error),
+        error => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the images failed");
+            ServiceError::new(&errors::SERVER_EXCEPTION, "The service failed. Please try again later.")
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod tag_mutability;
 
 use access::Access;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
+use image_registry::ImageRegistry;
 use operations as op;
 #[allow(
     clippy::wildcard_imports,
@@ -24,15 +25,16 @@ use store::Tables;
 /// The service.
 pub struct EcrService {
     pub(crate) tables: Tables,
+    pub(crate) registry: ImageRegistry,
     pub(crate) access: Access,
     /// Port of the registry, which repository URIs name.
     pub(crate) port: u16,
 }
 
 impl EcrService {
-    /// The service over a region's tables; `port` is where its registry listens.
-    pub fn new(tables: Tables, access: Access, port: u16) -> Self {
-        Self { tables, access, port }
+    /// The service over a region's images; `port` is where its registry listens.
+    pub fn new(registry: ImageRegistry, access: Access, port: u16) -> Self {
+        Self { tables: registry.tables().clone(), registry, access, port }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Repositories and images over a store in memory.
 
 use super::*;
+use blob_store::BlobStore;
 use encryption::KeyRing;
 use environment::Environment;
 use resources::ecr::{Image, ImageTag};
@@ -8,6 +9,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use store::MemoryStore;
 
 async fn fixture() -> (EcrService, RequestContext) {
+    let (service, context, _) = fixture_with_blobs().await;
+    (service, context)
+}
+
+async fn fixture_with_blobs() -> (EcrService, RequestContext, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
     let environment = Environment::real();
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
     let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
@@ -22,7 +29,8 @@ async fn fixture() -> (EcrService, RequestContext) {
         time: environment.now(),
         extensions: aws_wire::Extensions::new(),
     };
-    (EcrService::new(tables, access, 4566), context)
+    let blobs = BlobStore::local(dir.path(), environment).expect("opens");
+    (EcrService::new(ImageRegistry::new(tables, blobs), access, 4566), context, dir)
 }
 
 fn create(name: &str) -> CreateRepositoryRequest {

@@ -42,9 +42,7 @@ pub(crate) async fn link(
     place: &Place,
     digest: &Digest,
 ) -> Result<Option<BlobLink>, RegistryError> {
-    let Some(link) = registry.tables.get::<BlobLink>(&key(place, digest)).await? else { return Ok(None) };
-    let there = registry.blobs.stat(digest).await?.is_some();
-    Ok(there.then(|| (*link.value).clone()))
+    Ok(registry.images.link(&place.account, &place.name, digest).await?)
 }
 
 /// Makes a blob visible in a repository.
@@ -54,14 +52,7 @@ pub(crate) async fn add_link(
     digest: &Digest,
     size: u64,
 ) -> Result<(), RegistryError> {
-    let link = BlobLink {
-        account: place.account.clone(),
-        repository: place.name.clone(),
-        digest: digest.to_string(),
-        size,
-    };
-    registry.tables.batch().put_any(&link).commit().await?;
-    Ok(())
+    Ok(registry.images.add_link(&place.account, &place.name, digest, size).await?)
 }
 
 fn key(place: &Place, digest: &Digest) -> String {

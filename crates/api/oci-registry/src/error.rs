@@ -3,6 +3,7 @@
 use crate::respond::{Response, json};
 use blob_store::BlobError;
 use http::{HeaderValue, StatusCode};
+use image_registry::ImageError;
 use store::StoreError;
 
 /// Why a request is refused.
@@ -110,6 +111,21 @@ impl RegistryError {
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         Self::Internal(error.into())
+    }
+}
+
+impl From<ImageError> for RegistryError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::ManifestInvalid(text) => Self::ManifestInvalid(text),
+            ImageError::DigestMismatch { .. } => Self::DigestInvalid(error.to_string()),
+            ImageError::BlobsMissing(digests) | ImageError::ChildrenMissing(digests) => {
+                Self::ManifestBlobUnknown(digests.join(", "))
+            }
+            ImageError::TagImmutable { tag, .. } => Self::TagImmutable(tag),
+            ImageError::Store(error) => error.into(),
+            ImageError::Blob(error) => error.into(),
+        }
     }
 }
 

@@ -10,23 +10,21 @@ mod error;
 mod manifests;
 mod respond;
 mod route;
-mod sweep;
 mod tags;
 mod uploads;
 
 pub use respond::{Body, Response};
-pub use sweep::Swept;
 
 use access::{Access, Caller};
 use blob_store::BlobStore;
 use bytes::Bytes;
 use error::RegistryError;
 use identifiers::{AccountId, Region};
-use resources::ecr::Repository;
+use image_registry::ImageRegistry;
+use resources::ecr::{AppliedFor, Repository};
 use route::{Resource, Route};
 use std::sync::Arc;
-use store::{StoreError, Tables};
-use tokio::sync::RwLock;
+use store::Tables;
 
 /// What a registry is told.
 #[derive(Clone, Debug)]
@@ -48,9 +46,7 @@ pub(crate) struct Inner {
     pub(crate) blobs: BlobStore,
     pub(crate) access: Access,
     pub(crate) config: RegistryConfig,
-    /// Pushes of manifests share it; the sweep of unused blobs has it alone, so no blob goes between the check that
-    /// it is there and the manifest that needs it.
-    pub(crate) pushing: RwLock<()>,
+    pub(crate) images: ImageRegistry,
 }
 
 /// A request's repository.
@@ -67,9 +63,10 @@ impl Inner {
 }
 
 impl Registry {
-    /// A registry over a region's tables and blobs.
-    pub fn new(tables: Tables, blobs: BlobStore, access: Access, config: RegistryConfig) -> Self {
-        Self(Arc::new(Inner { tables, blobs, access, config, pushing: RwLock::new(()) }))
+    /// A registry over a region's images.
+    pub fn new(images: ImageRegistry, access: Access, config: RegistryConfig) -> Self {
+        let (tables, blobs) = (images.tables().clone(), images.blobs().clone());
+        Self(Arc::new(Inner { tables, blobs, access, config, images }))
     }
 
     /// Answers a request for a path that begins with `/v2`.
@@ -107,7 +104,8 @@ impl Registry {
             Resource::Tags => tags::list(&self.0, &place, &query, &parts.method).await,
             Resource::Referrers(digest) => manifests::referrers(&self.0, &place, &digest, &query).await,
             Resource::Manifest(reference) => {
-                manifests::handle(&self.0, &place, &repository, &reference, parts, body).await
+                let at = (&place, &repository);
+                manifests::handle(&self.0, &caller, at, &reference, parts, body).await
             }
             Resource::Blob(digest) => blobs::handle(&self.0, &place, &digest, parts).await,
             Resource::Uploads => uploads::start(&self.0, &place, &query, parts, body).await,
@@ -134,12 +132,8 @@ impl Registry {
         if !(self.0.creates(&parts.method) && route::is_repository_name(&place.name)) {
             return Err(RegistryError::NameUnknown(place.name.clone()));
         }
-        let now = self.0.tables.environment().now();
-        let repository = Repository::new(place.account.clone(), place.name.clone(), now);
-        match self.0.tables.create(repository.clone()).await {
-            Ok(_) | Err(StoreError::AlreadyExists(_)) => Ok(repository),
-            Err(error) => Err(error.into()),
-        }
+        let images = &self.0.images;
+        Ok(images.ensure_repository(&place.account, &place.name, AppliedFor::CreateOnPush).await?)
     }
 }
 

@@ -1,30 +1,26 @@
 //! Manifests: pushed whole, checked against what they name, found by digest and tag.
 
-mod document;
-
 use crate::error::RegistryError;
 use crate::respond::{DIGEST, Response, SUBJECT, empty, full, json, set};
 use crate::route::{Query, is_tag};
 use crate::{Inner, Place, blobs};
-use blob_store::{Algorithm, Digest};
+use access::Caller;
 use bytes::Bytes;
-use document::Document;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use resources::ecr::{Image, ImageTag, Repository, StorageClass, rows_of};
+use image_registry::{Deleted, OCI_INDEX, PushImage};
+use resources::ecr::{Image, ImageTag, Repository, rows_of};
 use serde_json::{Value, json};
 use store::Versioned;
 
 /// Largest manifest, as the specification recommends to take at least.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// Attempts at a tag that others move at the same time.
-const MOST_ATTEMPTS: usize = 20;
 
 pub(crate) async fn handle<B>(
     registry: &Inner,
-    place: &Place,
-    repository: &Repository,
+    caller: &Caller,
+    (place, repository): (&Place, &Repository),
     reference: &str,
     parts: &Parts,
     body: B,
@@ -34,12 +30,12 @@ where
     B::Error: std::fmt::Display + Send,
 {
     match parts.method {
-        Method::GET | Method::HEAD => get(registry, place, reference, parts).await,
+        Method::GET | Method::HEAD => get(registry, caller, place, reference, parts).await,
         Method::PUT => {
             let content = read(body).await?;
             put(registry, place, repository, reference, parts, content).await
         }
-        Method::DELETE => delete(registry, place, reference).await,
+        Method::DELETE => delete(registry, place, repository, reference).await,
         _ => Err(RegistryError::Unsupported),
     }
 }
@@ -62,11 +58,16 @@ async fn find(registry: &Inner, place: &Place, reference: &str) -> Result<Versio
 
 async fn get(
     registry: &Inner,
+    caller: &Caller,
     place: &Place,
     reference: &str,
     parts: &Parts,
 ) -> Result<Response, RegistryError> {
     let image = find(registry, place, reference).await?;
+    if image.is_archived() {
+        // As on ECR, what is in the archive has to be restored first.
+        return Err(RegistryError::ManifestUnknown(reference.to_owned()));
+    }
     let etag = format!("\"{}\"", image.digest);
     let unchanged =
         parts.headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
@@ -77,6 +78,7 @@ async fn get(
         set(&mut response, header::CONTENT_LENGTH, &image.manifest.len().to_string());
         response
     } else {
+        registry.images.pulls().record(&image.value, caller.identity_arn());
         http::Response::new(full(Bytes::copy_from_slice(image.manifest.as_bytes())))
     };
     set(&mut response, header::CONTENT_TYPE, &image.media_type);
@@ -110,125 +112,46 @@ async fn put(
     manifest: String,
 ) -> Result<Response, RegistryError> {
     let (digest, tag) = if reference.contains(':') {
-        let wanted = blobs::parse(reference)?;
-        let found = Digest::by(wanted.algorithm(), manifest.as_bytes());
-        if found != wanted {
-            return Err(RegistryError::DigestInvalid(format!(
-                "the manifest has digest {found}, not {wanted}"
-            )));
-        }
-        (found, None)
+        (Some(blobs::parse(reference)?), None)
     } else if is_tag(reference) {
-        (Digest::by(Algorithm::Sha256, manifest.as_bytes()), Some(reference))
+        (None, Some(reference))
     } else {
         return Err(RegistryError::TagInvalid(reference.chars().take(200).collect()));
     };
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let document = Document::read(&manifest, content_type)?;
-    let pushing = registry.pushing.read().await;
-    check_references(registry, place, &document).await?;
-    let image = Image {
-        account: place.account.clone(),
-        repository: place.name.clone(),
-        digest: digest.to_string(),
-        media_type: document.media_type,
-        artifact_type: document.artifact_type,
-        size: document.size,
-        blobs: document.blobs,
-        children: document.children,
-        subject: document.subject.clone(),
-        manifest,
-        pushed_at: registry.tables.environment().now(),
-        storage_class: StorageClass::Standard,
-        archived_at: None,
-        activated_at: None,
-    };
-    write(registry, place, repository, &image, tag).await?;
-    drop(pushing);
+    let push = PushImage { manifest, media_type: content_type, digest, tag, complete: true };
+    let image = registry.images.push(repository, push).await?.image;
+    let digest = image.digest;
     let mut response = empty(StatusCode::CREATED);
     set(&mut response, header::LOCATION, &format!("/v2/{}/manifests/{digest}", place.name));
-    set(&mut response, DIGEST, &digest.to_string());
-    if let Some(subject) = document.subject {
+    set(&mut response, DIGEST, &digest);
+    if let Some(subject) = image.subject {
         set(&mut response, SUBJECT, &subject);
     }
     Ok(response)
 }
 
-async fn check_references(registry: &Inner, place: &Place, document: &Document) -> Result<(), RegistryError> {
-    for digest in &document.required_blobs {
-        let parsed = blobs::parse(digest)?;
-        if blobs::link(registry, place, &parsed).await?.is_none() {
-            return Err(RegistryError::ManifestBlobUnknown(digest.clone()));
-        }
-    }
-    for digest in &document.children {
-        if registry.tables.get::<Image>(&key(place, digest)).await?.is_none() {
-            return Err(RegistryError::ManifestBlobUnknown(digest.clone()));
-        }
-    }
-    Ok(())
-}
-
-/// Writes the image and moves the tag, together.
-async fn write(
+/// A tag is taken off its image; a digest removes the image with all its tags.
+async fn delete(
     registry: &Inner,
     place: &Place,
     repository: &Repository,
-    image: &Image,
-    tag: Option<&str>,
-) -> Result<(), RegistryError> {
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let mut batch = registry.tables.batch();
-        if registry.tables.get::<Image>(&key(place, &image.digest)).await?.is_none() {
-            batch = batch.create(image);
-        }
-        if let Some(tag) = tag {
-            let row = ImageTag {
-                account: place.account.clone(),
-                repository: place.name.clone(),
-                tag: tag.to_owned(),
-                digest: image.digest.clone(),
-                tagged_at: image.pushed_at,
-            };
-            batch = match registry.tables.get::<ImageTag>(&key(place, tag)).await? {
-                None => batch.create(&row),
-                Some(old) if old.digest == image.digest => batch.require_unchanged(&old),
-                Some(_) if repository.is_immutable(tag) => {
-                    return Err(RegistryError::TagImmutable(tag.to_owned()));
-                }
-                Some(old) => batch.replace(&old, &row),
-            };
-        }
-        match batch.commit().await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.is_conflict() && attempts < MOST_ATTEMPTS => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// A tag is taken off its image; a digest removes the image with all its tags.
-async fn delete(registry: &Inner, place: &Place, reference: &str) -> Result<Response, RegistryError> {
-    let mut batch = registry.tables.batch();
-    if reference.contains(':') {
-        let image = find(registry, place, reference).await?;
-        for tag in registry.tables.list_all::<ImageTag>(&key(place, "")).await? {
-            if tag.digest == image.digest {
-                batch = batch.delete(&tag);
-            }
-        }
-        batch = batch.delete(&image);
+    reference: &str,
+) -> Result<Response, RegistryError> {
+    let unknown = || RegistryError::ManifestUnknown(reference.to_owned());
+    let whole = reference.contains(':');
+    let image = find(registry, place, reference).await?;
+    let tags = if whole {
+        let mut tags = registry.tables.list_all::<ImageTag>(&key(place, "")).await?;
+        tags.retain(|tag| tag.digest == image.digest);
+        tags
     } else {
-        let tag = registry.tables.get::<ImageTag>(&key(place, reference)).await?;
-        batch = batch.delete(&tag.ok_or_else(|| RegistryError::ManifestUnknown(reference.to_owned()))?);
-    }
-    match batch.commit().await {
-        Ok(_) => Ok(empty(StatusCode::ACCEPTED)),
+        vec![registry.tables.get::<ImageTag>(&key(place, reference)).await?.ok_or_else(unknown)?]
+    };
+    match registry.images.delete(repository, &image, &tags, whole).await? {
+        Deleted::Gone => Ok(empty(StatusCode::ACCEPTED)),
         // Somebody else changed it at the same time; the client decides anew.
-        Err(error) if error.is_conflict() => Err(RegistryError::ManifestUnknown(reference.to_owned())),
-        Err(error) => Err(error.into()),
+        Deleted::Changed => Err(unknown()),
     }
 }
 
@@ -257,9 +180,9 @@ pub(crate) async fn referrers(
             found.push(descriptor);
         }
     }
-    let index = json!({"schemaVersion": 2, "mediaType": document::OCI_INDEX, "manifests": found});
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found});
     let mut response = json(StatusCode::OK, &index);
-    set(&mut response, header::CONTENT_TYPE, document::OCI_INDEX);
+    set(&mut response, header::CONTENT_TYPE, OCI_INDEX);
     if wanted.is_some() {
         set(&mut response, http::HeaderName::from_static("oci-filters-applied"), "artifactType");
     }

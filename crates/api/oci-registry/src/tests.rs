@@ -2,11 +2,13 @@
 
 use super::*;
 use base64::Engine;
+use blob_store::BlobStore;
 use blob_store::Digest;
 use encryption::KeyRing;
 use environment::Environment;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use image_registry::Swept;
 use resources::ecr::TagMutability;
 use store::MemoryStore;
 
@@ -35,7 +37,12 @@ async fn fixture() -> Fixture {
     }
     let config =
         RegistryConfig { account, region: "us-east-1".parse().expect("a region"), create_on_push: false };
-    Fixture { registry: Registry::new(tables.clone(), blobs, access, config), token, tables, dir }
+    Fixture {
+        registry: Registry::new(ImageRegistry::new(tables.clone(), blobs), access, config),
+        token,
+        tables,
+        dir,
+    }
 }
 
 impl Fixture {
@@ -201,14 +208,12 @@ async fn a_sweep_keeps_what_is_used_or_young() {
     let f = fixture().await;
     f.push_image("app", "v1", b"{}").await;
     f.push_blob("app", b"unused").await;
-    assert_eq!(f.registry.sweep().await.expect("sweeps"), Swept::default(), "everything is young");
+    assert_eq!(f.registry.0.images.sweep().await.expect("sweeps"), Swept::default(), "everything is young");
     let later = f.tables.environment().now() + std::time::Duration::from_secs(2 * 24 * 3600);
     let (environment, _clock) = Environment::simulated(later, 1);
     let tables = Tables::new(f.tables.store().clone(), environment.clone());
     let blobs = BlobStore::local(f.dir.path(), environment).expect("opens");
-    let access = f.registry.0.access.clone();
-    let later = Registry::new(tables, blobs, access, f.registry.0.config.clone());
-    let swept = later.sweep().await.expect("sweeps");
+    let swept = ImageRegistry::new(tables, blobs).sweep().await.expect("sweeps");
     assert_eq!((swept.blobs, swept.bytes), (1, 6));
     assert_eq!(
         f.call(Method::GET, &format!("/v2/app/blobs/{}", Digest::of(b"{}")), b"", &[]).await.0,

@@ -1,12 +1,14 @@
 //! BatchDeleteImage: a tag is taken off, a digest goes with all its tags.
 
 use crate::EcrService;
-use crate::errors::store;
+use crate::errors::images_failed;
 use crate::images::{Images, failure};
 use crate::shapes::{
     BatchDeleteImageRequest, BatchDeleteImageResponse, ImageFailure, ImageFailureCode, ImageIdentifier,
 };
 use aws_wire::{RequestContext, ServiceError};
+use image_registry::Deleted;
+use resources::ecr::Repository;
 
 pub(crate) async fn run(
     service: &EcrService,
@@ -19,7 +21,7 @@ pub(crate) async fn run(
     for id in &input.image_ids {
         // Each is seen after those before it: deleting the last tag of an image deletes the image.
         let images = service.images(&repository).await?;
-        match delete(service, &images, id).await? {
+        match delete(service, &repository, &images, id).await? {
             Ok(ids) => deleted.extend(ids),
             Err(failed) => failures.push(failed),
         }
@@ -29,6 +31,7 @@ pub(crate) async fn run(
 
 async fn delete(
     service: &EcrService,
+    repository: &Repository,
     images: &Images,
     id: &ImageIdentifier,
 ) -> Result<Result<Vec<ImageIdentifier>, ImageFailure>, ServiceError> {
@@ -47,22 +50,11 @@ async fn delete(
         let text = "Requested image referenced by manifest list";
         return Ok(Err(failure(id, ImageFailureCode::ImageReferencedByManifestList, text)));
     }
-    let mut batch = service.tables.batch();
-    for tag in &untag {
-        if let Some(row) = images.tags.get(tag) {
-            batch = batch.delete(row);
-        }
-    }
-    if whole {
-        batch = batch.delete(image);
-    }
-    match batch.commit().await {
-        Ok(_) => {}
-        Err(error) if error.is_conflict() => {
-            let text = "The image was changed at the same time";
-            return Ok(Err(failure(id, ImageFailureCode::ImageNotFound, text)));
-        }
-        Err(error) => return Err(store(error)),
+    let rows: Vec<_> = untag.iter().filter_map(|tag| images.tags.get(tag).cloned()).collect();
+    let deleted = service.registry.delete(repository, image, &rows, whole).await.map_err(images_failed)?;
+    if deleted == Deleted::Changed {
+        let text = "The image was changed at the same time";
+        return Ok(Err(failure(id, ImageFailureCode::ImageNotFound, text)));
     }
     let named = |tag| ImageIdentifier { image_digest: Some(image.digest.clone()), image_tag: tag };
     if untag.is_empty() {

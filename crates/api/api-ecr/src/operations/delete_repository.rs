@@ -1,14 +1,9 @@
 //! DeleteRepository: empty ones, or with force all that is in it.
 
 use crate::EcrService;
-use crate::errors::store;
+use crate::errors::images_failed;
 use crate::shapes::{DeleteRepositoryRequest, DeleteRepositoryResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
-use resources::Stored;
-use resources::ecr::{BlobLink, Image, ImageTag, rows_of};
-
-/// Rows deleted in one transaction.
-const BATCH: usize = 500;
 
 pub(crate) async fn run(
     service: &EcrService,
@@ -25,23 +20,6 @@ pub(crate) async fn run(
         );
         return Err(ServiceError::new(&errors::REPOSITORY_NOT_EMPTY_EXCEPTION, text));
     }
-    // The repository goes first, so that nothing is pushed into what is being cleared; what a crash leaves behind is
-    // seen by nobody and goes when a repository of that name is deleted again.
-    service.tables.delete(&repository).await.map_err(store)?;
-    clear::<ImageTag>(service, &rows_of(&repository.account, &repository.name)).await?;
-    clear::<Image>(service, &rows_of(&repository.account, &repository.name)).await?;
-    clear::<BlobLink>(service, &rows_of(&repository.account, &repository.name)).await?;
+    service.registry.delete_repository(&repository).await.map_err(images_failed)?;
     Ok(DeleteRepositoryResponse { repository: Some(service.show(context, &repository)) })
-}
-
-async fn clear<T: Stored>(service: &EcrService, prefix: &str) -> Result<(), ServiceError> {
-    let rows = service.tables.list_all::<T>(prefix).await.map_err(store)?;
-    for some in rows.chunks(BATCH) {
-        let mut batch = service.tables.batch();
-        for row in some {
-            batch = batch.delete_any::<T>(&row.key());
-        }
-        batch.commit().await.map_err(store)?;
-    }
-    Ok(())
 }

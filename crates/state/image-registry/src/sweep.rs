@@ -1,7 +1,6 @@
 //! Clearing away what no image needs.
 
-use crate::Registry;
-use crate::error::RegistryError;
+use crate::{ImageError, ImageRegistry};
 use resources::ecr::{BlobLink, Image};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,13 +19,13 @@ pub struct Swept {
     pub bytes: u64,
 }
 
-impl Registry {
+impl ImageRegistry {
     /// Removes idle uploads, and blobs that no image of any repository names. Call it now and then.
     ///
     /// No manifest is taken while it decides and removes, so an image never loses a blob. A client that saw an old
     /// unused blob just before is told at its manifest that the blob is unknown, and pushes it again.
-    pub async fn sweep(&self) -> Result<Swept, Box<dyn std::error::Error + Send + Sync>> {
-        let registry = &self.0;
+    pub async fn sweep(&self) -> Result<Swept, ImageError> {
+        let registry = self;
         let mut swept = Swept { uploads: registry.blobs.expire_uploads(GRACE).await?, ..Swept::default() };
         let limit = registry.tables.environment().now() - GRACE;
         let stored = registry.blobs.list().await?;
@@ -48,7 +47,7 @@ impl Registry {
                         .await?;
                 }
             }
-            registry.blobs.delete(&blob.digest).await.map_err(RegistryError::from)?;
+            registry.blobs.delete(&blob.digest).await?;
             swept.blobs += 1;
             swept.bytes += blob.size;
         }

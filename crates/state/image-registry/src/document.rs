@@ -1,10 +1,11 @@
 //! What a manifest says: its kind, and what it names.
 
-use crate::blobs;
-use crate::error::RegistryError;
+use crate::ImageError;
+use blob_store::Digest;
 use serde_json::Value;
 
-pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Media type of an index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -14,21 +15,27 @@ const FOREIGN: [&str; 2] = [".image.rootfs.foreign.", ".layer.nondistributable."
 const MOST_DESCRIPTORS: usize = 10_000;
 
 /// A manifest or index, as far as the registry cares.
-pub(super) struct Document {
-    pub(super) media_type: String,
-    pub(super) artifact_type: Option<String>,
-    pub(super) size: u64,
+pub struct Document {
+    /// Its media type.
+    pub media_type: String,
+    /// `artifactType`, or the media type of the configuration.
+    pub artifact_type: Option<String>,
+    /// Bytes of configuration and layers.
+    pub size: u64,
     /// Configuration and layers.
-    pub(super) blobs: Vec<String>,
+    pub blobs: Vec<String>,
     /// Those of them that must be there.
-    pub(super) required_blobs: Vec<String>,
-    pub(super) children: Vec<String>,
-    pub(super) subject: Option<String>,
+    pub required_blobs: Vec<String>,
+    /// The manifests of an index.
+    pub children: Vec<String>,
+    /// The manifest that it refers to.
+    pub subject: Option<String>,
 }
 
 impl Document {
-    pub(super) fn read(text: &str, content_type: Option<&str>) -> Result<Self, RegistryError> {
-        let invalid = |text: &str| RegistryError::ManifestInvalid(text.to_owned());
+    /// Reads a manifest. `content_type` is what the client says that it is.
+    pub fn read(text: &str, content_type: Option<&str>) -> Result<Self, ImageError> {
+        let invalid = |text: &str| ImageError::ManifestInvalid(text.to_owned());
         let value: Value = serde_json::from_str(text)
             .map_err(|error| invalid(&format!("the manifest is not JSON: {error}")))?;
         if value["schemaVersion"] != 2 {
@@ -57,10 +64,10 @@ impl Document {
         Ok(document)
     }
 
-    fn read_manifest(&mut self, value: &Value) -> Result<(), RegistryError> {
+    fn read_manifest(&mut self, value: &Value) -> Result<(), ImageError> {
         let config = &value["config"];
         if !config.is_object() {
-            return Err(RegistryError::ManifestInvalid("the manifest has no config".to_owned()));
+            return Err(ImageError::ManifestInvalid("the manifest has no config".to_owned()));
         }
         if self.artifact_type.is_none() {
             self.artifact_type = config["mediaType"].as_str().map(str::to_owned);
@@ -77,7 +84,7 @@ impl Document {
         Ok(())
     }
 
-    fn read_index(&mut self, value: &Value) -> Result<(), RegistryError> {
+    fn read_index(&mut self, value: &Value) -> Result<(), ImageError> {
         for descriptor in list(&value["manifests"])? {
             self.children.push(digest_of(descriptor)?);
         }
@@ -85,17 +92,19 @@ impl Document {
     }
 }
 
-fn list(value: &Value) -> Result<&[Value], RegistryError> {
+fn list(value: &Value) -> Result<&[Value], ImageError> {
     let items =
-        value.as_array().ok_or_else(|| RegistryError::ManifestInvalid("a list is missing".to_owned()))?;
+        value.as_array().ok_or_else(|| ImageError::ManifestInvalid("a list is missing".to_owned()))?;
     if items.len() > MOST_DESCRIPTORS {
-        return Err(RegistryError::ManifestInvalid(format!("more than {MOST_DESCRIPTORS} descriptors")));
+        return Err(ImageError::ManifestInvalid(format!("more than {MOST_DESCRIPTORS} descriptors")));
     }
     Ok(items)
 }
 
-fn digest_of(descriptor: &Value) -> Result<String, RegistryError> {
+fn digest_of(descriptor: &Value) -> Result<String, ImageError> {
     let text = descriptor["digest"].as_str();
-    let text = text.ok_or_else(|| RegistryError::ManifestInvalid("a descriptor has no digest".to_owned()))?;
-    Ok(blobs::parse(text)?.to_string())
+    let text = text.ok_or_else(|| ImageError::ManifestInvalid("a descriptor has no digest".to_owned()))?;
+    let digest: Digest =
+        text.parse().map_err(|_| ImageError::ManifestInvalid(format!("not a digest: {text}")))?;
+    Ok(digest.to_string())
 }

@@ -1,0 +1,40 @@
+//! Why an image is not taken.
+
+use blob_store::{BlobError, Digest};
+use store::StoreError;
+
+/// Why an image is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The manifest is not one.
+    #[error("{0}")]
+    ManifestInvalid(String),
+    /// It has another digest than was said.
+    #[error("the manifest has digest {found}, not {wanted}")]
+    DigestMismatch {
+        /// What was said.
+        wanted: Digest,
+        /// What it is.
+        found: Digest,
+    },
+    /// Blobs that it needs are not in the repository.
+    #[error("the manifest needs {}, which is not in this repository", .0.join(", "))]
+    BlobsMissing(Vec<String>),
+    /// Manifests that it names are not in the repository.
+    #[error("the manifest needs {}, which is not in this repository", .0.join(", "))]
+    ChildrenMissing(Vec<String>),
+    /// The tag stays on another image.
+    #[error("the tag '{tag}' is on {digest}, and stays there")]
+    TagImmutable {
+        /// The tag.
+        tag: String,
+        /// The image that has it.
+        digest: String,
+    },
+    /// The rows failed.
+    #[error("read or write the rows of images")]
+    Store(#[from] StoreError),
+    /// The blobs failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+}

@@ -1,0 +1,43 @@
+//! Repositories that are made without CreateRepository.
+
+use crate::ImageRegistry;
+use identifiers::AccountId;
+use resources::ecr::{AppliedFor, Repository, RepositoryCreationTemplate, template_for};
+use store::StoreError;
+
+impl ImageRegistry {
+    /// A repository as its template has it, or as usual where there is none; not yet written.
+    pub async fn planned_repository(
+        &self,
+        account: &AccountId,
+        name: &str,
+        purpose: AppliedFor,
+    ) -> Result<Repository, StoreError> {
+        let templates = self.tables.list_all::<RepositoryCreationTemplate>(&format!("{account}/")).await?;
+        let now = self.environment().now();
+        let template = template_for(templates.iter().map(|row| &*row.value), name, purpose);
+        Ok(template.map_or_else(
+            || Repository::new(account.clone(), name, now),
+            |template| template.repository(name, now),
+        ))
+    }
+
+    /// The repository of a name, made by its template if it is not there.
+    pub async fn ensure_repository(
+        &self,
+        account: &AccountId,
+        name: &str,
+        purpose: AppliedFor,
+    ) -> Result<Repository, StoreError> {
+        let planned = self.planned_repository(account, name, purpose).await?;
+        match self.tables.create(planned.clone()).await {
+            Ok(_) => Ok(planned),
+            Err(StoreError::AlreadyExists(key)) => {
+                let found = self.tables.get::<Repository>(&format!("{account}/{name}")).await?;
+                // Made and deleted again by others in between.
+                found.map(|found| (*found.value).clone()).ok_or(StoreError::Conflict(key))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
