@@ -45,9 +45,12 @@ def busybox_layer(extra=()):
 class Registry:
     """A minimal client of the OCI distribution protocol."""
 
-    def __init__(self, region, repository):
-        token = region.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    def __init__(self, region, repository, account=None, **credentials):
+        ecr = region.client("ecr", **credentials)
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         self.header = {"Authorization": "Basic " + token}
+        if account:
+            self.header["Host"] = f"{account}.dkr.ecr.us-east-1.localhost:{region.port}"
         self.base = f"http://127.0.0.1:{region.port}/v2/{repository}"
         self.host = f"http://127.0.0.1:{region.port}"
 

@@ -8,6 +8,8 @@ from waiting import wait_for
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
 
 
+# Every account of a region that verifies has this role from its first day.
+EXECUTION_ROLE = "ecsTaskExecutionRole"
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 TRUST = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -16,30 +18,30 @@ MAKE_GROUPS = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "logs:CreateLogGroup", "Resource": "*"}]}
 
 
-def execution_role(region, name="ecsTaskExecutionRole"):
-    """The usual execution role, made when it is missing."""
-    iam = region.client("iam")
+def execution_role(region, **credentials):
+    """The usual execution role, which may make log groups, too. A region that is open to everybody begins without it."""
+    iam = region.client("iam", **credentials)
     try:
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
-    except iam.exceptions.EntityAlreadyExistsException:
-        return iam.get_role(RoleName=name)["Role"]["Arn"]
-    iam.attach_role_policy(RoleName=name, PolicyArn=EXECUTION_POLICY)
-    iam.put_role_policy(RoleName=name, PolicyName="groups", PolicyDocument=json.dumps(MAKE_GROUPS))
+        role = iam.get_role(RoleName=EXECUTION_ROLE)["Role"]
+    except iam.exceptions.NoSuchEntityException:
+        role = iam.create_role(RoleName=EXECUTION_ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+        iam.attach_role_policy(RoleName=EXECUTION_ROLE, PolicyArn=EXECUTION_POLICY)
+    iam.put_role_policy(RoleName=EXECUTION_ROLE, PolicyName="groups", PolicyDocument=json.dumps(MAKE_GROUPS))
     return role["Arn"]
 
 
 class Tasks:
-    """Task definitions and tasks of one region."""
+    """Task definitions and tasks of one region: of its own account, or of the one with these credentials."""
 
-    def __init__(self, region, cluster=None):
+    def __init__(self, region, cluster=None, **credentials):
         self.region = region
-        self.ecs = region.client("ecs")
-        self.logs = region.client("logs")
+        self.ecs = region.client("ecs", **credentials)
+        self.logs = region.client("logs", **credentials)
         self.cluster = cluster or f"c-{uuid.uuid4().hex[:8]}"
         self.ecs.create_cluster(clusterName=self.cluster)
         self.group = f"/test/{self.cluster}"
         self.logs.create_log_group(logGroupName=self.group)
-        self.execution_role = execution_role(region)
+        self.execution_role = execution_role(region, **credentials)
 
     def container(self, image, command=None, name="main", **more):
         definition = {

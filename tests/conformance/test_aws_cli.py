@@ -68,7 +68,8 @@ def test_the_walk_of_the_readme(aws, region, tmp_path):
     Registry(region, name).push_image("v1", Cmd=["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"])
     containers = json.dumps([{"name": "app", "image": f"{region.registry}/{name}:v1"}])
     definition = aws("ecs", "register-task-definition", "--family", name, "--network-mode", "awsvpc", "--requires-compatibilities",
-                     "FARGATE", "--cpu", "256", "--memory", "512", "--container-definitions", containers)["taskDefinition"]
+                     "FARGATE", "--cpu", "256", "--memory", "512", "--execution-role-arn", "ecsTaskExecutionRole",
+                     "--container-definitions", containers)["taskDefinition"]
     assert definition["revision"] == 1
     run = ("ecs", "run-task", "--cluster", name, "--task-definition", name, "--launch-type", "FARGATE")
     ran = aws(*run, "--network-configuration", "awsvpcConfiguration={subnets=[subnet-12345678]}", "--started-by", "me")

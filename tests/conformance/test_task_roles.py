@@ -1,5 +1,6 @@
 """The endpoint of a task: its metadata, the credentials of its role, and who does not get at them."""
 
+import base64
 import io
 import ipaddress
 import json
@@ -7,12 +8,16 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import tomllib
+import urllib.error
+import urllib.request
 import uuid
 from pathlib import Path
 
 import pytest
-from conftest import Region, wait_for
+from botocore.exceptions import ClientError
+from conftest import Region, program, wait_for
 from images import Registry
 from tasks import TRUST, Tasks
 
@@ -179,6 +184,103 @@ def test_the_execution_role_and_only_it_pulls_and_logs(iam, tasks, image):
     assert "unable to retrieve ecr registry auth" in tasks.run_to_end(None, definition=definition)["stoppedReason"]
 
 
+def refusal(call):
+    with pytest.raises(ClientError) as refused:
+        call()
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_without_an_execution_role_nothing_is_pulled_or_logged(tasks, image):
+    start = "Fargate requires task definition to have execution role ARN to support "
+    quiet = {key: value for key, value in tasks.container(image).items() if key != "logConfiguration"}
+    for container, what in [(quiet, "ECR images."), (tasks.container("upstream.example/app"), "log driver awslogs.")]:
+        assert refusal(lambda: tasks.register([container], executionRoleArn="")) == ("ClientException", start + what)
+    definition = tasks.register([quiet])
+    assert refusal(lambda: tasks.run(definition, overrides={"executionRoleArn": ""})) == (
+        "ClientException", start + "ECR images.")
+    # Images of others need nobody's permission here; there is no such registry, so that is what is told.
+    upstream = {**quiet, "image": "127.0.0.1:1/app"}
+    task = tasks.run_to_end(None, definition=tasks.register([upstream], executionRoleArn=""))
+    assert task["stoppedReason"].startswith("CannotPullContainerError: ")
+
+
+def test_the_key_of_the_machine_neither_pulls_nor_logs_nor_reads_secrets(region, tasks, secret):
+    key = tomllib.loads((Path(region.data_dir) / "host-access-key.toml").read_text())
+    credentials = dict(aws_access_key_id=key["access_key_id"], aws_secret_access_key=key["secret_access_key"])
+    ecr, logs = region.client("ecr", **credentials), region.client("logs", **credentials)
+    secrets, ssm = region.client("secretsmanager", **credentials), region.client("ssm", **credentials)
+    event = {"timestamp": int(time.time() * 1000), "message": "x"}
+    stream = dict(logGroupName=tasks.group, logStreamName="forged")
+    for call in [
+        ecr.get_authorization_token,
+        lambda: ecr.batch_get_image(repositoryName="roles", imageIds=[{"imageTag": "latest"}]),
+        lambda: ecr.batch_check_layer_availability(repositoryName="roles", layerDigests=["sha256:" + "0" * 64]),
+        lambda: ecr.get_download_url_for_layer(repositoryName="roles", layerDigest="sha256:" + "0" * 64),
+        lambda: logs.create_log_group(logGroupName="/forged"),
+        lambda: logs.create_log_stream(**stream),
+        lambda: logs.put_log_events(**stream, logEvents=[event]),
+        lambda: secrets.get_secret_value(SecretId=secret),
+        lambda: ssm.get_parameters(Names=["/sea/depth"]),
+    ]:
+        code, message = refusal(call)
+        assert code in ("AccessDeniedException", "InvalidAction", "UnknownOperationException"), (code, message)
+        assert code != "AccessDeniedException" or "host/fargate is not authorized" in message
+    # Nor does it know a password for the registry: its own secret is none.
+    token = base64.b64encode(f"AWS:{key['secret_access_key']}".encode()).decode()
+    request = urllib.request.Request(f"{region.endpoint}/v2/roles/manifests/latest", headers={"Authorization": f"Basic {token}"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert refused.value.code == 401
+
+
+def test_a_task_of_another_account(region, tasks):
+    account = "210987654321"
+    done = subprocess.run([program(), "account", "create", "--id", account, "--data-dir", region.data_dir],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    key = tomllib.loads((Path(region.data_dir) / f"root-access-key-{account}.toml").read_text())
+    credentials = dict(aws_access_key_id=key["access_key_id"], aws_secret_access_key=key["secret_access_key"])
+    theirs = Tasks(region, **credentials)
+    assert theirs.execution_role == f"arn:aws:iam::{account}:role/ecsTaskExecutionRole"
+    ecr = region.client("ecr", **credentials)
+    ecr.create_repository(repositoryName="theirs")
+    host = f"{account}.dkr.ecr.us-east-1.localhost:{region.port}"
+    assert Registry(region, "theirs", account=account, **credentials).push_image("v1")
+    role = make_role(region.client("iam", **credentials), "theirs")
+    assert role.startswith(f"arn:aws:iam::{account}:role/")
+    script = GET + "get $AWS_CONTAINER_CREDENTIALS_RELATIVE_URI; sleep 600"
+    container = theirs.container(f"{host}/theirs:v1", ["sh", "-c", script])
+    task = theirs.run(theirs.register([container], taskRoleArn=role))
+    assert task.startswith(f"arn:aws:ecs:us-east-1:{account}:task/")
+    theirs.wait(task, "RUNNING")
+    answer = wait_for(lambda: bodies(theirs.lines(task)), "the credentials")[0]
+    assert answer["RoleArn"] == role
+    sts = region.client("sts", aws_access_key_id=answer["AccessKeyId"],
+                        aws_secret_access_key=answer["SecretAccessKey"], aws_session_token=answer["Token"])
+    identity = sts.get_caller_identity()
+    assert identity["Account"] == account
+    assert identity["Arn"] == f"arn:aws:sts::{account}:assumed-role/{role.rsplit('/', 1)[1]}/{task.rsplit('/', 1)[1]}"
+
+    # The first account sees nothing of it, and its images are not theirs to run.
+    cluster = f"arn:aws:ecs:us-east-1:{account}:cluster/{theirs.cluster}"
+    for call in [lambda: tasks.ecs.describe_tasks(cluster=cluster, tasks=[task]), lambda: tasks.ecs.list_tasks(cluster=cluster),
+                 lambda: tasks.ecs.stop_task(cluster=cluster, task=task)]:
+        assert refusal(call)[0] in ("AccessDeniedException", "ClusterNotFoundException")
+    assert refusal(lambda: tasks.ecs.list_tasks(cluster=theirs.cluster))[0] == "ClusterNotFoundException"
+    assert theirs.cluster not in json.dumps(tasks.ecs.list_clusters())
+    assert tasks.logs.describe_log_groups(logGroupNamePrefix=theirs.group)["logGroups"] == []
+    names = [repository["repositoryName"] for repository in region.client("ecr").describe_repositories()["repositories"]]
+    assert "theirs" not in names
+    stolen = {**tasks.container(f"{host}/theirs:v1", ["true"])}
+    stopped = tasks.run_to_end([stolen])
+    assert stopped["stoppedReason"].startswith("CannotPullContainerError: ")
+    events = region.client("cloudtrail").get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "RunTask"}])
+    assert all(theirs.cluster not in event["CloudTrailEvent"] for page in events for event in page["Events"])
+    theirs.stop(task)
+
+
 @pytest.fixture(scope="module")
 def secret(region):
     region.client("ssm").put_parameter(Name="/sea/depth", Type="SecureString", Value="twenty-thousand")
@@ -188,8 +290,9 @@ def secret(region):
 
 
 def test_secrets_are_variables_and_nowhere_else(region, iam, tasks, image, secret):
-    role = make_role(iam, "secrets", LOGS, PULL, allow("secretsmanager:GetSecretValue"),
-                     allow("ssm:GetParameters"))
+    account = secret.split(":")[4]
+    role = make_role(iam, "secrets", LOGS, PULL, allow("secretsmanager:GetSecretValue", resource=secret),
+                     allow("ssm:GetParameters", resource=f"arn:aws:ssm:us-east-1:{account}:parameter/sea/depth"))
     wanted = {"WHOLE": secret, "USER_NAME": f"{secret}:user::", "DEPTH": "/sea/depth"}
     container = tasks.container(image, ["sh", "-c", 'echo "$WHOLE $USER_NAME $DEPTH"; sleep 600'],
                                 secrets=[{"name": n, "valueFrom": v} for n, v in wanted.items()])

@@ -13,9 +13,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use identifiers::AccountId;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::fmt::Write;
 use std::time::Duration;
 
 /// Largest answer.
@@ -113,22 +111,6 @@ impl Client {
             );
         }
         Ok(value)
-    }
-
-    /// Calls an operation of IAM, whose protocol is forms and XML, for its effect.
-    pub(crate) async fn iam(&self, operation: &str, parameters: &[(&str, &str)]) -> Result<()> {
-        let mut form = format!("Action={operation}&Version=2010-05-08");
-        for (name, value) in parameters {
-            let _ = write!(form, "&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-        }
-        let request = http::Request::post(format!("{}/", self.endpoint))
-            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
-        let (status, content) =
-            self.send(request, "iam", Bytes::from(form)).await.with_context(|| operation.to_owned())?;
-        if !status.is_success() {
-            bail!("{operation}: {}", String::from_utf8_lossy(&content));
-        }
-        Ok(())
     }
 
     /// Signs and sends a request, and reads its answer within bounds.

@@ -24,6 +24,7 @@ use image_registry::ImageRegistry;
 use oci_registry::{Registry, RegistryConfig};
 use records::Records;
 use reset::ResetHandler;
+use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ impl Region {
             AgentGateway::new(tables.clone(), access.clone(), settings.region.clone(), hosts.clone());
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
-            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone()))),
+            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
             Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(images.clone(), access.clone(), port))),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
@@ -164,7 +165,7 @@ impl Region {
         plan: &HostPlan,
         blobs: BlobStore,
         access: &Access,
-        registry_hosts: Vec<String>,
+        registry_hosts: RegistryHosts,
     ) -> Result<()> {
         let config = controllers::Config {
             account: self.settings.account.clone(),
@@ -299,13 +300,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Hosts under which images of this region's registry are named.
-fn registry_hosts(settings: &Settings, port: u16) -> Vec<String> {
-    vec![
+fn registry_hosts(settings: &Settings, port: u16) -> RegistryHosts {
+    RegistryHosts::new(vec![
         format!("localhost:{port}"),
         format!("127.0.0.1:{port}"),
-        format!("{}.dkr.ecr.{}.localhost:{port}", settings.account, settings.region),
-        format!("{}.dkr.ecr.{}.amazonaws.com", settings.account, settings.region),
-    ]
+        format!(".dkr.ecr.{}.localhost:{port}", settings.region),
+        format!(".dkr.ecr.{}.amazonaws.com", settings.region),
+    ])
 }
 
 async fn note_pulls(images: ImageRegistry, shutdown: CancellationToken) {

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const GROUP: &str = "/demo";
 const FAMILY: &str = "demo";
 const REPOSITORY: &str = "demo";
+/// Every new account has it.
 const EXECUTION_ROLE: &str = "ecsTaskExecutionRole";
-const EXECUTION_POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy";
 
 /// Show a container of yours running as a Fargate task, in a region that vanishes afterwards.
 ///
@@ -90,15 +90,6 @@ async fn push(region: &Region, client: &Client, begun: Instant) -> Result<()> {
     Ok(())
 }
 
-/// The role as which the agent pulls the image and writes the logs.
-async fn make_execution_role(client: &Client) -> Result<()> {
-    let trust = json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    let role = ("RoleName", EXECUTION_ROLE);
-    client.iam("CreateRole", &[role, ("AssumeRolePolicyDocument", &trust.to_string())]).await?;
-    client.iam("AttachRolePolicy", &[role, ("PolicyArn", EXECUTION_POLICY)]).await
-}
-
 async fn run_task(region: &Region, client: &Client, begun: Instant) -> Result<String> {
     let container = |name: &str| {
         json!({
@@ -116,7 +107,6 @@ async fn run_task(region: &Region, client: &Client, begun: Instant) -> Result<St
     visitor["dependsOn"] = json!([{"containerName": "web", "condition": "START"}]);
     client.ecs("CreateCluster", &json!({"clusterName": "default"})).await?;
     client.logs("CreateLogGroup", &json!({"logGroupName": GROUP})).await?;
-    make_execution_role(client).await?;
     let role = format!("arn:aws:iam::{}:role/{EXECUTION_ROLE}", region.account());
     client
         .ecs(

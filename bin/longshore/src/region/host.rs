@@ -8,6 +8,7 @@ use container_network::{Network, NetworkConfig, Subnet, pick_free_subnet};
 use container_runtime::{Runtime, RuntimeConfig};
 use environment::Environment;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
+use resources::ecr::RegistryHosts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -39,7 +40,7 @@ pub(super) struct HostPlan {
 pub(super) struct Address {
     pub(super) endpoint: String,
     pub(super) region: String,
-    pub(super) registry_hosts: Vec<String>,
+    pub(super) registry_hosts: RegistryHosts,
 }
 
 /// What becomes of sandboxes that are there when the host stops.
@@ -130,7 +131,7 @@ impl Host {
             memory,
             attributes: vec![],
         };
-        let registries = local_registries(&address.endpoint, &address.registry_hosts)?;
+        let registries = local_registries(&address.endpoint, address.registry_hosts.names())?;
         // Last, so that a start that fails leaves no bridge behind.
         let network = Network::start(NetworkConfig {
             bridge: plan.bridge.clone(),

@@ -7,12 +7,8 @@ use resources::ecs::FARGATE_HOSTS;
 /// End of the ARN of a host's principal. IAM has no such kind, so no user can be mistaken for one.
 pub(crate) const HOST_RESOURCE: &str = "host/fargate";
 
-/// What agents do.
+/// What agents do. Images are pulled, lines written and secrets read as the execution role of the task.
 const ACTIONS: &[&str] = &[
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:GetAuthorizationToken",
-    "ecr:GetDownloadUrlForLayer",
     "ecs:DeregisterContainerInstance",
     "ecs:DiscoverPollEndpoint",
     "ecs:Poll",
@@ -21,11 +17,8 @@ const ACTIONS: &[&str] = &[
     "ecs:SubmitAttachmentStateChanges",
     "ecs:SubmitContainerStateChange",
     "ecs:SubmitTaskStateChange",
-    "logs:CreateLogGroup",
-    "logs:CreateLogStream",
     // What is in a stream already, after an interruption.
     "logs:GetLogEvents",
-    "logs:PutLogEvents",
 ];
 
 /// The principal of the hosts of a region, in the region's own account.

@@ -7,7 +7,7 @@ use environment::Environment;
 use identifiers::AccountId;
 
 /// Digits of base 32 (RFC 4648).
-const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub(crate) const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// Where the account lies in the first 48 bits.
 const ACCOUNT_BITS: u64 = 0x7fff_ffff_ff80;
 /// The highest of the 48 bits.

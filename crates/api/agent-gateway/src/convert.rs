@@ -5,34 +5,12 @@
 
 use agent_wire::acs;
 use identifiers::{Arn, Region};
+use resources::ecr::RegistryHosts;
 use resources::ecs::{
     ContainerDefinition, DependencyCondition, HealthCheck, SecretSource, Task, TaskContainer, TaskDefinition,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-
-/// Which images are the region's own.
-pub(crate) struct Registry {
-    region: String,
-    hosts: Vec<String>,
-}
-
-impl Registry {
-    pub(crate) fn new(region: &Region, hosts: Vec<String>) -> Self {
-        Self { region: region.to_string(), hosts }
-    }
-
-    /// Whether an image comes from the region's registry, by one of its hosts or as `ACCOUNT.dkr.ecr.REGION.HOST`.
-    fn owns(&self, image: &str) -> bool {
-        let Some((host, _)) = image.split_once('/') else { return false };
-        if self.hosts.iter().any(|own| own == host) {
-            return true;
-        }
-        let rest = host.split_once(".dkr.ecr.").map_or("", |(_, rest)| rest);
-        let rest = rest.strip_prefix(self.region.as_str()).and_then(|rest| rest.strip_prefix('.'));
-        rest.is_some_and(|rest| self.hosts.iter().any(|own| own == rest))
-    }
-}
 
 /// Credentials that go with a task.
 #[derive(Default)]
@@ -61,7 +39,7 @@ pub(crate) fn task_key(region: &Region, arn: &str) -> Option<String> {
 /// A task as its agent gets it.
 pub(crate) fn task(
     region: &Region,
-    registry: &Registry,
+    registry: &RegistryHosts,
     task: &Task,
     definition: &TaskDefinition,
     credentials: Credentials,
@@ -225,7 +203,7 @@ fn condition(condition: DependencyCondition) -> acs::ContainerCondition {
 /// How an agent gets into an image's registry: with what the container names, else as ECR wants it for its own.
 fn registry_authentication(
     region: &Region,
-    registry: &Registry,
+    registry: &RegistryHosts,
     task: &Task,
     definition: &ContainerDefinition,
     state: &TaskContainer,
@@ -241,7 +219,7 @@ fn registry_authentication(
             ..acs::RegistryAuthenticationData::default()
         });
     }
-    registry.owns(&state.image).then(|| acs::RegistryAuthenticationData {
+    registry.have(&state.image).then(|| acs::RegistryAuthenticationData {
         r#type: Some(acs::AuthenticationType::Ecr),
         ecr_auth_data: Some(acs::ECRAuthData {
             registry_id: task.account.to_string(),
@@ -334,19 +312,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_regions_own_images_get_its_credentials() {
+    fn arns_lead_to_the_keys_of_tasks() {
         let region: Region = "us-east-1".parse().expect("a region");
-        let registry = Registry::new(&region, vec!["localhost:4566".to_owned()]);
-        for (image, own) in [
-            ("localhost:4566/web:1", true),
-            ("123456789012.dkr.ecr.us-east-1.localhost:4566/a/web", true),
-            ("123456789012.dkr.ecr.eu-west-1.localhost:4566/web", false),
-            ("123456789012.dkr.ecr.us-east-1.evil.example/web", false),
-            ("localhost:5000/web", false),
-            ("web", false),
-        ] {
-            assert_eq!(registry.owns(image), own, "{image}");
-        }
         assert_eq!(
             task_key(&region, "arn:aws:ecs:us-east-1:123456789012:task/default/0a").as_deref(),
             Some("123456789012/default/0a")

@@ -22,7 +22,6 @@ pub use roles::SESSION_TIME;
 
 use access::{Access, Caller};
 use bytes::Bytes;
-use convert::Registry;
 use environment::Environment;
 use feed::Feed;
 use http::{Request, Response};
@@ -31,6 +30,7 @@ use hyper::body::Incoming;
 use identifiers::Region;
 use instance::Instance;
 use parking_lot::Mutex;
+use resources::ecr::RegistryHosts;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ struct Inner {
     access: Access,
     environment: Environment,
     region: Region,
-    registry: Registry,
+    registry: RegistryHosts,
     /// Life of the sessions of roles that agents get.
     session_time: Duration,
     feed: Feed,
@@ -67,10 +67,10 @@ struct Inner {
 }
 
 impl AgentGateway {
-    /// A gateway over a region's tables. `registry_hosts` are the hosts, with ports, under which the region's own
-    /// registry is reached, such as `localhost:4566`: only for images from there do agents use ECR's credentials.
-    pub fn new(tables: Tables, access: Access, region: Region, registry_hosts: Vec<String>) -> Self {
-        Self::with_session_time(tables, access, region, registry_hosts, SESSION_TIME)
+    /// A gateway over a region's tables. `registry` names the region's own registry: only for images from there do
+    /// agents use ECR's credentials.
+    pub fn new(tables: Tables, access: Access, region: Region, registry: RegistryHosts) -> Self {
+        Self::with_session_time(tables, access, region, registry, SESSION_TIME)
     }
 
     /// The same, with sessions of roles that last so long.
@@ -78,14 +78,14 @@ impl AgentGateway {
         tables: Tables,
         access: Access,
         region: Region,
-        registry_hosts: Vec<String>,
+        registry: RegistryHosts,
         session_time: Duration,
     ) -> Self {
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
             feed: Feed::start(tables.clone(), stop.subscribe()),
-            registry: Registry::new(&region, registry_hosts),
+            registry,
             tables,
             access,
             region,

@@ -5,6 +5,7 @@ use crate::errors::client;
 use crate::refuse::{filled, refuse};
 use crate::shapes as wire;
 use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::RegistryHosts;
 use resources::ecs::{ContainerDefinition, DefinitionStatus, DependencyCondition, Tag, TaskDefinition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ const MOST_CONTAINERS: usize = 10;
 /// Checks a registration and makes it a task definition of revision 0, for the caller to number.
 pub(crate) fn store(
     context: &RequestContext,
+    registry: &RegistryHosts,
     input: wire::RegisterTaskDefinitionRequest,
 ) -> Result<TaskDefinition, ServiceError> {
     let wire::RegisterTaskDefinitionRequest {
@@ -57,12 +59,8 @@ pub(crate) fn store(
         container_definitions.into_iter().map(containers::store).collect::<Result<Vec<_>, _>>()?;
     let volumes = volumes.unwrap_or_default().into_iter().map(volume).collect::<Result<Vec<_>, _>>()?;
     check_containers(&containers, &volumes, cpu, memory)?;
-    crate::secrets::check(context, &containers, execution_role_arn.as_deref())?;
-    if execution_role_arn.is_none() && containers.iter().any(|c| c.log_configuration.is_some()) {
-        return Err(client(
-            "Fargate requires task definition to have execution role ARN to support log driver awslogs.",
-        ));
-    }
+    crate::secrets::check(context, &containers)?;
+    crate::execution_role::check(registry, &containers, execution_role_arn.as_deref())?;
     Ok(TaskDefinition {
         account: context.account.clone(),
         family,

@@ -8,6 +8,7 @@ mod arns;
 mod containers;
 mod definition;
 mod errors;
+mod execution_role;
 mod operations;
 mod paging;
 mod permissions;
@@ -20,6 +21,7 @@ mod testing;
 
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
+use resources::ecr::RegistryHosts;
 #[allow(
     clippy::wildcard_imports,
     reason = "the macro below names an input and an output for every operation"
@@ -30,18 +32,23 @@ use store::Tables;
 /// The service.
 pub struct EcsService {
     tables: Tables,
+    registry: RegistryHosts,
 }
 
 impl EcsService {
-    /// The service over a region's tables.
-    pub fn new(tables: Tables) -> Self {
-        Self { tables }
+    /// The service over a region's tables. `registry` names the region's own registry.
+    pub fn new(tables: Tables, registry: RegistryHosts) -> Self {
+        Self { tables, registry }
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own file.
+/// One method per operation, all alike: hand over to the operation's own file; the last ones are told the names of the
+/// region's registry, too.
 macro_rules! operations {
-    ($($name:ident: $module:ident, $input:ident => $output:ident;)*) => {
+    (
+        $($name:ident: $module:ident, $input:ident => $output:ident;)*
+        [with registry] $($with:ident: $with_input:ident => $with_output:ident;)*
+    ) => {
         #[async_trait::async_trait]
         impl Ecs for EcsService {
             async fn permissions(
@@ -55,6 +62,10 @@ macro_rules! operations {
 
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$module::run(&self.tables, context, input).await
+            })*
+
+            $(async fn $with(&self, context: &RequestContext, input: $with_input) -> Result<$with_output, ServiceError> {
+                op::$with::run(&self.tables, &self.registry, context, input).await
             })*
         }
     };
@@ -76,8 +87,6 @@ operations! {
     list_task_definitions: list_task_definitions, ListTaskDefinitionsRequest => ListTaskDefinitionsResponse;
     list_tasks: list_tasks, ListTasksRequest => ListTasksResponse;
     register_container_instance: register_container_instance, RegisterContainerInstanceRequest => RegisterContainerInstanceResponse;
-    register_task_definition: register_task_definition, RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
-    run_task: run_task, RunTaskRequest => RunTaskResponse;
     stop_task: stop_task, StopTaskRequest => StopTaskResponse;
     submit_attachment_state_changes: submit_attachment_state_changes, SubmitAttachmentStateChangesRequest => SubmitAttachmentStateChangesResponse;
     submit_container_state_change: submit_container_state_change, SubmitContainerStateChangeRequest => SubmitContainerStateChangeResponse;
@@ -85,4 +94,8 @@ operations! {
     tag_resource: tag_resource, TagResourceRequest => TagResourceResponse;
     untag_resource: untag_resource, UntagResourceRequest => UntagResourceResponse;
     update_cluster: update_cluster, UpdateClusterRequest => UpdateClusterResponse;
+
+    [with registry]
+    register_task_definition: RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
+    run_task: RunTaskRequest => RunTaskResponse;
 }

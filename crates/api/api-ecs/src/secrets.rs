@@ -52,7 +52,6 @@ pub(crate) fn render(sources: &[SecretSource]) -> Option<Vec<wire::Secret>> {
 pub(crate) fn check(
     context: &RequestContext,
     containers: &[ContainerDefinition],
-    execution_role: Option<&str>,
 ) -> Result<(), ServiceError> {
     for container in containers {
         for secret in &container.secrets {
@@ -68,19 +67,6 @@ pub(crate) fn check(
                 container.name
             )));
         }
-    }
-    if execution_role.is_some() {
-        return Ok(());
-    }
-    if containers.iter().any(|container| !container.secrets.is_empty()) {
-        return Err(client(
-            "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.",
-        ));
-    }
-    if containers.iter().any(|container| container.repository_credentials.is_some()) {
-        return Err(client(
-            "When you are specifying repositoryCredentials, you must also specify a value for 'executionRoleArn'.",
-        ));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::shapes::*;
 use crate::{EcsService, operations};
 use aws_wire::{RequestContext, ServiceError};
 use environment::Environment;
+use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
 
@@ -27,7 +28,12 @@ pub(crate) fn fixture() -> Fixture {
         time: environment.now(),
         extensions: aws_wire::Extensions::new(),
     };
-    Fixture { service: EcsService::new(tables.clone()), tables, context }
+    Fixture { service: EcsService::new(tables.clone(), registry()), tables, context }
+}
+
+/// A region whose registry is `localhost:4566`.
+pub(crate) fn registry() -> RegistryHosts {
+    RegistryHosts::new(vec!["localhost:4566".into()])
 }
 
 pub(crate) fn code<T>(result: Result<T, ServiceError>) -> (&'static str, String) {
@@ -79,7 +85,7 @@ impl Fixture {
             .await
             .expect("creates");
         let request = registration(vec![container("main")]);
-        operations::register_task_definition::run(&fixture.tables, &fixture.context, request)
+        operations::register_task_definition::run(&fixture.tables, &registry(), &fixture.context, request)
             .await
             .expect("registers");
         fixture

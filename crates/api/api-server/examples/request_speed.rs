@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         environment: environment.clone(),
         authenticator: Authenticator::new(access, region, environment.clone()),
         audit: None,
-        services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables)))],
+        services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables, Default::default())))],
         handlers: vec![],
     };
     let running = Listener::bind(ADDRESS.parse()?).await?.serve(ApiServer::new(config));

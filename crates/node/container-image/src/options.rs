@@ -24,10 +24,17 @@ impl std::fmt::Debug for BasicAuth {
 /// A registry that is reached by plain HTTP at a fixed address, whatever its name resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalRegistry {
-    /// The host as references write it, port included: `localhost:4566`.
+    /// The host as references write it, port included: `localhost:4566`; or the end of hosts, beginning with a dot.
     pub host: String,
     /// Where it listens.
     pub address: SocketAddr,
+}
+
+impl LocalRegistry {
+    /// Whether a reference's registry is this one.
+    pub(crate) fn is(&self, registry: &str) -> bool {
+        registry == self.host || (self.host.starts_with('.') && registry.ends_with(&self.host))
+    }
 }
 
 /// When to ask the registry although the image is here.

@@ -62,7 +62,7 @@ pub(crate) struct Repository {
 impl Repository {
     pub(crate) fn new(reference: &Reference, options: &PullOptions) -> Self {
         let host = reference.host();
-        let known = options.local_registries.iter().find(|local| local.host == reference.registry());
+        let known = options.local_registries.iter().find(|local| local.is(reference.registry()));
         let plain = known.is_some() || is_loopback(host) || options.insecure_hosts.iter().any(|h| h == host);
         let base = match known {
             Some(local) => format!("http://{}", local.address),
@@ -381,13 +381,14 @@ mod tests {
         assert_eq!(base("localhost.evil.example/x", &none), "https://localhost.evil.example");
         let told = PullOptions {
             local_registries: vec![LocalRegistry {
-                host: "1.dkr.ecr.r.amazonaws.com".to_owned(),
+                host: ".dkr.ecr.r.amazonaws.com".to_owned(),
                 address: ([127, 0, 0, 1], 4566).into(),
             }],
             insecure_hosts: vec!["10.0.0.1:5000".to_owned()],
             ..none
         };
         assert_eq!(base("1.dkr.ecr.r.amazonaws.com/x", &told), "http://127.0.0.1:4566");
+        assert_eq!(base("1.dkr.ecr.s.amazonaws.com/x", &told), "https://1.dkr.ecr.s.amazonaws.com");
         assert_eq!(base("10.0.0.1:5000/x", &told), "http://10.0.0.1:5000");
     }
 

@@ -13,13 +13,12 @@ pub(crate) use task::TaskApi;
 use crate::config::Credentials;
 use aws_wire::sigv4::{AuthError, Signer, sign};
 use bytes::Bytes;
-use environment::{Environment, Timestamp};
+use environment::Environment;
 use http::{HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -85,7 +84,6 @@ pub(crate) struct Api {
     signer: Signer,
     environment: Environment,
     reports: Semaphore,
-    registry_token: Mutex<Option<(String, Timestamp)>>,
 }
 
 impl Api {
@@ -111,7 +109,6 @@ impl Api {
             },
             environment,
             reports: Semaphore::new(PARALLEL_REPORTS),
-            registry_token: Mutex::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! never covers another's rows.
 
 mod event;
+mod hosts;
 mod image;
 mod pull_through;
 mod registry;
@@ -13,6 +14,7 @@ mod template;
 mod wildcard;
 
 pub use event::{EVENTS_KEPT, Event, EventKind, ImageAction};
+pub use hosts::RegistryHosts;
 pub use image::{BlobLink, Image, ImagePulls, ImageStatus, ImageTag, StorageClass};
 pub use pull_through::PullThroughCacheRule;
 pub use registry::{

@@ -148,8 +148,21 @@ async fn the_root_owns_its_account_and_no_other_and_hosts_do_an_agents_work() {
     let agent = host(&account());
     assert!(region.denial(&root, "ecs:RegisterContainerInstance", reserved).await.is_some());
     assert_eq!(region.denial(&agent, "ecs:RegisterContainerInstance", reserved).await, None);
-    for action in ["ecs:RunTask", "iam:CreateUser", "sts:AssumeRole", "ecr:PutImage", "logs:FilterLogEvents"]
-    {
+    for action in [
+        "ecs:RunTask",
+        "iam:CreateUser",
+        "sts:AssumeRole",
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:PutImage",
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "logs:FilterLogEvents",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameters",
+    ] {
         assert!(region.denial(&agent, action, "*").await.is_some(), "{action}");
     }
     let (_, key) = region.user("admin", &allow("*")).await;

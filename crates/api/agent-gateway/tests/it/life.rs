@@ -7,7 +7,7 @@ use resources::ecs::{ContainerInstance, HealthCheck, HealthStatus, StopCode, Tas
 #[tokio::test]
 async fn a_task_runs_and_is_stopped() {
     let region = TestRegion::with_agent().await;
-    let key = region.place(vec![logged("web"), container("side")]).await;
+    let key = region.place_logged(vec![logged("web"), container("side")]).await;
     let task = region.wait_for_status(&key, TaskStatus::Running).await;
     assert!(task.containers.iter().all(|c| c.last_status == "RUNNING" && c.image_digest.is_some()));
     assert_eq!(task.containers[0].runtime_id.as_deref(), Some("runtime-web"));
@@ -68,7 +68,7 @@ async fn failures_reach_the_task_with_a_reason() {
     let options = &mut missing.log_configuration.as_mut().expect("has one").options;
     options.insert("awslogs-create-group".to_owned(), "false".to_owned());
     options.insert("awslogs-group".to_owned(), "/missing".to_owned());
-    let key = region.place(vec![missing]).await;
+    let key = region.place_logged(vec![missing]).await;
     let task = region.wait_for_status(&key, TaskStatus::Deprovisioning).await;
     assert!(task.stopped_reason.expect("has one").contains("ResourceNotFoundException"));
     assert!(region.engine.sandboxes().is_empty());

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use identifiers::{AccountId, Region};
 use node_agent::{Agent, AgentConfig, Credentials, SimulatedEngine};
 use resources::Stored;
+use resources::ecr::RegistryHosts;
 use resources::ecs::{
     ContainerDefinition, ContainerInstance, DefinitionStatus, DesiredStatus, FARGATE_HOSTS, HealthStatus,
     LogConfiguration, NetworkInterface, Task, TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
@@ -91,7 +92,7 @@ impl TestRegion {
             tables.clone(),
             access.clone(),
             region.clone(),
-            vec![],
+            RegistryHosts::default(),
             session_time,
         );
         let server = ApiServer::new(Config {
@@ -100,7 +101,7 @@ impl TestRegion {
             authenticator: Authenticator::new(access, region, environment.clone()),
             audit: None,
             services: vec![
-                Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone()))),
+                Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone(), RegistryHosts::default()))),
                 logs.clone(),
                 secrets.clone(),
             ],
@@ -191,6 +192,16 @@ impl TestRegion {
     /// Places a task of these containers on the machine, as the task controller would.
     pub(crate) async fn place(&self, containers: Vec<ContainerDefinition>) -> String {
         self.place_with(containers, None, None).await
+    }
+
+    /// The same with an execution role that may write logs.
+    pub(crate) async fn place_logged(&self, containers: Vec<ContainerDefinition>) -> String {
+        let key = format!("{}/logging", self.account);
+        if self.tables.get::<Role>(&key).await.expect("reads").is_none() {
+            let actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"];
+            self.make_role("logging", "ecs-tasks.amazonaws.com", &actions).await;
+        }
+        self.place_with(containers, None, Some("logging")).await
     }
 
     /// The same with a role for its containers and one for the agent.

@@ -6,8 +6,8 @@ use resources::ecs::TaskStatus;
 #[tokio::test]
 async fn a_killed_agent_adopts_its_tasks_and_loses_no_line() {
     let mut region = TestRegion::with_agent().await;
-    let living = region.place(vec![logged("web")]).await;
-    let ending = region.place(vec![logged("job")]).await;
+    let living = region.place_logged(vec![logged("web")]).await;
+    let ending = region.place_logged(vec![logged("job")]).await;
     let unwanted = region.place(vec![container("old")]).await;
     for key in [&living, &ending, &unwanted] {
         region.wait_for_status(key, TaskStatus::Running).await;

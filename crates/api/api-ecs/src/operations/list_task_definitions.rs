@@ -51,6 +51,7 @@ pub(crate) async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shapes::Ecs as _;
     use crate::testing::{container, fixture, registration};
 
     #[tokio::test]
@@ -58,9 +59,7 @@ mod tests {
         let f = fixture();
         for _ in 0..12 {
             let request = registration(vec![container("main")]);
-            super::super::register_task_definition::run(&f.tables, &f.context, request)
-                .await
-                .expect("registers");
+            f.service.register_task_definition(&f.context, request).await.expect("registers");
         }
         for (sort, expected) in
             [(SortOrder::Asc, (1..=12).collect::<Vec<_>>()), (SortOrder::Desc, (1..=12).rev().collect())]

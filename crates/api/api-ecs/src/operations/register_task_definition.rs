@@ -5,15 +5,17 @@ use crate::errors::Failure;
 use crate::render;
 use crate::shapes::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse};
 use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::RegistryHosts;
 use resources::ecs::{TaskDefinition, TaskFamily};
 use store::Tables;
 
 pub(crate) async fn run(
     tables: &Tables,
+    registry: &RegistryHosts,
     context: &RequestContext,
     input: RegisterTaskDefinitionRequest,
 ) -> Result<RegisterTaskDefinitionResponse, ServiceError> {
-    let wanted = definition::store(context, input)?;
+    let wanted = definition::store(context, registry, input)?;
     let stored = number(tables, wanted).await?;
     Ok(RegisterTaskDefinitionResponse {
         tags: Some(render::tags(&stored.tags)),
@@ -51,13 +53,13 @@ async fn number(tables: &Tables, wanted: TaskDefinition) -> Result<TaskDefinitio
 mod tests {
     use super::*;
     use crate::shapes::*;
-    use crate::testing::{code, container, fixture, registration};
+    use crate::testing::{code, container, fixture, registration, registry};
 
     async fn refused(change: impl FnOnce(&mut RegisterTaskDefinitionRequest)) -> String {
         let f = fixture();
         let mut request = registration(vec![container("main")]);
         change(&mut request);
-        let (name, message) = code(run(&f.tables, &f.context, request).await);
+        let (name, message) = code(run(&f.tables, &registry(), &f.context, request).await);
         assert_eq!(name, "ClientException", "{message}");
         message
     }
@@ -65,7 +67,8 @@ mod tests {
     #[tokio::test]
     async fn revisions_count_up_under_contention() {
         let f = fixture();
-        let runs = (0..10).map(|_| run(&f.tables, &f.context, registration(vec![container("main")])));
+        let runs = (0..10)
+            .map(|_| f.service.register_task_definition(&f.context, registration(vec![container("main")])));
         let mut numbers: Vec<i32> = futures::future::join_all(runs)
             .await
             .into_iter()
@@ -107,10 +110,42 @@ mod tests {
         request.container_definitions[0].secrets = secrets();
         request.container_definitions[0].repository_credentials =
             Some(RepositoryCredentials { credentials_parameter: "registry".into() });
-        let made = run(&f.tables, &f.context, request).await.expect("registers");
+        let made = run(&f.tables, &registry(), &f.context, request).await.expect("registers");
         let shown = made.task_definition.and_then(|d| d.container_definitions).expect("has containers");
         assert_eq!(shown[0].secrets, secrets());
         assert!(shown[0].repository_credentials.is_some());
+    }
+
+    #[tokio::test]
+    async fn images_of_the_region_and_logs_need_an_execution_role() {
+        let needs = |what: &str| {
+            format!("Fargate requires task definition to have execution role ARN to support {what}.")
+        };
+        let own = |r: &mut RegisterTaskDefinitionRequest| {
+            r.container_definitions[0].image = Some("localhost:4566/web".into());
+        };
+        assert_eq!(refused(own).await, needs("ECR images"));
+        let empty = refused(|r| {
+            own(r);
+            r.execution_role_arn = Some(String::new());
+        });
+        assert_eq!(empty.await, needs("ECR images"));
+        let log = LogConfiguration {
+            log_driver: LogDriver::Awslogs,
+            options: Some(
+                [("awslogs-group", "/g"), ("awslogs-region", "us-east-1"), ("awslogs-stream-prefix", "p")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+            ..LogConfiguration::default()
+        };
+        let logged = refused(|r| r.container_definitions[0].log_configuration = Some(log));
+        assert_eq!(logged.await, needs("log driver awslogs"));
+        let f = fixture();
+        let mut request = registration(vec![container("main")]);
+        own(&mut request);
+        request.execution_role_arn = Some("execution".into());
+        run(&f.tables, &registry(), &f.context, request).await.expect("registers");
     }
 
     #[tokio::test]

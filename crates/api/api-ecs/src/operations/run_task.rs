@@ -4,11 +4,13 @@ use crate::arns::{find_definition, require_cluster};
 use crate::containers::{memory_limit, not_negative, pairs};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
+use crate::execution_role;
 use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
 use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::RegistryHosts;
 use resources::ecs::{
     Cluster, ContainerOverride, DefinitionStatus, DesiredStatus, HealthStatus, RunToken, Tag, Task,
     TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
@@ -51,12 +53,13 @@ fn fingerprint(input: &RunTaskRequest) -> String {
 
 pub(crate) async fn run(
     tables: &Tables,
+    registry: &RegistryHosts,
     context: &RequestContext,
     input: RunTaskRequest,
 ) -> Result<RunTaskResponse, ServiceError> {
     let wanted = Wanted { parameters: fingerprint(&input), ..read(input.clone())? };
     for _ in 0..MOST_ATTEMPTS {
-        match attempt(tables, context, &input, &wanted).await {
+        match attempt(tables, registry, context, &input, &wanted).await {
             Err(Failed::Raced) => {}
             Err(Failed::Refused(error)) => return Err(error),
             Ok(tasks) => return Ok(answer(context, &tasks)),
@@ -81,6 +84,7 @@ impl<E: Into<ServiceError>> From<E> for Failed {
 /// Writes the tasks, unless the same request has written them before.
 async fn attempt(
     tables: &Tables,
+    registry: &RegistryHosts,
     context: &RequestContext,
     input: &RunTaskRequest,
     wanted: &Wanted,
@@ -96,6 +100,8 @@ async fn attempt(
     if definition.status != DefinitionStatus::Active {
         return Err(client("TaskDefinition is inactive").into());
     }
+    let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
+    execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     let tasks = (0..wanted.count)
         .map(|_| new_task(tables, context, &cluster, &definition, wanted))
         .collect::<Result<Vec<_>, _>>()?;
@@ -371,16 +377,16 @@ fn new_container(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shapes::{self, ContainerOverride, KeyValuePair};
-    use crate::testing::{Fixture, code, run_request};
+    use crate::shapes::{self, ContainerOverride, Ecs as _, KeyValuePair};
+    use crate::testing::{Fixture, code, container, registration, registry, run_request};
 
     #[tokio::test]
     async fn tasks_are_written_and_repeated_requests_start_nothing() {
         let f = Fixture::prepared().await;
         let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
-        let first = run(&f.tables, &f.context, request.clone()).await.expect("runs");
+        let first = run(&f.tables, &registry(), &f.context, request.clone()).await.expect("runs");
         assert_eq!(first.tasks.as_ref().map(Vec::len), Some(3));
-        assert_eq!(run(&f.tables, &f.context, request.clone()).await.expect("repeats"), first);
+        assert_eq!(run(&f.tables, &registry(), &f.context, request.clone()).await.expect("repeats"), first);
         let environment = |value: &str| {
             let value = KeyValuePair { name: Some("A".into()), value: Some(value.into()) };
             let container =
@@ -393,7 +399,7 @@ mod tests {
         };
         assert_ne!(environment("1"), environment("2"), "what is not shown counts, too");
         let other = RunTaskRequest { count: Some(2), ..request };
-        assert_eq!(code(run(&f.tables, &f.context, other).await).0, "ConflictException");
+        assert_eq!(code(run(&f.tables, &registry(), &f.context, other).await).0, "ConflictException");
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
     }
 
@@ -408,7 +414,7 @@ mod tests {
                 let (f, request, barrier) = (f.clone(), request.clone(), barrier.clone());
                 tokio::spawn(async move {
                     barrier.wait().await;
-                    run(&f.tables, &f.context, request).await.expect("runs")
+                    run(&f.tables, &registry(), &f.context, request).await.expect("runs")
                 })
             });
             let answers = futures::future::try_join_all(runs).await.expect("join");
@@ -418,9 +424,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_execution_role_may_come_with_the_task_and_may_not_be_taken_away() {
+        let f = Fixture::prepared().await;
+        let image = crate::shapes::ContainerDefinition {
+            image: Some("localhost:4566/web".into()),
+            ..container("main")
+        };
+        let mut request = registration(vec![image]);
+        request.execution_role_arn = Some("execution".into());
+        f.service.register_task_definition(&f.context, request).await.expect("registers");
+        let with = |role: &str| RunTaskRequest {
+            overrides: Some(shapes::TaskOverride {
+                execution_role_arn: Some(role.into()),
+                ..shapes::TaskOverride::default()
+            }),
+            ..run_request()
+        };
+        run(&f.tables, &registry(), &f.context, with("other")).await.expect("runs");
+        let (name, message) = code(run(&f.tables, &registry(), &f.context, with("")).await);
+        assert_eq!(name, "ClientException");
+        assert!(message.ends_with("to support ECR images."), "{message}");
+    }
+
+    #[tokio::test]
     async fn documented_errors() {
         let f = Fixture::prepared().await;
-        let refused = |request| async { code(run(&f.tables, &f.context, request).await) };
+        let refused = |request| async { code(run(&f.tables, &registry(), &f.context, request).await) };
         let cases = [
             (RunTaskRequest { cluster: Some("no".into()), ..run_request() }, "ClusterNotFoundException"),
             (RunTaskRequest { task_definition: "no".into(), ..run_request() }, "ClientException"),

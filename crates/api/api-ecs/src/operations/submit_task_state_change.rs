@@ -107,12 +107,12 @@ pub(crate) fn apply_container(task: &mut Task, change: &ContainerStateChange) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shapes::StopTaskRequest;
+    use crate::shapes::{Ecs as _, StopTaskRequest};
     use crate::testing::{Fixture, run_request};
     use resources::ecs::TaskStatus;
 
     async fn started(f: &Fixture) -> String {
-        let made = super::super::run_task::run(&f.tables, &f.context, run_request()).await.expect("runs");
+        let made = f.service.run_task(&f.context, run_request()).await.expect("runs");
         let arn = made.tasks.and_then(|tasks| tasks[0].task_arn.clone()).expect("an ARN");
         let key = task_key(&f.context, Some(&arn)).expect("a key");
         let place = |old: &Task| {

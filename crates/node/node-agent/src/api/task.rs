@@ -1,4 +1,4 @@
-//! Calls for a task: as its execution role, or with the machine's own key when the task names none.
+//! Calls for a task, as its execution role and as nobody else: the machine's own key is not for them.
 
 use super::{Api, ApiError};
 use crate::roles::{RoleKind, TaskRoles};
@@ -30,11 +30,6 @@ impl TaskApi {
         &self.api
     }
 
-    /// Whether the task has a role of its own for this.
-    pub(super) fn has_role(&self) -> bool {
-        self.roles.is_some()
-    }
-
     /// Calls an operation as [`Api::call`] does.
     pub(super) async fn call<I: Serialize, O: DeserializeOwned>(
         &self,
@@ -48,7 +43,12 @@ impl TaskApi {
     }
 
     async fn signer(&self, operation: &str) -> Result<Signer, ApiError> {
-        let Some(roles) = &self.roles else { return Ok(self.api.signer().clone()) };
+        let Some(roles) = &self.roles else {
+            return Err(ApiError::Unusable {
+                operation: operation.to_owned(),
+                reason: "the task has no execution role".to_owned(),
+            });
+        };
         tokio::select! {
             credentials = roles.wait(RoleKind::Execution) => Ok(credentials.signer(&self.api.signer().region)),
             () = self.api.environment.sleep(CREDENTIALS_TIME) => Err(ApiError::Transport {

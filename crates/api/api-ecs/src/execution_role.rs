@@ -1,0 +1,40 @@
+//! What Fargate does not do without an execution role: the machine itself may neither pull images nor write logs.
+
+use crate::errors::client;
+use aws_wire::ServiceError;
+use resources::ecr::RegistryHosts;
+use resources::ecs::ContainerDefinition;
+
+/// Refuses containers whose images, logs or secrets need the execution role that is not there.
+pub(crate) fn check(
+    registry: &RegistryHosts,
+    containers: &[ContainerDefinition],
+    role: Option<&str>,
+) -> Result<(), ServiceError> {
+    if role.is_some_and(|role| !role.is_empty()) {
+        return Ok(());
+    }
+    let needed = |what: &str| {
+        client(format!("Fargate requires task definition to have execution role ARN to support {what}."))
+    };
+    let given = |what: &str| {
+        client(format!(
+            "When you are specifying {what}, you must also specify a value for 'executionRoleArn'."
+        ))
+    };
+    for container in containers {
+        if registry.have(&container.image) {
+            return Err(needed("ECR images"));
+        }
+        if container.log_configuration.is_some() {
+            return Err(needed("log driver awslogs"));
+        }
+        if !container.secrets.is_empty() {
+            return Err(given("container secrets"));
+        }
+        if container.repository_credentials.is_some() {
+            return Err(given("repositoryCredentials"));
+        }
+    }
+    Ok(())
+}
