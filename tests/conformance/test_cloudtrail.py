@@ -1,9 +1,14 @@
 """The record of API calls: LookupEvents, what is hidden, what survives, and the files of trails."""
 
+import base64
 import gzip
 import json
 import shutil
+import subprocess
 import time
+import tomllib
+import urllib.error
+import urllib.request
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,7 +17,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from conftest import Region, wait_for
+from conftest import Region, program, wait_for
+from images import write_layout
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
@@ -245,6 +251,95 @@ def test_a_role_session_is_recorded(region):
         "userName": "deployer",
     }
     assert identity["sessionContext"]["attributes"]["mfaAuthenticated"] == "false"
+
+
+def test_an_assumed_role_of_another_account_is_recorded_in_both(region):
+    other = "210987654321"
+    done = subprocess.run([program(), "account", "create", "--id", other, "--data-dir", region.data_dir],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    key = tomllib.loads((Path(region.data_dir) / f"root-access-key-{other}.toml").read_text())
+    theirs = dict(aws_access_key_id=key["access_key_id"], aws_secret_access_key=key["secret_access_key"])
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}]}
+    role = region.client("iam", **theirs).create_role(
+        RoleName="visitor", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}]}
+    _, credentials = user(region, "traveller", may)
+    session = region.client("sts", **credentials).assume_role(RoleArn=role, RoleSessionName="visit")["Credentials"]
+    refused = role.replace("visitor", "nobody")
+    code(region.client("sts", **credentials).assume_role, RoleArn=refused, RoleSessionName="visit")
+    denied, own = [json.loads(event["CloudTrailEvent"]) for event in region.events(EventName="AssumeRole")
+                   if event["Username"] == "traveller"]
+    assert denied["errorCode"] == "AccessDenied" and "sharedEventID" not in denied
+    found = region.client("cloudtrail", **theirs).lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}])["Events"]
+    (their,) = [json.loads(event["CloudTrailEvent"]) for event in found]
+    assert own["recipientAccountId"] == "123456789012" and own["userIdentity"]["userName"] == "traveller"
+    assert their["recipientAccountId"] == other
+    assert their["userIdentity"] == {
+        "type": "AWSAccount", "principalId": own["userIdentity"]["principalId"], "accountId": "123456789012"}
+    assert own["sharedEventID"] == their["sharedEventID"] and own["eventID"] != their["eventID"]
+    assert own["requestID"] == their["requestID"] and own["requestParameters"] == their["requestParameters"]
+    assert their["responseElements"]["credentials"]["accessKeyId"] == session["AccessKeyId"]
+    assert session["SessionToken"][:60] not in json.dumps([own, their])
+
+
+def skopeo(*arguments):
+    return subprocess.run(["skopeo", "copy", "--quiet", *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_pushes_and_pulls_are_recorded(region, tmp_path):
+    region.client("ecr").create_repository(repositoryName="pushed")
+    write_layout(tmp_path / "app")
+    permissions = ["ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
+                   "ecr:GetDownloadUrlForLayer"]
+    may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": permissions, "Resource": "*"}]}
+    _, reader = user(region, "reader", may)
+
+    def login(**credentials):
+        token = region.client("ecr", **credentials).get_authorization_token()["authorizationData"][0]
+        return base64.b64decode(token["authorizationToken"]).decode()
+
+    image = f"docker://{region.registry}/pushed:v1"
+    pushed = skopeo("--dest-tls-verify=false", "--dest-creds", login(), f"oci:{tmp_path}/app:latest", image)
+    assert pushed.returncode == 0, pushed.stderr
+    pulled = skopeo("--src-tls-verify=false", "--src-creds", login(**reader), image, f"oci:{tmp_path}/copy:latest")
+    assert pulled.returncode == 0, pulled.stderr
+    denied = skopeo("--dest-tls-verify=false", "--dest-creds", login(**reader), f"oci:{tmp_path}/app:latest",
+                    f"docker://{region.registry}/pushed:v2")
+    assert denied.returncode != 0
+
+    arn = "arn:aws:ecr:us-east-1:123456789012:repository/pushed"
+    events = [json.loads(event["CloudTrailEvent"]) for event in region.events(ResourceName=arn)]
+    by = {}
+    for event in events:
+        name = event["userIdentity"].get("userName", event["userIdentity"]["type"])
+        by.setdefault((name, event.get("errorCode")), {}).setdefault(event["eventName"], []).append(event)
+    push, pull, refused = by["Root", None], by["reader", None], by["reader", "AccessDenied"]
+    assert {"BatchCheckLayerAvailability", "InitiateLayerUpload", "CompleteLayerUpload", "PutImage"} <= set(push)
+    assert {"BatchGetImage", "GetDownloadUrlForLayer"} <= set(pull)
+    (put,) = push["PutImage"]
+    digest = region.client("ecr").describe_images(repositoryName="pushed")["imageDetails"][0]["imageDigest"]
+    image_id = put["responseElements"]["image"]["imageId"]
+    assert (image_id["imageTag"], image_id["imageDigest"], put["readOnly"]) == ("v1", digest, False)
+    assert put["eventSource"] == "ecr.amazonaws.com" and put["sourceIPAddress"] == "127.0.0.1"
+    assert "skopeo" in put["userAgent"] and put["resources"][0]["ARN"] == arn
+    assert pull["GetDownloadUrlForLayer"][0]["requestParameters"]["repositoryName"] == "pushed"
+    assert set(refused) & {"InitiateLayerUpload", "PutImage"}
+    message = next(iter(refused.values()))[0]["errorMessage"]
+    assert "user/reader is not authorized to perform: ecr:" in message
+    assert region.events(Username="reader", ) and not in_audit_files(region, login().removeprefix("AWS:")[:40])
+
+
+def test_strangers_at_the_websockets_are_recorded(region):
+    for path, name in [("acs", "Poll"), ("tcs", "StartTelemetrySession")]:
+        request = urllib.request.Request(f"{region.endpoint}/_agent/{path}/ws")
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=10)
+        record = region.records(EventName=name)[0]
+        assert record["errorCode"].startswith("MissingAuthenticationToken")
+        assert (record["eventSource"], record["userIdentity"]["type"]) == ("ecs.amazonaws.com", "Unknown")
 
 
 def test_times_and_pages(region):

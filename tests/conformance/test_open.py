@@ -41,6 +41,9 @@ def test_any_key_acts_as_root_and_reset_empties_the_region():
         assert region.client("ecs").list_clusters()["clusterArns"] == []
         assert region.client("ecs").list_task_definitions()["taskDefinitionArns"] == []
         assert region.client("logs").describe_log_groups()["logGroups"] == []
+        recorded = region.client("cloudtrail").lookup_events()["Events"]
+        assert "RunTask" not in [event["EventName"] for event in recorded], "the records are forgotten, too"
+        assert "DescribeLogGroups" in [event["EventName"] for event in recorded]
         # The region works as before.
         region.client("ecr").create_repository(repositoryName="busybox")
         Registry(region, "busybox").push_image("latest")

@@ -12,7 +12,7 @@ use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
 use crate::settings::{AuthMode, Settings};
 use access::{Access, Caller};
 use accounts::AccountsHandler;
-use agent_gateway::AgentGateway;
+use agent_gateway::{AgentGateway, GatewayConfig};
 use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
@@ -85,12 +85,18 @@ impl Region {
                 account: settings.account.clone(),
                 region: settings.region.clone(),
                 create_on_push: settings.create_repository_on_push,
+                audit: Some(records.log().clone()),
             },
         );
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
-        let gateway =
-            AgentGateway::new(tables.clone(), access.clone(), settings.region.clone(), hosts.clone());
+        let gateway = GatewayConfig {
+            region: settings.region.clone(),
+            registry: hosts.clone(),
+            session_time: agent_gateway::SESSION_TIME,
+            audit: Some(records.log().clone()),
+        };
+        let gateway = AgentGateway::new(tables.clone(), access.clone(), gateway);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
@@ -115,7 +121,7 @@ impl Region {
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {
             authenticator = authenticator.open_to(Caller::root(&settings.account));
-            handlers.push(Arc::new(ResetHandler::new(tables.clone())));
+            handlers.push(Arc::new(ResetHandler::new(tables.clone(), records.log().clone())));
         }
         let server = listener.serve(ApiServer::new(Config {
             region: settings.region.clone(),

@@ -39,6 +39,10 @@ impl HttpHandler for AgentHandler {
         Some("ecs")
     }
 
+    fn operation(&self, path: &str) -> Option<(&'static str, &'static str)> {
+        AgentGateway::operation(path)
+    }
+
     async fn handle(&self, request: http::Request<Incoming>, caller: Option<Caller>) -> Response {
         let Some(caller) = caller else {
             let mut refused = http::Response::new(full("sign the request"));

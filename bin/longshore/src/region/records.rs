@@ -34,6 +34,11 @@ impl Records {
         Audit::new(self.log.clone(), account)
     }
 
+    /// The log itself.
+    pub(super) fn log(&self) -> &AuditLog {
+        &self.log
+    }
+
     pub(super) fn service(&self, tables: Tables) -> shapes::Server<CloudTrailService> {
         shapes::Server(CloudTrailService::new(tables, self.log.clone(), self.delivery.clone()))
     }

@@ -3,6 +3,7 @@
 use access::Caller;
 use anyhow::{Result, bail};
 use api_server::{HttpHandler, Response, full};
+use audit_log::AuditLog;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use resources::Stored;
@@ -22,15 +23,16 @@ const AT_ONCE: usize = 500;
 /// which the retention controller removes together with their events.
 const KEPT: &[&str] = &["access/account/", "ecs/container-instance/", "logs/stream/"];
 
-/// `POST /moto-api/reset`: stops every task and deletes every resource. Served by open regions only.
+/// `POST /moto-api/reset`: stops every task, deletes every resource and forgets every record of a call. Served by open regions only.
 pub(super) struct ResetHandler {
     tables: Tables,
+    audit: AuditLog,
     one_at_a_time: Mutex<()>,
 }
 
 impl ResetHandler {
-    pub(super) fn new(tables: Tables) -> Self {
-        Self { tables, one_at_a_time: Mutex::new(()) }
+    pub(super) fn new(tables: Tables, audit: AuditLog) -> Self {
+        Self { tables, audit, one_at_a_time: Mutex::new(()) }
     }
 
     async fn reset(&self) -> Result<()> {
@@ -42,6 +44,7 @@ impl ResetHandler {
             }
         }
         delete_rows(&self.tables).await?;
+        self.audit.clear().await?;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod convert;
 mod feed;
 mod instance;
 mod permit;
+mod recorded;
 mod roles;
 mod tcs;
 mod upgrade;
@@ -21,6 +22,7 @@ mod upgrade;
 pub use roles::SESSION_TIME;
 
 use access::{Access, Caller};
+use audit_log::AuditLog;
 use bytes::Bytes;
 use environment::Environment;
 use feed::Feed;
@@ -57,6 +59,7 @@ struct Inner {
     environment: Environment,
     region: Region,
     registry: RegistryHosts,
+    audit: Option<AuditLog>,
     /// Life of the sessions of roles that agents get.
     session_time: Duration,
     feed: Feed,
@@ -66,26 +69,28 @@ struct Inner {
     current: Mutex<HashMap<String, usize>>,
 }
 
-impl AgentGateway {
-    /// A gateway over a region's tables. `registry` names the region's own registry: only for images from there do
-    /// agents use ECR's credentials.
-    pub fn new(tables: Tables, access: Access, region: Region, registry: RegistryHosts) -> Self {
-        Self::with_session_time(tables, access, region, registry, SESSION_TIME)
-    }
+/// What a gateway is told.
+pub struct GatewayConfig {
+    /// The region, as ARNs name it.
+    pub region: Region,
+    /// The names of the region's own registry: only for images from there do agents use ECR's credentials.
+    pub registry: RegistryHosts,
+    /// Life of the sessions of roles that agents get, as a rule [`SESSION_TIME`].
+    pub session_time: Duration,
+    /// Where sessions and assumed roles are recorded; `None` where nobody wants to know.
+    pub audit: Option<AuditLog>,
+}
 
-    /// The same, with sessions of roles that last so long.
-    pub fn with_session_time(
-        tables: Tables,
-        access: Access,
-        region: Region,
-        registry: RegistryHosts,
-        session_time: Duration,
-    ) -> Self {
+impl AgentGateway {
+    /// A gateway over a region's tables.
+    pub fn new(tables: Tables, access: Access, config: GatewayConfig) -> Self {
+        let GatewayConfig { region, registry, session_time, audit } = config;
         let stop = watch::Sender::new(false);
         Self(Arc::new(Inner {
             environment: tables.environment().clone(),
             feed: Feed::start(tables.clone(), stop.subscribe()),
             registry,
+            audit,
             tables,
             access,
             region,
@@ -99,6 +104,11 @@ impl AgentGateway {
     /// Whether a path is one of the gateway's.
     pub fn serves(path: &str) -> bool {
         matches!(path.strip_suffix("/ws"), Some(ACS_PATH | TCS_PATH))
+    }
+
+    /// The service and the operation that a session for a path stands for.
+    pub fn operation(path: &str) -> Option<(&'static str, &'static str)> {
+        Self::serves(path).then(|| ("ecs", operation(is_telemetry(path))))
     }
 
     /// Answers an agent that wants a session: an upgrade to a websocket, or a refusal it understands. The session runs
@@ -118,12 +128,19 @@ impl AgentGateway {
         mut request: Request<Incoming>,
         caller: &Caller,
     ) -> Result<Response<Full<Bytes>>, Refused> {
-        let telemetry = request.uri().path().starts_with(TCS_PATH);
+        let telemetry = is_telemetry(request.uri().path());
         let name = if telemetry { "containerInstance" } else { "containerInstanceArn" };
         let arn = upgrade::parameter(request.uri(), name).unwrap_or_default();
-        permit::permit(&self.0, caller, &request, telemetry, &arn).await?;
-        let instance = Instance::find(&self.0.tables, &self.0.region, caller, &arn).await?;
-        let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::busy())?;
+        let found = async {
+            permit::permit(&self.0, caller, &request, telemetry, &arn).await?;
+            let instance = Instance::find(&self.0.tables, &self.0.region, caller, &arn).await?;
+            let place = self.0.places.clone().try_acquire_owned().map_err(|_| Refused::busy())?;
+            Ok((instance, place))
+        };
+        let found = found.await;
+        let what = (operation(telemetry), arn.as_str());
+        recorded::session(&self.0, caller, &request, what, found.as_ref().err()).await;
+        let (instance, place) = found?;
         let (response, upgrading) = upgrade::begin(&mut request)?;
         if !telemetry {
             *self.0.current.lock().entry(instance.key.clone()).or_default() += 1;
@@ -166,4 +183,12 @@ impl AgentGateway {
             () = self.0.environment.sleep(DRAIN_TIME) => tracing::warn!("sessions of agents did not end in time"),
         }
     }
+}
+
+fn is_telemetry(path: &str) -> bool {
+    path.starts_with(TCS_PATH)
+}
+
+fn operation(telemetry: bool) -> &'static str {
+    if telemetry { "StartTelemetrySession" } else { "Poll" }
 }

@@ -1,7 +1,7 @@
 //! The roles of a task, and the sessions of them that an agent gets.
 
-use crate::Inner;
-use access::AssumeError;
+use crate::{Inner, recorded};
+use access::{AssumeError, SessionCredentials};
 use agent_wire::acs;
 use environment::Timestamp;
 use resources::ecs::{Task, TaskDefinition};
@@ -62,15 +62,10 @@ pub(crate) async fn credentials(
     kind: RoleKind,
     role_arn: &str,
 ) -> Result<(acs::IAMRoleCredentials, Timestamp), AssumeError> {
-    // Roles are passed within their account only.
-    if role_arn.split(':').nth(4) != Some(task.account.as_str()) {
-        return Err(AssumeError::NoRole(role_arn.to_owned()));
-    }
-    let task_arn = crate::convert::task_arn(&gateway.region, task);
-    let session = gateway
-        .access
-        .assume_for_service(role_arn, SERVICE, &task.id, gateway.session_time, &task_arn)
-        .await?;
+    let assumed = assume(gateway, task, role_arn).await;
+    let told = assumed.as_ref().map(|session| (session.access_key_id.as_str(), session.expires_at));
+    recorded::role_assumed(gateway, task, SERVICE, role_arn, told).await;
+    let session = assumed?;
     let credentials = acs::IAMRoleCredentials {
         credentials_id: kind.credentials_id(task),
         role_arn: role_arn.to_owned(),
@@ -82,6 +77,16 @@ pub(crate) async fn credentials(
         credential_scope: String::new(),
     };
     Ok((credentials, session.expires_at))
+}
+
+async fn assume(gateway: &Inner, task: &Task, role_arn: &str) -> Result<SessionCredentials, AssumeError> {
+    // Roles are passed within their account only.
+    if role_arn.split(':').nth(4) != Some(task.account.as_str()) {
+        return Err(AssumeError::NoRole(role_arn.to_owned()));
+    }
+    let task_arn = crate::convert::task_arn(&gateway.region, task);
+    let access = &gateway.access;
+    access.assume_for_service(role_arn, SERVICE, &task.id, gateway.session_time, &task_arn).await
 }
 
 /// Why a task ends whose role cannot be assumed, in AWS's words.

@@ -3,6 +3,7 @@
 use audit_log::{EventType, Identity, Session, StoredEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 /// Version of the record's format.
 const VERSION: &str = "1.11";
@@ -35,6 +36,9 @@ struct Record<'a> {
     event_type: &'static str,
     management_event: bool,
     recipient_account_id: &'a str,
+    #[serde(rename = "sharedEventID")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_event_id: Option<String>,
     event_category: &'static str,
 }
 
@@ -130,10 +134,24 @@ pub(crate) fn write(event: &StoredEvent) -> String {
         },
         management_event: !event.data,
         recipient_account_id: &event.account,
+        shared_event_id: shared_event_id(event),
         event_category: if event.data { "Data" } else { "Management" },
     };
     // Texts, numbers and JSON that was parsed can all be written.
     serde_json::to_string(&record).unwrap_or_default()
+}
+
+/// What the records of one call have in common that two accounts have: it follows from the request, which is the same.
+fn shared_event_id(event: &StoredEvent) -> Option<String> {
+    let assumed = event.name == "AssumeRole" && event.source == "sts.amazonaws.com" && event.error.is_none();
+    let of_other = |arn: &str| arn.split(':').nth(4).is_some_and(|account| account != event.account);
+    let mut roles =
+        event.resources.iter().filter(|(kind, name)| kind == "AWS::IAM::Role" && name.starts_with("arn:"));
+    let shared = event.identity.get().kind == "AWSAccount" || roles.any(|(_, arn)| of_other(arn));
+    (assumed && shared).then(|| {
+        let text = hex::encode(Sha256::digest(format!("shared-event:{}", event.request_id)));
+        format!("{}-{}-4{}-a{}-{}", &text[..8], &text[8..12], &text[12..15], &text[15..18], &text[18..30])
+    })
 }
 
 fn user_identity<'a>(identity: &Identity<'a>) -> UserIdentity<'a> {

@@ -5,7 +5,7 @@
 //! and the request is dropped in the middle of its work, so that nobody escapes the log by not waiting. Nothing here
 //! waits for the disk; secrets are hidden before the record is made.
 
-mod caller;
+mod claimed;
 mod elements;
 mod json;
 mod parameters;
@@ -13,7 +13,8 @@ mod resources;
 mod rules;
 
 use access::{Caller, CallerKind};
-use audit_log::{AuditLog, Event, Identity, Resource};
+use audit_log::{AuditLog, DISCONNECTED, Event, Identity, Resource};
+use aws_wire::schema::Shape;
 use aws_wire::{Node, ServiceError, ToWire};
 use environment::Environment;
 use http::request::Parts;
@@ -27,12 +28,6 @@ use crate::route::Route;
 const MOST_AGENT: usize = 1024;
 /// Most bytes of an error message that are kept, as in CloudTrail.
 const MOST_MESSAGE: usize = 1024;
-/// What a call is recorded with whose client did not wait for the answer.
-const DISCONNECTED: (&str, &str) = (
-    "ClientDisconnected",
-    "The client closed the connection before the answer. The call may have taken effect.",
-);
-
 /// Records calls.
 pub struct Audit {
     log: AuditLog,
@@ -59,10 +54,36 @@ pub(crate) struct Recorder<'a> {
     pub(crate) environment: &'a Environment,
 }
 
+/// What a call asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    service: &'static str,
+    operation: &'static str,
+    /// What its input looks like, where it is one of the API.
+    input: Option<&'static Shape>,
+}
+
+impl Asked {
+    /// An operation of the API.
+    pub(crate) fn of(route: &Route<'_>) -> Self {
+        let operation = route.operation;
+        Self {
+            service: route.service.definition().name,
+            operation: operation.name,
+            input: Some(operation.input),
+        }
+    }
+
+    /// What a request of another protocol stands for.
+    pub(crate) fn other((service, operation): (&'static str, &'static str)) -> Self {
+        Self { service, operation, input: None }
+    }
+}
+
 /// A call that will be recorded.
 pub(crate) struct RecordedCall<'a> {
     recorder: Recorder<'a>,
-    route: &'a Route<'a>,
+    asked: Asked,
     parts: &'a Parts,
     source_ip: IpAddr,
     request_id: &'a str,
@@ -87,18 +108,18 @@ enum Outcome {
 impl<'a> RecordedCall<'a> {
     pub(crate) fn new(
         recorder: Recorder<'a>,
-        route: &'a Route<'a>,
+        asked: Asked,
         parts: &'a Parts,
         source_ip: IpAddr,
         request_id: &'a str,
     ) -> Self {
         Self {
             recorder,
-            route,
+            asked,
             parts,
             source_ip,
             request_id,
-            read_only: rules::is_read_only(route.operation.name),
+            read_only: rules::is_read_only(asked.operation),
             caller: None,
             parameters: None,
             elements: None,
@@ -116,18 +137,15 @@ impl<'a> RecordedCall<'a> {
 
     /// The input is read.
     pub(crate) fn asked(&mut self, input: &Node) {
-        if self.recorder.audit.is_none() {
-            return;
+        if let (Some(_), Some(shape)) = (self.recorder.audit, self.asked.input) {
+            self.parameters = parameters::write(self.asked.service, shape, input, &mut self.resources);
         }
-        let service = self.route.service.definition().name;
-        let input_shape = self.route.operation.input;
-        self.parameters = parameters::write(service, input_shape, input, &mut self.resources);
     }
 
     /// The operation has succeeded.
     pub(crate) fn answered(&mut self, answer: &dyn ToWire) {
         self.outcome = Outcome::Answered;
-        let (service, operation) = (self.route.service.definition().name, self.route.operation.name);
+        let Asked { service, operation, .. } = self.asked;
         let tells = !self.read_only || rules::gives_credentials(service, operation);
         if self.recorder.audit.is_some() && tells {
             self.elements = elements::write(service, answer, &mut self.resources);
@@ -147,23 +165,25 @@ impl<'a> RecordedCall<'a> {
 
     fn record(&self, audit: &Audit) {
         let header = |name| self.parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let key = caller::claimed_key(self.parts);
-        let (service, operation) = (self.route.service.definition().name, self.route.operation.name);
+        let key = claimed::claimed_key(self.parts);
+        let Asked { service, operation, .. } = self.asked;
         let identity = self.caller.as_ref().map_or_else(
             || Identity { kind: "Unknown", access_key_id: key, ..Identity::default() },
-            |caller| caller::identity(caller, key),
+            |caller| access::identity(caller, key),
         );
         let known = self.caller.as_ref().filter(|caller| caller.kind != CallerKind::Anonymous);
         let account = known.map_or(&audit.account, |caller| &caller.account);
         let resources: Vec<Resource<'_>> = self.resources.iter().map(Named::resource).collect();
-        audit.log.record(&Event {
+        let address = self.source_ip.to_string();
+        let source = rules::event_source(service);
+        let event = Event {
             time: self.recorder.environment.now(),
-            source: &rules::event_source(service),
+            source: &source,
             name: operation,
             region: self.recorder.region.as_str(),
             account: account.as_str(),
             identity,
-            source_address: &self.source_ip.to_string(),
+            source_address: &address,
             user_agent: rules::shorten(header(http::header::USER_AGENT).unwrap_or_default(), MOST_AGENT),
             error: match &self.outcome {
                 Outcome::Answered => None,
@@ -177,7 +197,29 @@ impl<'a> RecordedCall<'a> {
             data: rules::is_data_event(service, operation),
             resources: &resources,
             ..Event::default()
-        });
+        };
+        audit.log.record(&event);
+        if let Some(owner) = self.owner_of_role(account) {
+            audit.log.record(&Event { account: owner, identity: stranger(&identity), ..event });
+        }
+    }
+
+    /// The other account whose role was assumed: it is told, too.
+    fn owner_of_role(&self, caller: &AccountId) -> Option<&str> {
+        let assumed = (self.asked.service, self.asked.operation) == ("sts", "AssumeRole")
+            && matches!(self.outcome, Outcome::Answered);
+        let mut owners = self.resources.iter().filter_map(Named::owner_of_role);
+        owners.find(|owner| assumed && *owner != caller.as_str())
+    }
+}
+
+/// As much of a caller as another account learns.
+fn stranger<'a>(caller: &Identity<'a>) -> Identity<'a> {
+    Identity {
+        kind: "AWSAccount",
+        principal_id: caller.principal_id,
+        account: caller.account,
+        ..Identity::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens to every request.
 
-use crate::audit::{Audit, RecordedCall, Recorder};
+use crate::audit::{Asked, Audit, RecordedCall, Recorder};
 use crate::authenticate::{Authenticator, NotAuthenticated};
 use crate::authorize::authorize;
 use crate::errors::{INTERNAL, MALFORMED};
@@ -34,6 +34,12 @@ pub trait HttpHandler: Send + Sync {
 
     /// The SigV4 service name callers must sign for; `None` when the handler authenticates by itself.
     fn signing_name(&self) -> Option<&'static str>;
+
+    /// The service and the operation that a request for a path stands for: it is recorded so when its signature is
+    /// refused. What is let in the handler records by itself.
+    fn operation(&self, _path: &str) -> Option<(&'static str, &'static str)> {
+        None
+    }
 
     /// Answers a request, whose extensions hold the address of the client. `caller` is set when
     /// [`HttpHandler::signing_name`] is.
@@ -118,7 +124,7 @@ impl ApiServer {
         request.extensions_mut().insert(peer);
         let path = request.uri().path();
         if let Some(handler) = self.0.config.handlers.iter().find(|handler| handler.serves(path)) {
-            return self.other_protocol(&**handler, request, request_id).await;
+            return self.other_protocol(&**handler, request, peer.ip(), request_id).await;
         }
         if path == HEALTH_PATH && request.method() == Method::GET {
             return health(&self.0.config.region);
@@ -128,18 +134,34 @@ impl ApiServer {
         if !body::is_small(&body, &self.0.limits)
             && let Err(error) = self.0.config.authenticator.known(&parts).await
         {
-            return answering.refused(error, None);
+            let mut call = self.unread(&parts, peer.ip(), request_id).await;
+            return answering.refused(error, call.as_mut());
         }
         match body::read(&parts.headers, body, &self.0.limits).await {
             Ok(body) => self.aws_call(parts, body, peer.ip(), request_id).await,
-            Err(error) => answering.error(&error),
+            Err(error) => {
+                let mut call = self.unread(&parts, peer.ip(), request_id).await;
+                answering.failed(&error, call.as_mut())
+            }
         }
+    }
+
+    /// The call of a request whose body is not read, where its head alone tells the operation.
+    async fn unread<'a>(
+        &'a self,
+        parts: &'a Parts,
+        source_ip: IpAddr,
+        request_id: &'a str,
+    ) -> Option<RecordedCall<'a>> {
+        let asked = Asked::of(&route(&self.0.config.services, parts, b"").ok()?);
+        Some(self.recorded(asked, parts, source_ip, request_id).await)
     }
 
     async fn other_protocol(
         &self,
         handler: &dyn HttpHandler,
         request: http::Request<Incoming>,
+        source_ip: IpAddr,
         request_id: &str,
     ) -> Response {
         let Some(service) = handler.signing_name() else { return handler.handle(request, None).await };
@@ -147,7 +169,13 @@ impl ApiServer {
         match self.0.config.authenticator.caller(&parts, b"", service).await {
             Ok(caller) => handler.handle(http::Request::from_parts(parts, body), Some(caller)).await,
             Err(error) => {
-                Answering { protocol: Protocol::Json, service: None, request_id }.refused(error, None)
+                let answering = Answering { protocol: Protocol::Json, service: None, request_id };
+                let Some(operation) = handler.operation(parts.uri.path()) else {
+                    return answering.refused(error, None);
+                };
+                let asked = Asked::other(operation);
+                let mut call = self.recorded(asked, &parts, source_ip, request_id).await;
+                answering.refused(error, Some(&mut call))
             }
         }
     }
@@ -163,7 +191,7 @@ impl ApiServer {
         let answering = Answering { protocol: route.protocol, service: Some(definition), request_id };
         let span = Span::current();
         span.record("operation", route.operation.name);
-        let mut call = self.recorded(&route, &parts, source_ip, request_id).await;
+        let mut call = self.recorded(Asked::of(&route), &parts, source_ip, request_id).await;
         let authenticator = &self.0.config.authenticator;
         let caller = if route.operation.signed {
             match authenticator.caller(&parts, &body, definition.signing_name).await {
@@ -196,7 +224,7 @@ impl ApiServer {
     /// A call that will be recorded; waits while the log is behind the disk.
     async fn recorded<'a>(
         &'a self,
-        route: &'a Route<'a>,
+        asked: Asked,
         parts: &'a Parts,
         source_ip: IpAddr,
         request_id: &'a str,
@@ -206,7 +234,7 @@ impl ApiServer {
             audit.room().await;
         }
         let recorder = Recorder { audit: audit.as_ref(), region, environment };
-        RecordedCall::new(recorder, route, parts, source_ip, request_id)
+        RecordedCall::new(recorder, asked, parts, source_ip, request_id)
     }
 
     fn context(&self, parts: &Parts, caller: &Caller, source_ip: IpAddr, request_id: &str) -> RequestContext {

@@ -83,7 +83,7 @@ pub(crate) async fn authorize(
 }
 
 /// The actions of ECR that a request stands for.
-fn actions(resource: &Resource, method: &Method, query: &Query) -> &'static [&'static str] {
+pub(crate) fn actions(resource: &Resource, method: &Method, query: &Query) -> &'static [&'static str] {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match resource {
         Resource::Tags => &["ecr:ListImages"],

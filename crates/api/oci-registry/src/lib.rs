@@ -8,6 +8,7 @@ mod auth;
 mod blobs;
 mod error;
 mod manifests;
+mod recorded;
 mod respond;
 mod route;
 mod tags;
@@ -16,18 +17,20 @@ mod uploads;
 pub use respond::{Body, Response};
 
 use access::{Access, Caller};
+use audit_log::AuditLog;
 use blob_store::BlobStore;
 use bytes::Bytes;
 use error::RegistryError;
 use identifiers::{AccountId, Region};
 use image_registry::ImageRegistry;
+use recorded::RecordedCall;
 use resources::ecr::{AppliedFor, Repository};
 use route::{Resource, Route};
 use std::sync::Arc;
 use store::Tables;
 
 /// What a registry is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RegistryConfig {
     /// The account meant where the host name does not begin with one.
     pub account: AccountId,
@@ -35,6 +38,8 @@ pub struct RegistryConfig {
     pub region: Region,
     /// Make a repository at the first push to it, which ECR does not.
     pub create_on_push: bool,
+    /// Where requests are recorded, as the calls of ECR that they stand for; `None` where nobody wants to know.
+    pub audit: Option<AuditLog>,
 }
 
 /// The registry; cheap to clone.
@@ -76,7 +81,16 @@ impl Registry {
         B::Error: std::fmt::Display + Send,
     {
         let (parts, body) = request.into_parts();
-        let answered = self.answer(&parts, body).await;
+        let request_id = self.0.tables.environment().uuid();
+        if let Some(audit) = &self.0.config.audit {
+            audit.room().await;
+        }
+        let mut call = RecordedCall::new(&self.0, &parts, &request_id);
+        let answered = self.answer(&parts, body, call.as_mut()).await;
+        if let Some(call) = &mut call {
+            call.ended(answered.as_ref());
+        }
+        drop(call);
         let mut response = answered.unwrap_or_else(|error| {
             if let RegistryError::Internal(source) = &error {
                 tracing::error!(error = %source, path = parts.uri.path(), "the registry failed");
@@ -85,10 +99,16 @@ impl Registry {
         });
         let version = http::HeaderValue::from_static("registry/2.0");
         response.headers_mut().insert("docker-distribution-api-version", version);
+        respond::set(&mut response, respond::REQUEST_ID, &request_id);
         response
     }
 
-    async fn answer<B>(&self, parts: &http::request::Parts, body: B) -> Result<Response, RegistryError>
+    async fn answer<B>(
+        &self,
+        parts: &http::request::Parts,
+        body: B,
+        call: Option<&mut RecordedCall<'_>>,
+    ) -> Result<Response, RegistryError>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display + Send,
@@ -99,6 +119,9 @@ impl Registry {
         let Some(name) = name else { return Ok(respond::empty(http::StatusCode::OK)) };
         let place = Place { account, name };
         let query = route::query(parts);
+        if let Some(call) = call {
+            call.asks(&caller, &place, &resource, &query);
+        }
         let repository = self.require(&caller, &place, (&resource, &query), parts).await?;
         match resource {
             Resource::Tags => tags::list(&self.0, &place, &query, &parts.method).await,

@@ -38,3 +38,4 @@ pub(crate) fn set(response: &mut Response, name: HeaderName, value: &str) {
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub(crate) const UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");

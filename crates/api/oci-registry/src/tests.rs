@@ -1,11 +1,12 @@
 //! The protocol against a registry in memory and a temporary directory.
 
 use super::*;
+use audit_log::{Bounds, Query, StoredEvent};
 use base64::Engine;
 use blob_store::BlobStore;
 use blob_store::Digest;
 use encryption::KeyRing;
-use environment::Environment;
+use environment::{Environment, Timestamp};
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use image_registry::Swept;
@@ -16,6 +17,7 @@ struct Fixture {
     registry: Registry,
     token: String,
     tables: Tables,
+    audit: AuditLog,
     dir: tempfile::TempDir,
 }
 
@@ -35,17 +37,38 @@ async fn fixture() -> Fixture {
         }
         tables.create(repository).await.expect("creates");
     }
-    let config =
-        RegistryConfig { account, region: "us-east-1".parse().expect("a region"), create_on_push: false };
+    let audit = AuditLog::open(blobs.clone(), environment, Bounds::default()).await.expect("opens");
+    let config = RegistryConfig {
+        account,
+        region: "us-east-1".parse().expect("a region"),
+        create_on_push: false,
+        audit: Some(audit.clone()),
+    };
     Fixture {
         registry: Registry::new(ImageRegistry::new(tables.clone(), blobs), access, config),
         token,
         tables,
+        audit,
         dir,
     }
 }
 
 impl Fixture {
+    /// What is on record, oldest first.
+    async fn records(&self) -> Vec<StoredEvent> {
+        let query = Query {
+            account: "123456789012".to_owned(),
+            matching: None,
+            from: Timestamp::from_seconds(0),
+            until: Timestamp::from_seconds(i64::from(u32::MAX)),
+            before: None,
+            limit: 50,
+        };
+        let mut events = self.audit.search(&query).await.expect("searches").events;
+        events.reverse();
+        events
+    }
+
     async fn call(
         &self,
         method: Method,
@@ -219,4 +242,75 @@ async fn a_sweep_keeps_what_is_used_or_young() {
         f.call(Method::GET, &format!("/v2/app/blobs/{}", Digest::of(b"{}")), b"", &[]).await.0,
         StatusCode::OK
     );
+}
+
+#[tokio::test]
+async fn requests_are_on_record_as_calls_of_ecr() {
+    let f = fixture().await;
+    let digest = f.push_image("app", "v1", b"config").await;
+    let blob = Digest::of(b"config");
+    for path in ["/v2/app/manifests/v1".to_owned(), format!("/v2/app/blobs/{blob}")] {
+        assert_eq!(f.call(Method::GET, &path, b"", &[]).await.0, StatusCode::OK);
+    }
+    let missing = format!("/v2/app/blobs/{}", Digest::of(b"missing"));
+    assert_eq!(f.call(Method::HEAD, &missing, b"", &[]).await.0, StatusCode::NOT_FOUND);
+    let nowhere = f.call(Method::GET, "/v2/nowhere/manifests/v1", b"", &[]).await;
+    assert_eq!(nowhere.0, StatusCode::NOT_FOUND);
+    // Nobody known, and no call of ECR.
+    f.call(Method::GET, "/v2/", b"", &[]).await;
+    f.call(Method::GET, "/v2/app/manifests/v1", b"", &[("authorization", "Basic bm9ib2R5")]).await;
+    let events = f.records().await;
+    let code = |event: &StoredEvent| event.error.clone().map(|(code, _)| code).unwrap_or_default();
+    let seen: Vec<_> =
+        events.iter().map(|event| (event.name.as_str(), event.read_only, code(event))).collect();
+    let none = String::new;
+    assert_eq!(
+        seen,
+        [
+            ("CompleteLayerUpload", false, none()),
+            ("PutImage", false, none()),
+            ("BatchGetImage", true, none()),
+            ("GetDownloadUrlForLayer", true, none()),
+            ("BatchCheckLayerAvailability", true, none()),
+            ("BatchGetImage", true, "RepositoryNotFoundException".to_owned()),
+        ]
+    );
+    let put = &events[1];
+    assert_eq!((put.source.as_str(), put.identity.get().kind), ("ecr.amazonaws.com", "Root"));
+    let json = |text: &Option<String>| -> serde_json::Value {
+        serde_json::from_str(text.as_deref().expect("some")).expect("is JSON")
+    };
+    assert_eq!(
+        json(&put.request_parameters),
+        serde_json::json!({"registryId": "123456789012", "repositoryName": "app", "imageIds": [{"imageTag": "v1"}]})
+    );
+    let image = &json(&put.response_elements)["image"]["imageId"];
+    assert_eq!(*image, serde_json::json!({"imageTag": "v1", "imageDigest": digest}));
+    let arn = "arn:aws:ecr:us-east-1:123456789012:repository/app".to_owned();
+    assert!(put.resources.contains(&("AWS::ECR::Repository".to_owned(), arn)));
+}
+
+#[tokio::test]
+async fn a_denied_push_is_on_record() {
+    let f = fixture().await;
+    // The root of another account may do nothing here.
+    let stranger: AccountId = "210987654321".parse().expect("an account");
+    let password = f.registry.0.access.registry_token(&Caller::root(&stranger)).expect("a token").password;
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{password}"));
+    let login = format!("Basic {token}");
+    let (status, ..) = f.call(Method::PUT, "/v2/app/manifests/v1", b"{}", &[("authorization", &login)]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let query = |account: &str| Query {
+        account: account.to_owned(),
+        matching: None,
+        from: Timestamp::from_seconds(0),
+        until: Timestamp::from_seconds(i64::from(u32::MAX)),
+        before: None,
+        limit: 50,
+    };
+    let events = f.audit.search(&query("210987654321")).await.expect("searches").events;
+    let (code, message) = events[0].error.as_ref().expect("is denied");
+    assert_eq!((events[0].name.as_str(), code.as_str()), ("PutImage", "AccessDenied"));
+    assert!(message.contains("ecr:PutImage"), "{message}");
+    assert!(events[0].response_elements.is_none());
 }

@@ -2,6 +2,12 @@
 
 use environment::Timestamp;
 
+/// Code and message of a call whose client did not wait for the answer.
+pub const DISCONNECTED: (&str, &str) = (
+    "ClientDisconnected",
+    "The client closed the connection before the answer. The call may have taken effect.",
+);
+
 /// Who called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity<'a> {

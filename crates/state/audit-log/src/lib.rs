@@ -21,7 +21,7 @@ mod log;
 mod search;
 mod terms;
 
-pub use event::{Event, EventType, Identity, Resource, Session, StoredEvent, StoredIdentity};
+pub use event::{DISCONNECTED, Event, EventType, Identity, Resource, Session, StoredEvent, StoredIdentity};
 pub use log::{AuditError, AuditLog, Bounds};
 pub use search::{Found, Matching, Query};
 pub use terms::Attribute;

@@ -6,7 +6,7 @@ use crate::event::{Event, StoredEvent};
 use crate::event_id::EventIds;
 use crate::journal::{self, Journal};
 use crate::search::{self, Found, Matching, Query, Search, Shelves};
-use blob_store::{BlobError, BlobStore};
+use blob_store::{BlobError, BlobStore, Segment};
 use environment::Environment;
 use parking_lot::{Mutex, RwLock};
 use std::ops::Range;
@@ -34,6 +34,8 @@ const SEGMENT_BATCHES: usize = 16 * 1024;
 const UPKEEP: Duration = Duration::from_secs(3600);
 /// Segment with the random number of this region's event ids.
 const IDS: &str = "audit/ids";
+/// Segment with the numbers up to which records were forgotten; the last one counts.
+const SINCE: &str = "audit/since";
 
 /// A failure to keep or find records.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,8 @@ struct Inner {
     blobs: BlobStore,
     bounds: Bounds,
     ids: EventIds,
+    /// Records with smaller numbers are forgotten.
+    since: AtomicU64,
     open: Mutex<Open>,
     /// Tells the writer to look at the open batch.
     wake: Notify,
@@ -115,6 +119,7 @@ impl AuditLog {
         bounds: Bounds,
     ) -> Result<Self, AuditError> {
         let ids = EventIds::new(region_number(&blobs, &environment).await?);
+        let since = last_number(&blobs, SINCE).await?.1.unwrap_or_default();
         let mut blocks = Vec::new();
         for path in blobs.list_segments(block::FOLDER).await? {
             match path.rsplit('/').next().unwrap_or_default().parse::<BlockName>() {
@@ -145,6 +150,7 @@ impl AuditLog {
             blobs,
             bounds,
             ids,
+            since: AtomicU64::new(since),
             open: Mutex::new(open),
             wake: Notify::new(),
             room: Notify::new(),
@@ -204,6 +210,16 @@ impl AuditLog {
         wanted
     }
 
+    /// Forgets every record taken so far. Nothing finds them any more; their files go as they are rewritten.
+    pub async fn clear(&self) -> Result<(), AuditError> {
+        let end = self.flush().await;
+        let (segment, _) = last_number(&self.0.blobs, SINCE).await?;
+        segment.append(&end.to_le_bytes()).await?;
+        self.0.since.fetch_max(end, Ordering::Relaxed);
+        self.0.drop_expired().await;
+        Ok(())
+    }
+
     /// Writes what is left and ends the writer. Nothing is recorded after this.
     pub async fn close(&self) {
         self.0.open.lock().stopping = true;
@@ -227,18 +243,20 @@ impl AuditLog {
         let oldest = self.0.environment.now() - self.0.bounds.retention;
         let query = Query { from: query.from.max(oldest), ..query.clone() };
         let shelves = self.0.shelves();
+        let since = self.0.since.load(Ordering::Relaxed);
         if let Some(Matching::Id(id)) = &query.matching {
             let Some(sequence) = self.0.ids.sequence(id) else { return Ok(Found::default()) };
             let event = search::one(&self.0.blobs, self.0.ids, &shelves, sequence).await?;
             let visible = event.filter(|event| {
                 event.account == query.account
                     && !event.data
+                    && sequence >= since
                     && (query.from..=query.until).contains(&event.time)
                     && query.before.is_none_or(|before| sequence < before)
             });
             return Ok(Found { events: visible.into_iter().collect(), next: None });
         }
-        Search { blobs: &self.0.blobs, ids: self.0.ids, query: &query }.run(&shelves).await
+        Search { blobs: &self.0.blobs, ids: self.0.ids, since, query: &query }.run(&shelves).await
     }
 
     /// Records of an account by their numbers, oldest first: about `most`, and the number to go on from. Data events
@@ -250,6 +268,7 @@ impl AuditLog {
         most: usize,
     ) -> Result<(Vec<StoredEvent>, u64), AuditError> {
         let shelves = self.0.shelves();
+        let range = range.start.max(self.0.since.load(Ordering::Relaxed))..range.end;
         search::forward(&self.0.blobs, self.0.ids, &shelves, account, range, most).await
     }
 }
@@ -398,13 +417,15 @@ impl Inner {
     /// Removes the blocks that are too old, and the oldest while there are too many bytes.
     async fn drop_expired(&self) {
         let oldest = self.environment.now() - self.bounds.retention;
+        let since = self.since.load(Ordering::Relaxed);
         let blocks = self.blocks.read().clone();
         let mut bytes: u64 = blocks.iter().map(BlockName::bytes).sum();
         for name in blocks.iter() {
-            if name.latest >= oldest && bytes <= self.bounds.bytes {
+            let wanted = name.latest >= oldest && name.end > since;
+            if wanted && bytes <= self.bounds.bytes {
                 break;
             }
-            if name.latest >= oldest {
+            if wanted {
                 tracing::warn!(block = %name, "audit records are dropped early: they take too much space");
             }
             bytes -= name.bytes();
@@ -418,18 +439,25 @@ impl Inner {
 
 /// The random number of this region's event ids, made at the first start.
 async fn region_number(blobs: &BlobStore, environment: &Environment) -> Result<u64, AuditError> {
-    let found = Arc::new(Mutex::new(None));
-    let reading = found.clone();
-    let segment = blobs
-        .open_segment(IDS, move |_, bytes| *reading.lock() = bytes.try_into().ok().map(u64::from_le_bytes))
-        .await?;
-    if let Some(number) = *found.lock() {
+    let (segment, found) = last_number(blobs, IDS).await?;
+    if let Some(number) = found {
         return Ok(number);
     }
     let mut number = [0; 8];
     environment.fill_random(&mut number);
     segment.append(&number).await?;
     Ok(u64::from_le_bytes(number))
+}
+
+/// A segment of numbers, and the last of them.
+async fn last_number(blobs: &BlobStore, name: &str) -> Result<(Segment, Option<u64>), AuditError> {
+    let found = Arc::new(Mutex::new(None));
+    let reading = found.clone();
+    let segment = blobs
+        .open_segment(name, move |_, bytes| *reading.lock() = bytes.try_into().ok().map(u64::from_le_bytes))
+        .await?;
+    let last = *found.lock();
+    Ok((segment, last))
 }
 
 #[cfg(test)]

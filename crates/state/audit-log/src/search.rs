@@ -102,6 +102,8 @@ impl Source<'_> {
 pub(crate) struct Search<'a> {
     pub(crate) blobs: &'a BlobStore,
     pub(crate) ids: EventIds,
+    /// Records with smaller numbers are forgotten.
+    pub(crate) since: u64,
     pub(crate) query: &'a Query,
 }
 
@@ -171,6 +173,7 @@ impl Search<'_> {
             && summary.kinds.0 & Kinds::MANAGEMENT != 0
             && summary.latest >= self.query.from
             && summary.earliest <= self.query.until
+            && summary.end() > self.since
             && self.reaches(summary.first)
     }
 
@@ -190,7 +193,9 @@ impl Search<'_> {
         };
         let summary = batch.summary();
         for index in (0..summary.count as usize).rev() {
-            let matches = self.query.before.is_none_or(|before| summary.first + (index as u64) < before)
+            let number = summary.first + index as u64;
+            let matches = number >= self.since
+                && query.before.is_none_or(|before| number < before)
                 && (query.from..=query.until).contains(&batch.time(index))
                 && !batch.is_data(index)
                 && batch.has(index, Attribute::Account, account)

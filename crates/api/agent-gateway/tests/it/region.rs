@@ -1,15 +1,16 @@
 //! A region in memory with one simulated machine, and waiting for what shall come.
 
 use access::{Access, Caller};
-use agent_gateway::{AgentGateway, SESSION_TIME};
+use agent_gateway::{AgentGateway, GatewayConfig, SESSION_TIME};
 use api_ecs::EcsService;
 use api_logs::LogsService;
 use api_secretsmanager::SecretsManagerService;
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Response, Running, full};
+use audit_log::{AuditLog, Bounds, Query, StoredEvent};
 use aws_wire::{Protocol, RequestContext, Service};
 use blob_store::BlobStore;
 use encryption::KeyRing;
-use environment::Environment;
+use environment::{Environment, Timestamp};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use identifiers::{AccountId, Region};
@@ -57,6 +58,7 @@ pub(crate) struct TestRegion {
     pub(crate) tables: Tables,
     pub(crate) engine: SimulatedEngine,
     pub(crate) gateway: AgentGateway,
+    audit: AuditLog,
     logs: Arc<dyn Service>,
     secrets: Arc<dyn Service>,
     account: AccountId,
@@ -84,17 +86,18 @@ impl TestRegion {
         };
         let dir = tempfile::tempdir().expect("makes");
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
-        let logs = LogsService::open(tables.clone(), blobs).await.expect("opens");
+        let logs = LogsService::open(tables.clone(), blobs.clone()).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
         let secrets = SecretsManagerService::new(tables.clone(), keys);
         let secrets: Arc<dyn Service> = Arc::new(api_secretsmanager::shapes::Server(secrets));
-        let gateway = AgentGateway::with_session_time(
-            tables.clone(),
-            access.clone(),
-            region.clone(),
-            RegistryHosts::default(),
+        let audit = AuditLog::open(blobs, environment.clone(), Bounds::default()).await.expect("opens");
+        let config = GatewayConfig {
+            region: region.clone(),
+            registry: RegistryHosts::default(),
             session_time,
-        );
+            audit: Some(audit.clone()),
+        };
+        let gateway = AgentGateway::new(tables.clone(), access.clone(), config);
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
@@ -113,6 +116,7 @@ impl TestRegion {
             engine: SimulatedEngine::new(environment),
             tables,
             gateway,
+            audit,
             logs,
             secrets,
             account,
@@ -376,6 +380,19 @@ impl TestRegion {
         format!("arn:aws:iam::{}:role/{name}", self.account)
     }
 
+    /// What is on record under a name, newest first.
+    pub(crate) async fn records(&self, name: &str) -> Vec<StoredEvent> {
+        let query = Query {
+            account: self.account.to_string(),
+            matching: Some(audit_log::Matching::Text(audit_log::Attribute::EventName, name.to_owned())),
+            from: Timestamp::from_seconds(0),
+            until: Timestamp::from_seconds(i64::from(u32::MAX)),
+            before: None,
+            limit: 50,
+        };
+        self.audit.search(&query).await.expect("searches").events
+    }
+
     /// The agent's own files.
     pub(crate) fn agent_files(&self) -> std::path::PathBuf {
         self.dir.path().join("agent")
@@ -389,6 +406,7 @@ impl TestRegion {
         if let Some(server) = self.server.take() {
             server.stop().await;
         }
+        self.audit.close().await;
     }
 }
 

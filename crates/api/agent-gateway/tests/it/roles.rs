@@ -279,6 +279,45 @@ async fn secrets_are_fetched_as_the_execution_role_and_kept_off_the_disk() {
     region.end().await;
 }
 
+#[tokio::test]
+async fn roles_and_sessions_are_on_record_and_credentials_are_not() {
+    let region = TestRegion::with_agent().await;
+    let role = region.make_role("task", ECS_TASKS, &[]).await;
+    let key = region.place_with(vec![container("web")], Some(&role), None).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let path = path(&region, &key).expect("is set");
+    let given = get(&region, &key, &path).await.1;
+    let [event] = &region.records("AssumeRole").await[..] else { panic!("one role was assumed") };
+    let identity = event.identity.get();
+    assert_eq!((identity.kind, identity.invoked_by, identity.arn), ("AWSService", ECS_TASKS, ""));
+    assert_eq!((event.source.as_str(), event.source_address.as_str()), ("sts.amazonaws.com", ECS_TASKS));
+    let parameters: Value =
+        serde_json::from_str(event.request_parameters.as_deref().expect("some")).expect("JSON");
+    assert_eq!(
+        (&parameters["roleArn"], &parameters["roleSessionName"]),
+        (&role.clone().into(), &sandbox(&key).into())
+    );
+    let elements: Value =
+        serde_json::from_str(event.response_elements.as_deref().expect("some")).expect("JSON");
+    assert_eq!(elements["credentials"]["accessKeyId"], given["AccessKeyId"]);
+    let shown = format!("{event:?}");
+    for part in ["SecretAccessKey", "Token"] {
+        assert!(!shown.contains(given[part].as_str().expect("is there")), "the {part} is on record");
+    }
+
+    let distrustful = region.make_role("other", "lambda.amazonaws.com", &[]).await;
+    let refused = region.place_with(vec![container("web")], None, Some(&distrustful)).await;
+    region.wait_for_status(&refused, TaskStatus::Deprovisioning).await;
+    let events = region.records("AssumeRole").await;
+    let (code, message) = events[0].error.as_ref().expect("is refused");
+    assert_eq!(code, "AccessDenied");
+    assert!(message.ends_with(&distrustful) && events[0].response_elements.is_none(), "{message}");
+
+    let [session] = &region.records("Poll").await[..] else { panic!("one session was opened") };
+    assert_eq!((session.identity.get().kind, &session.error), ("AWSService", &None));
+    region.end().await;
+}
+
 fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
     entries.flat_map(|entry| if entry.is_dir() { files_below(&entry) } else { vec![entry] }).collect()

@@ -19,6 +19,12 @@ impl Named {
     pub(super) fn resource(&self) -> Resource<'_> {
         Resource { kind: self.kind, name: &self.name }
     }
+
+    /// The account of a role that is named by its ARN.
+    pub(super) fn owner_of_role(&self) -> Option<&str> {
+        let is_role = self.kind == "AWS::IAM::Role" && self.name.starts_with("arn:");
+        self.name.split(':').nth(4).filter(|account| is_role && !account.is_empty())
+    }
 }
 
 /// Adds what a parameter at the top of a request names.

@@ -115,6 +115,31 @@ async fn strangers_are_recorded() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_refused_unread_are_recorded() {
+    let recorded = recorded().await;
+    let region = &recorded.region;
+    let headers = [("x-amz-target", "Probe_20200101.Echo"), ("content-encoding", "br")];
+    region.send(region.call("probe", &headers, "{}")).await;
+    let stranger = Signer { access_key_id: "AKIASTRANGER".to_owned(), ..region.signer.clone() };
+    let large = "x".repeat(Limits::default().stranger_body_bytes + 1);
+    region.send(region.signed(&stranger, "probe", region.now(), &headers[..1], &large)).await;
+    // What names no operation is none.
+    region.send(region.call("probe", &headers[1..], "{}")).await;
+    let events = recorded.events().await;
+    let seen: Vec<_> = events
+        .iter()
+        .map(|event| (event.name.as_str(), error(event), event.identity.get().access_key_id))
+        .collect();
+    let expected = [
+        ("Echo", "UnsupportedMediaTypeException", region.signer.access_key_id.as_str()),
+        ("Echo", "UnrecognizedClientException", "AKIASTRANGER"),
+    ];
+    assert_eq!(seen, expected);
+    assert!(events.iter().all(|event| event.identity.get().kind == "Unknown"));
+    recorded.stop().await;
+}
+
+#[tokio::test]
 async fn who_hangs_up_does_not_escape() {
     let recorded = recorded().await;
     let mut connection = recorded.region.connect().await;

@@ -85,7 +85,7 @@ fn numbers(events: &[StoredEvent]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn everything_is_found_by_everything() {
+async fn everything_is_found_by_query(None, 50) {
     let dir = tempfile::tempdir().expect("a directory");
     let bench = opened(dir.path(), 100).await;
     bench.fill(0..950).await;
@@ -273,4 +273,21 @@ async fn what_a_failing_disk_loses_is_counted_and_the_log_goes_on() {
     assert_eq!(bench.pages(query(None, 50)).await.len(), 349);
     bench.log.close().await;
     assert_eq!(bench.log.lost(), 1);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_stays_forgotten_and_what_follows_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bench = opened(dir.path(), 20).await;
+    bench.fill(0..50).await;
+    bench.log.clear().await.expect("clears");
+    assert_eq!(bench.pages(query(None, 50)).await, []);
+    assert_eq!(bench.log.range(ACCOUNT, 0..50, 100).await.expect("reads").0, []);
+    bench.fill(50..53).await;
+    let found = bench.pages(query(None, 50)).await;
+    assert_eq!(found.iter().map(|event| event.sequence).collect::<Vec<_>>(), [52, 51, 50]);
+    bench.log.close().await;
+    let again = opened(dir.path(), 20).await;
+    assert_eq!(again.pages(query(None, 50)).await.len(), 3);
+    again.log.close().await;
 }

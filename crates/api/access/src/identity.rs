@@ -1,16 +1,13 @@
 //! Who called, as a record shows it. The one place that knows both the caller and the record.
 
-use access::{Caller, CallerKind};
+use crate::{Caller, CallerKind};
 use audit_log::{Identity, Session};
-use http::request::Parts;
 
 /// The service in whose name the region's hosts call.
 const HOSTS: &str = "ecs.amazonaws.com";
-/// Longest access key id that is believed to be one.
-const MOST_KEY: usize = 128;
 
 /// The caller as the record shows it. `claimed_key` is the access key that the request names.
-pub(super) fn identity<'a>(caller: &'a Caller, claimed_key: &'a str) -> Identity<'a> {
+pub fn identity<'a>(caller: &'a Caller, claimed_key: &'a str) -> Identity<'a> {
     let base = Identity {
         principal_id: &caller.principal_id,
         arn: &caller.principal_arn,
@@ -60,41 +57,25 @@ fn session(caller: &Caller) -> Option<Session<'_>> {
     })
 }
 
-/// The access key that a request says it is signed with: in its header, or in its query string when presigned.
-pub(super) fn claimed_key(parts: &Parts) -> &str {
-    let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let after = |text: &'_ str, mark: &str| text.find(mark).map(|at| at + mark.len());
-    let rest = if let Some(header) = header {
-        after(header, "Credential=").map(|at| &header[at..])
-    } else {
-        let query = parts.uri.query().unwrap_or_default();
-        after(query, "X-Amz-Credential=").map(|at| &query[at..])
-    };
-    let rest = rest.unwrap_or_default();
-    // Ids are plain, so the first other character ends one, be it a slash or its escape.
-    let end = rest.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
-    if end > MOST_KEY { "" } else { &rest[..end] }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use environment::Timestamp;
 
-    fn caller(kind: CallerKind, id: &str, session: Option<access::Session>) -> Caller {
+    fn caller(kind: CallerKind, id: &str, session: Option<crate::Session>) -> Caller {
         let account = "123456789012".parse().expect("an account");
         let session = session.map(Into::into);
         Caller { kind, principal_id: id.into(), session, ..Caller::root(&account) }
     }
 
-    fn session() -> access::Session {
+    fn session() -> crate::Session {
         let account = "123456789012".parse().expect("an account");
-        let subject = access::Subject::Role {
+        let subject = crate::Subject::Role {
             name: "deployer".to_owned(),
             id: "AROAX".to_owned(),
             session: "ci".to_owned(),
         };
-        access::Session { issued_at: Timestamp::from_seconds(5), ..access::Session::of(account, subject) }
+        crate::Session { issued_at: Timestamp::from_seconds(5), ..crate::Session::of(account, subject) }
     }
 
     #[test]
@@ -124,24 +105,5 @@ mod tests {
         let session = identity(&caller, "ASIAX").session.expect("a session");
         assert_eq!((session.issuer_principal_id, session.issuer_name), ("AROAX", "deployer"));
         assert_eq!((session.created_at, session.mfa), (Timestamp::from_seconds(5), false));
-    }
-
-    #[test]
-    fn keys_are_read_from_header_and_query() {
-        let parts = |uri: &str, header: Option<&str>| {
-            let mut request = http::Request::get(uri);
-            if let Some(header) = header {
-                request = request.header("authorization", header);
-            }
-            request.body(()).expect("a request").into_parts().0
-        };
-        let header =
-            "AWS4-HMAC-SHA256 Credential=AKIAX/20260101/us-east-1/ecs/aws4_request, SignedHeaders=host";
-        assert_eq!(claimed_key(&parts("/", Some(header))), "AKIAX");
-        assert_eq!(claimed_key(&parts("/?Action=X&X-Amz-Credential=AKIAY%2F20260101", None)), "AKIAY");
-        assert_eq!(claimed_key(&parts("/", None)), "");
-        assert_eq!(claimed_key(&parts("/", Some("Basic abc"))), "");
-        let long = format!("Credential={}", "A".repeat(5000));
-        assert_eq!(claimed_key(&parts("/", Some(&long))), "");
     }
 }
