@@ -85,7 +85,7 @@ fn numbers(events: &[StoredEvent]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn everything_is_found_by_query(None, 50) {
+async fn everything_is_found_by_everything() {
     let dir = tempfile::tempdir().expect("a directory");
     let bench = opened(dir.path(), 100).await;
     bench.fill(0..950).await;
