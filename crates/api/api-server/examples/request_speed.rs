@@ -9,6 +9,7 @@ use aws_wire::sigv4::{Signer, sign};
 use encryption::KeyRing;
 use environment::Environment;
 use identifiers::Region;
+use resources::ecr::RegistryHosts;
 use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         environment: environment.clone(),
         authenticator: Authenticator::new(access, region, environment.clone()),
         audit: None,
-        services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables, Default::default())))],
+        services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables, RegistryHosts::default())))],
         handlers: vec![],
     };
     let running = Listener::bind(ADDRESS.parse()?).await?.serve(ApiServer::new(config));
