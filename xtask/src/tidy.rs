@@ -33,6 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crates/state/store",
             "crates/state/encryption",
             "crates/state/aws-managed-policies",
+            "crates/state/audit-log",
             "crates/logic/iam-policy",
         ],
     ),
