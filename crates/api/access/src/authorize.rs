@@ -106,7 +106,7 @@ impl Access {
 fn fixed(caller: &Caller, asked: &Asked<'_>) -> Option<Result<(), Box<Denied>>> {
     let no = |reason: &str| Some(Err(Box::new(denied(caller, asked, reason))));
     match &caller.kind {
-        CallerKind::Host if host::may(asked.action) => Some(Ok(())),
+        CallerKind::Host if host::may(asked.action, asked.resource) => Some(Ok(())),
         CallerKind::Host | CallerKind::Anonymous => no(""),
         _ if host::is_reserved(asked.resource) => no("because it belongs to the hosts of the region"),
         CallerKind::Root if asked.action == "sts:AssumeRole" => {

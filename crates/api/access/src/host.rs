@@ -17,9 +17,12 @@ const ACTIONS: &[&str] = &[
     "ecs:SubmitAttachmentStateChanges",
     "ecs:SubmitContainerStateChange",
     "ecs:SubmitTaskStateChange",
-    // What is in a stream already, after an interruption.
-    "logs:GetLogEvents",
+    READ,
 ];
+/// What is in a stream already, after an interruption: of the streams of tasks, and of no others.
+const READ: &str = "logs:GetLogEvents";
+/// Digits of a task's id.
+const TASK_ID: usize = 32;
 
 /// The principal of the hosts of a region, in the region's own account.
 pub fn host(account: &AccountId) -> Caller {
@@ -34,8 +37,16 @@ pub fn host(account: &AccountId) -> Caller {
 }
 
 /// Whether a host may do this.
-pub(crate) fn may(action: &str) -> bool {
-    ACTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(action))
+pub(crate) fn may(action: &str, resource: &str) -> bool {
+    let known = ACTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(action));
+    known && (!READ.eq_ignore_ascii_case(action) || is_stream_of_task(resource))
+}
+
+/// Whether a log stream is one that the awslogs driver names, `PREFIX/CONTAINER/TASK`.
+fn is_stream_of_task(resource: &str) -> bool {
+    let stream = resource.split_once(":log-stream:").map_or("", |(_, stream)| stream);
+    let task = stream.rsplit_once('/').map_or("", |(_, task)| task);
+    task.len() == TASK_ID && task.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a resource belongs to the hosts alone: their cluster and the container instances in it. No user can name a

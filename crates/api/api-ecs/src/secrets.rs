@@ -111,6 +111,13 @@ fn check_source(region: &Region, name: &str, value_from: &str) -> Result<(), Ser
     if good {
         return Ok(());
     }
+    // Versions and labels are no part of a name here, though Systems Manager itself takes them.
+    if !value_from.starts_with("arn:") || value_from.starts_with(&format!("arn:aws:ssm:{region}:")) {
+        return Err(client(format!(
+            "The Systems Manager parameter name specified for secret {name} is invalid. The parameter name can be up to \
+             2048 characters and include the following letters and symbols: a-zA-Z0-9_.-"
+        )));
+    }
     Err(client(format!(
         "The valueFrom of secret '{name}' must be the ARN of a secret or parameter of this region, or the name of a \
          parameter."
@@ -151,6 +158,8 @@ mod tests {
             ("arn:aws:ssm:eu-west-1:123456789012:parameter/prod/db".to_owned(), false),
             ("arn:aws:s3:::bucket/key".to_owned(), false),
             ("/prod/db".to_owned(), true),
+            ("/prod/db:2".to_owned(), false),
+            ("arn:aws:ssm:us-east-1:123456789012:parameter/prod/db:2".to_owned(), false),
             ("name.with-parts_1".to_owned(), true),
             ("no spaces".to_owned(), false),
             (String::new(), false),

@@ -10,6 +10,7 @@ pub(crate) mod testing;
 mod work;
 
 use crate::api::{Api, TaskApi};
+use crate::backoff::Backoff;
 use crate::disk;
 use crate::endpoint::{self, Endpoint, Serving};
 use crate::engine::{Engine, PulledImage, SandboxEvent};
@@ -32,6 +33,8 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 const EVENT_QUEUE: usize = 64;
 /// Pause after work that panicked, so that a lasting fault takes no whole core.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
+/// Shortest and longest pause between attempts to open the endpoint of a task that runs.
+const REOPEN_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 /// Files of a task in its directory.
 const PAYLOAD_FILE: &str = "task.json";
 const STATE_FILE: &str = "state.json";
@@ -102,6 +105,8 @@ pub(crate) enum Done {
     Pulled(usize, Result<Box<PulledImage>, String>),
     /// With the address at which its containers reach the agent.
     SandboxMade(TcpListener),
+    /// The same, for a task that runs already.
+    EndpointOpened(TcpListener),
     Nothing,
 }
 
@@ -215,6 +220,7 @@ impl Runner {
             opened.map_err(|error| error.to_string()).and_then(|listener| self.open_endpoint(listener));
         if let Err(error) = opened {
             tracing::error!(task = id, error, "cannot open the endpoint of an adopted task again");
+            self.reopen_endpoint();
         }
         for container in 0..self.task.containers.len() {
             let name = &self.task.containers[container].name;
@@ -225,6 +231,21 @@ impl Runner {
                 Err(error) => tracing::error!(task = id, name, %error, "cannot learn of a container"),
             }
         }
+    }
+
+    /// Tries to open the endpoint of a task that runs, until it is open.
+    fn reopen_endpoint(&mut self) {
+        let (host, task) = (self.host.clone(), self.task.clone());
+        self.work_on("open endpoint", async move {
+            let mut backoff = Backoff::new(REOPEN_PAUSES.0, REOPEN_PAUSES.1);
+            loop {
+                host.environment.sleep(backoff.next(&host.environment)).await;
+                match host.engine.endpoint(&task.id, task.network.address).await {
+                    Ok(listener) => return Done::EndpointOpened(listener),
+                    Err(error) => tracing::debug!(task = task.id, %error, "cannot open the endpoint yet"),
+                }
+            }
+        });
     }
 
     fn translate(&self, event: SandboxEvent) -> Option<Event> {
@@ -257,6 +278,20 @@ impl Runner {
                 Some(Event::SandboxMade(
                     opened.map_err(|error| format!("ResourceInitializationError: {error}")),
                 ))
+            }
+            Ok(Done::EndpointOpened(listener)) => {
+                // A task that is being removed needs none any more.
+                if !self.removing
+                    && let Err(error) = self.open_endpoint(listener)
+                {
+                    tracing::error!(
+                        task = self.task.id,
+                        error,
+                        "cannot serve the endpoint of an adopted task"
+                    );
+                    self.reopen_endpoint();
+                }
+                None
             }
             Ok(Done::Nothing) => None,
             Err(error) => {

@@ -165,6 +165,12 @@ async fn the_root_owns_its_account_and_no_other_and_hosts_do_an_agents_work() {
     ] {
         assert!(region.denial(&agent, action, "*").await.is_some(), "{action}");
     }
+    let stream = "arn:aws:logs:us-east-1:123456789012:log-group:/app:log-stream:t/web/";
+    let of_task = format!("{stream}0123456789abcdef0123456789abcdef");
+    assert_eq!(region.denial(&agent, "logs:GetLogEvents", &of_task).await, None);
+    for other in [stream, "arn:aws:logs:us-east-1:123456789012:log-group:/app:log-stream:audit", "*"] {
+        assert!(region.denial(&agent, "logs:GetLogEvents", other).await.is_some(), "{other}");
+    }
     let (_, key) = region.user("admin", &allow("*")).await;
     let admin = region.caller(&key).await;
     assert!(region.denial(&admin, "ecs:RegisterContainerInstance", reserved).await.is_some());

@@ -1,6 +1,7 @@
 //! Credentials of roles on their way from the region to a task, and their renewal.
 
 use crate::region::{TestRegion, container, logged, sandbox};
+use node_agent::SimulatedFault;
 use resources::ecs::{ContainerDefinition, SecretSource, StopCode, TaskStatus};
 use resources::iam::Role;
 use serde_json::Value;
@@ -142,6 +143,31 @@ async fn an_agent_that_was_killed_gets_them_again_and_none_were_on_its_disk() {
     assert_ne!(after["AccessKeyId"], before["AccessKeyId"]);
     assert_eq!(after["RoleArn"], before["RoleArn"]);
     assert_eq!(region.engine.made().len(), 1, "the task went on");
+    region.end().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_opened_after_a_restart_is_opened_later() {
+    let mut region = TestRegion::with_agent().await;
+    let key = region.place(vec![container("web")]).await;
+    region.wait_for_status(&key, TaskStatus::Running).await;
+    let before = region.engine.endpoint_of(sandbox(&key));
+    region.kill_agent().await;
+    region.engine.fail(SimulatedFault::Endpoint);
+    region.start_agent();
+    // The next task shows that the agent works without the endpoint of the first.
+    let other = region.place(vec![container("web")]).await;
+    let task = region.wait_for_status(&other, TaskStatus::Deprovisioning).await;
+    assert!(task.stopped_reason.is_some_and(|reason| reason.starts_with("ResourceInitializationError: ")));
+    assert_eq!(region.engine.endpoint_of(sandbox(&key)), before);
+    region.engine.mend(&SimulatedFault::Endpoint);
+    region
+        .wait_for("the endpoint", async || {
+            let opened = region.engine.endpoint_of(sandbox(&key)) != before;
+            (opened && get(&region, &key, "/v2/credentials/").await.0 == 400).then_some(())
+        })
+        .await;
+    assert_eq!(region.task(&key).await.last_status, TaskStatus::Running);
     region.end().await;
 }
 

@@ -26,6 +26,8 @@ pub enum SimulatedFault {
     Unhealthy(String),
     /// Making sandboxes fails.
     Sandbox,
+    /// Opening endpoints fails.
+    Endpoint,
 }
 
 /// A simulated machine; cheap to clone. It outlives the agents that use it, as a real machine does.
@@ -192,6 +194,9 @@ impl Engine for SimulatedEngine {
 
     async fn endpoint(&self, sandbox: &str, _address: Ipv4Addr) -> Result<TcpListener, EngineError> {
         let failed = |error: std::io::Error| EngineError(error.to_string());
+        if self.state.lock().faults.contains(&SimulatedFault::Endpoint) {
+            return Err(EngineError("no address is left".to_owned()));
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
