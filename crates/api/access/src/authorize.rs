@@ -215,6 +215,10 @@ fn base_context(
     if let Some(session) = &caller.session {
         context.set("aws:TokenIssueTime", session.issued_at.to_rfc3339_seconds());
         context.set("aws:MultiFactorAuthPresent", truth(session.mfa));
+        if let Some(at) = session.mfa_at {
+            let age = facts.time.as_seconds() - at.as_seconds();
+            context.set("aws:MultiFactorAuthAge", age.max(0).to_string());
+        }
         if let Some(identity) = &session.source_identity {
             context.set("aws:SourceIdentity", identity.as_str());
         }

@@ -85,6 +85,9 @@ pub struct Session {
     /// Whether a second factor was shown.
     #[serde(default)]
     pub mfa: bool,
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_at: Option<Timestamp>,
     /// The identity provider, when one vouched for the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
@@ -140,6 +143,7 @@ impl Session {
             policies: None,
             source_identity: None,
             mfa: false,
+            mfa_at: None,
             provider: None,
         }
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use store::{MemoryStore, Tables};
 
 mod decisions;
+mod mfa;
 mod principals;
 mod sealed_keys;
 mod speed;
@@ -53,6 +54,7 @@ impl Region {
             policies,
             boundary: None,
             access_keys: vec![],
+            mfa_devices: vec![],
             login_profile: None,
             tags: vec![("team".to_owned(), "blue".to_owned())],
             created_at: self.tables.environment().now(),

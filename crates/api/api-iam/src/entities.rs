@@ -199,4 +199,4 @@ macro_rules! tagged {
     )*};
 }
 
-tagged!(User, Role, InstanceProfile, ManagedPolicy, resources::iam::OidcProvider);
+tagged!(User, Role, InstanceProfile, ManagedPolicy, resources::iam::MfaDevice, resources::iam::OidcProvider);

@@ -4,7 +4,7 @@
 //! reads the same rows. The simulator asks the same engine. Promises: what hangs on something is never left behind, for
 //! every write requires what it was decided on to be unchanged; secrets and passwords are shown once or never.
 //!
-//! Left out, and refused as not implemented: SAML providers, MFA devices, server certificates, SSH keys,
+//! Left out, and refused as not implemented: SAML providers, server certificates, SSH keys,
 //! service-specific credentials, organizations and delegation.
 
 mod documents;
@@ -18,6 +18,7 @@ mod passwords;
 mod permissions;
 mod positions;
 mod principal_policies;
+mod qr_code;
 mod quotas;
 mod render;
 mod retry;
@@ -94,6 +95,8 @@ operations! {
     create_role: CreateRoleRequest => CreateRoleResponse, create_role::run;
     create_service_linked_role: CreateServiceLinkedRoleRequest => CreateServiceLinkedRoleResponse, service_linked_roles::create_service_linked_role;
     create_user: CreateUserRequest => CreateUserResponse, create_user::run;
+    create_virtual_mfa_device: CreateVirtualMFADeviceRequest => CreateVirtualMFADeviceResponse, mfa_devices::create_virtual_mfa_device;
+    deactivate_mfa_device: DeactivateMFADeviceRequest => (), mfa_devices::deactivate_mfa_device;
     delete_access_key: DeleteAccessKeyRequest => (), access_keys::delete_access_key;
     delete_account_alias: DeleteAccountAliasRequest => (), account_aliases::delete_account_alias;
     delete_account_password_policy: () => (), password_policy::delete_account_password_policy;
@@ -112,9 +115,11 @@ operations! {
     delete_user: DeleteUserRequest => (), delete_user::run;
     delete_user_permissions_boundary: DeleteUserPermissionsBoundaryRequest => (), boundaries::delete_user_permissions_boundary;
     delete_user_policy: DeleteUserPolicyRequest => (), inline_policies::delete_user_policy;
+    delete_virtual_mfa_device: DeleteVirtualMFADeviceRequest => (), mfa_devices::delete_virtual_mfa_device;
     detach_group_policy: DetachGroupPolicyRequest => (), attachments::detach_group_policy;
     detach_role_policy: DetachRolePolicyRequest => (), attachments::detach_role_policy;
     detach_user_policy: DetachUserPolicyRequest => (), attachments::detach_user_policy;
+    enable_mfa_device: EnableMFADeviceRequest => (), mfa_devices::enable_mfa_device;
     generate_credential_report: () => GenerateCredentialReportResponse, credential_report::generate_credential_report;
     get_access_key_last_used: GetAccessKeyLastUsedRequest => GetAccessKeyLastUsedResponse, access_keys::get_access_key_last_used;
     get_account_authorization_details: GetAccountAuthorizationDetailsRequest => GetAccountAuthorizationDetailsResponse, get_account_authorization_details::run;
@@ -127,6 +132,7 @@ operations! {
     get_group_policy: GetGroupPolicyRequest => GetGroupPolicyResponse, inline_policies::get_group_policy;
     get_instance_profile: GetInstanceProfileRequest => GetInstanceProfileResponse, get_instance_profile::run;
     get_login_profile: GetLoginProfileRequest => GetLoginProfileResponse, login_profiles::get_login_profile;
+    get_mfa_device: GetMFADeviceRequest => GetMFADeviceResponse, mfa_devices::get_mfa_device;
     get_open_id_connect_provider: GetOpenIDConnectProviderRequest => GetOpenIDConnectProviderResponse, oidc_providers::get_open_id_connect_provider;
     get_policy: GetPolicyRequest => GetPolicyResponse, get_policy::run;
     get_policy_version: GetPolicyVersionRequest => GetPolicyVersionResponse, policy_versions::get_policy_version;
@@ -147,6 +153,8 @@ operations! {
     list_instance_profile_tags: ListInstanceProfileTagsRequest => ListInstanceProfileTagsResponse, tags::list_instance_profile_tags;
     list_instance_profiles: ListInstanceProfilesRequest => ListInstanceProfilesResponse, list_instance_profiles::list_instance_profiles;
     list_instance_profiles_for_role: ListInstanceProfilesForRoleRequest => ListInstanceProfilesForRoleResponse, list_instance_profiles::list_instance_profiles_for_role;
+    list_mfa_device_tags: ListMFADeviceTagsRequest => ListMFADeviceTagsResponse, tags::list_mfa_device_tags;
+    list_mfa_devices: ListMFADevicesRequest => ListMFADevicesResponse, mfa_devices::list_mfa_devices;
     list_open_id_connect_provider_tags: ListOpenIDConnectProviderTagsRequest => ListOpenIDConnectProviderTagsResponse, tags::list_open_id_connect_provider_tags;
     list_open_id_connect_providers: ListOpenIDConnectProvidersRequest => ListOpenIDConnectProvidersResponse, oidc_providers::list_open_id_connect_providers;
     list_policies: ListPoliciesRequest => ListPoliciesResponse, list_policies::run;
@@ -159,6 +167,7 @@ operations! {
     list_user_policies: ListUserPoliciesRequest => ListUserPoliciesResponse, inline_policies::list_user_policies;
     list_user_tags: ListUserTagsRequest => ListUserTagsResponse, tags::list_user_tags;
     list_users: ListUsersRequest => ListUsersResponse, list_users::run;
+    list_virtual_mfa_devices: ListVirtualMFADevicesRequest => ListVirtualMFADevicesResponse, mfa_devices::list_virtual_mfa_devices;
     put_group_policy: PutGroupPolicyRequest => (), inline_policies::put_group_policy;
     put_role_permissions_boundary: PutRolePermissionsBoundaryRequest => (), boundaries::put_role_permissions_boundary;
     put_role_policy: PutRolePolicyRequest => (), inline_policies::put_role_policy;
@@ -167,15 +176,18 @@ operations! {
     remove_client_id_from_open_id_connect_provider: RemoveClientIDFromOpenIDConnectProviderRequest => (), oidc_providers::remove_client_id_from_open_id_connect_provider;
     remove_role_from_instance_profile: RemoveRoleFromInstanceProfileRequest => (), instance_profile_roles::remove_role_from_instance_profile;
     remove_user_from_group: RemoveUserFromGroupRequest => (), group_membership::remove_user_from_group;
+    resync_mfa_device: ResyncMFADeviceRequest => (), mfa_devices::resync_mfa_device;
     set_default_policy_version: SetDefaultPolicyVersionRequest => (), policy_versions::set_default_policy_version;
     simulate_custom_policy: SimulateCustomPolicyRequest => SimulatePolicyResponse, simulate::simulate_custom_policy;
     simulate_principal_policy: SimulatePrincipalPolicyRequest => SimulatePolicyResponse, simulate::simulate_principal_policy;
     tag_instance_profile: TagInstanceProfileRequest => (), tags::tag_instance_profile;
+    tag_mfa_device: TagMFADeviceRequest => (), tags::tag_mfa_device;
     tag_open_id_connect_provider: TagOpenIDConnectProviderRequest => (), tags::tag_open_id_connect_provider;
     tag_policy: TagPolicyRequest => (), tags::tag_policy;
     tag_role: TagRoleRequest => (), tags::tag_role;
     tag_user: TagUserRequest => (), tags::tag_user;
     untag_instance_profile: UntagInstanceProfileRequest => (), tags::untag_instance_profile;
+    untag_mfa_device: UntagMFADeviceRequest => (), tags::untag_mfa_device;
     untag_open_id_connect_provider: UntagOpenIDConnectProviderRequest => (), tags::untag_open_id_connect_provider;
     untag_policy: UntagPolicyRequest => (), tags::untag_policy;
     untag_role: UntagRoleRequest => (), tags::untag_role;

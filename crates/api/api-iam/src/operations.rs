@@ -34,6 +34,7 @@ pub(crate) mod list_policies;
 pub(crate) mod list_roles;
 pub(crate) mod list_users;
 pub(crate) mod login_profiles;
+pub(crate) mod mfa_devices;
 pub(crate) mod oidc_providers;
 pub(crate) mod password_policy;
 pub(crate) mod policy_versions;

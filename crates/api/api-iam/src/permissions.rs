@@ -7,7 +7,7 @@ use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use identifiers::AccountId;
 use resources::access::AccessKey;
 use resources::iam::{
-    Group, InstanceProfile, ManagedPolicy, OidcProvider, Role, User, arn_of, key_of, name_of,
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, User, arn_of, key_of, name_of,
 };
 
 /// A resource as policies see it.
@@ -92,6 +92,7 @@ impl Request<'_> {
             "role" => self.role(input.text("RoleName")).await,
             "policy" => self.policy().await,
             "instance-profile" => self.instance_profile().await,
+            "mfa" => self.mfa_device().await,
             "oidc-provider" => self.oidc_provider().await,
             _ => Ok(Target::new("*".to_owned())),
         }
@@ -173,6 +174,19 @@ impl Request<'_> {
             Some(profile) => Target { tags: profile.tags.clone(), ..Target::new(profile.arn()) },
             None => Target::new(self.new_arn("instance-profile", name)),
         })
+    }
+
+    async fn mfa_device(&self) -> Result<Target, Failure> {
+        let arn = match (self.input.text("SerialNumber"), self.input.text("VirtualMFADeviceName")) {
+            (Some(serial), _) => serial.to_owned(),
+            (None, name) => self.new_arn("mfa", name.unwrap_or("*")),
+        };
+        let found = match MfaDevice::key_of(self.account(), &arn) {
+            Some(key) => self.service.tables.get::<MfaDevice>(&key).await?,
+            None => None,
+        };
+        let tags = found.filter(|found| found.arn() == arn).map(|found| found.tags.clone());
+        Ok(Target { tags: tags.unwrap_or_default(), ..Target::new(arn) })
     }
 
     async fn oidc_provider(&self) -> Result<Target, Failure> {

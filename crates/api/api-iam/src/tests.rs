@@ -2,9 +2,11 @@
 
 mod credentials;
 mod deletion;
+mod mfa;
 mod policies;
 mod principals;
 mod providers;
+mod quotas;
 mod simulation;
 
 use crate::IamService;

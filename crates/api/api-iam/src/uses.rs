@@ -6,6 +6,7 @@
 use crate::IamService;
 use crate::entities::Bounded;
 use crate::errors::{Failure, invalid_input, no_such_entity};
+use crate::quotas::Quota;
 use crate::retry::retrying;
 use aws_wire::RequestContext;
 use identifiers::AccountId;
@@ -104,9 +105,10 @@ impl IamService {
         context: &RequestContext,
         mut entity: T,
         boundary: Option<String>,
+        quota: Quota,
     ) -> Result<Option<T>, Failure> {
         entity.set_boundary(boundary);
-        let made = retrying!(self.try_create_bounded(context, &entity))?;
+        let made = retrying!(self.try_create_bounded(context, &entity, quota))?;
         Ok(made.then_some(entity))
     }
 
@@ -114,11 +116,13 @@ impl IamService {
         &self,
         context: &RequestContext,
         entity: &T,
+        quota: Quota,
     ) -> Result<bool, Failure> {
+        let batch = self.tables.batch().create(entity).put_any(&entity.unique_id());
+        let mut batch = self.room_for::<T>(batch, &context.account, quota).await?;
         if self.tables.get::<T>(&entity.key()).await?.is_some() {
             return Ok(false);
         }
-        let mut batch = self.tables.batch().create(entity).put_any(&entity.unique_id());
         if let Some(boundary) = entity.boundary() {
             batch = acquire(self, batch, &context.account, boundary, Usage::Boundary).await?;
         }

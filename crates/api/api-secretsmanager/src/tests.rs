@@ -425,6 +425,7 @@ async fn policies_keep_ids_and_name_only_who_is_there() {
         policies: PrincipalPolicies::default(),
         boundary: None,
         access_keys: vec![],
+        mfa_devices: vec![],
         login_profile: None,
         tags: vec![],
         created_at: context.time,

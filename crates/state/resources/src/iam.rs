@@ -9,9 +9,11 @@
 //! `aws-managed-policies` holds them.
 
 mod account;
+mod creations;
 mod credential;
 mod group;
 mod instance_profile;
+mod mfa;
 mod policy;
 mod provider;
 mod role;
@@ -19,9 +21,11 @@ mod unique_id;
 mod user;
 
 pub use account::{AccountAlias, AccountSettings, CredentialReport, PasswordPolicy};
+pub use creations::Creations;
 pub use credential::{LoginProfile, SigningCertificate};
 pub use group::Group;
 pub use instance_profile::InstanceProfile;
+pub use mfa::{MfaDevice, MfaUser};
 pub use policy::{ManagedPolicy, PolicyUse, PolicyVersion, PrincipalPolicies};
 pub use provider::OidcProvider;
 pub use role::{Role, RoleDeletion, RoleUse};

@@ -17,7 +17,7 @@ pub(crate) async fn run(
     input: CreateAccessKeyRequest,
 ) -> Result<CreateAccessKeyResponse, Failure> {
     let made = if input.user_name.is_none() && is_root(context) {
-        for_root(service, context).await?
+        retrying!(for_root(service, context))?
     } else {
         retrying!(for_user(service, context, input.user_name.as_deref()))?
     };
@@ -51,11 +51,12 @@ async fn for_user(
 }
 
 async fn for_root(service: &IamService, context: &RequestContext) -> Result<NewKey, Failure> {
+    let batch = service.one_at_a_time(service.tables.batch(), &context.account, "root-access-key").await?;
     if service.root_keys(context).await?.len() >= ACCESS_KEYS_PER_USER {
         return Err(over_quota("AccessKeysPerUser", ACCESS_KEYS_PER_USER));
     }
     let new = new_key(service.environment(), &service.keys, &Caller::root(&context.account));
     let key = AccessKey { created_at: now(context), ..new.key };
-    service.tables.create(key.clone()).await?;
+    batch.create(&key).commit().await?;
     Ok(NewKey { key, secret: new.secret })
 }

@@ -6,14 +6,12 @@ use crate::shapes::{CreateGroupRequest, CreateGroupResponse};
 use crate::{IamService, ids, quotas, render};
 use aws_wire::RequestContext;
 use resources::iam::{Group, PrincipalPolicies};
-use store::StoreError;
 
 pub(crate) async fn run(
     service: &IamService,
     context: &RequestContext,
     input: CreateGroupRequest,
 ) -> Result<CreateGroupResponse, Failure> {
-    service.room_for::<Group>(&context.account, "GroupsPerAccount", quotas::GROUPS).await?;
     let group = Group {
         account: context.account.clone(),
         name: input.group_name.clone(),
@@ -23,11 +21,9 @@ pub(crate) async fn run(
         members: 0,
         created_at: now(context),
     };
-    match service.tables.create(group).await {
-        Ok(group) => Ok(CreateGroupResponse { group: render::group(&group) }),
-        Err(StoreError::AlreadyExists(_)) => {
-            Err(already_exists(format_args!("Group with name {} already exists.", input.group_name)))
-        }
-        Err(error) => Err(error.into()),
+    let quota = ("GroupsPerAccount", quotas::GROUPS);
+    if !service.create_counted(&context.account, &group, quota).await? {
+        return Err(already_exists(format_args!("Group with name {} already exists.", input.group_name)));
     }
+    Ok(CreateGroupResponse { group: render::group(&group) })
 }

@@ -6,15 +6,12 @@ use crate::shapes::{CreateInstanceProfileRequest, CreateInstanceProfileResponse}
 use crate::{IamService, ids, quotas, render, tags};
 use aws_wire::RequestContext;
 use resources::iam::InstanceProfile;
-use store::StoreError;
 
 pub(crate) async fn run(
     service: &IamService,
     context: &RequestContext,
     input: CreateInstanceProfileRequest,
 ) -> Result<CreateInstanceProfileResponse, Failure> {
-    let quota = quotas::INSTANCE_PROFILES;
-    service.room_for::<InstanceProfile>(&context.account, "InstanceProfilesPerAccount", quota).await?;
     let profile = InstanceProfile {
         account: context.account.clone(),
         name: input.instance_profile_name.clone(),
@@ -24,14 +21,12 @@ pub(crate) async fn run(
         tags: tags::new(input.tags)?,
         created_at: now(context),
     };
-    match service.tables.create(profile).await {
-        Ok(made) => {
-            Ok(CreateInstanceProfileResponse { instance_profile: render::instance_profile(&made, None) })
-        }
-        Err(StoreError::AlreadyExists(_)) => Err(already_exists(format_args!(
+    let quota = ("InstanceProfilesPerAccount", quotas::INSTANCE_PROFILES);
+    if !service.create_counted(&context.account, &profile, quota).await? {
+        return Err(already_exists(format_args!(
             "Instance Profile {} already exists.",
             input.instance_profile_name
-        ))),
-        Err(error) => Err(error.into()),
+        )));
     }
+    Ok(CreateInstanceProfileResponse { instance_profile: render::instance_profile(&profile, None) })
 }

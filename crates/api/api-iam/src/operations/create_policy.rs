@@ -7,7 +7,6 @@ use crate::shapes::{CreatePolicyRequest, CreatePolicyResponse, Policy};
 use crate::{IamService, ids, quotas, render, tags};
 use aws_wire::RequestContext;
 use resources::iam::{ManagedPolicy, PolicyVersion};
-use store::StoreError;
 
 pub(crate) async fn run(
     service: &IamService,
@@ -15,7 +14,6 @@ pub(crate) async fn run(
     input: CreatePolicyRequest,
 ) -> Result<CreatePolicyResponse, Failure> {
     check(&input.policy_document)?;
-    service.room_for::<ManagedPolicy>(&context.account, "PoliciesPerAccount", quotas::POLICIES).await?;
     let created_at = now(context);
     let policy = ManagedPolicy {
         account: context.account.clone(),
@@ -30,18 +28,15 @@ pub(crate) async fn run(
         created_at,
         updated_at: created_at,
     };
-    match service.tables.create(policy).await {
-        Ok(made) => {
-            let shown =
-                Policy { tags: tags::shown_if_any(&made.tags), ..render::policy_in_list(&made, None) };
-            Ok(CreatePolicyResponse { policy: Some(shown) })
-        }
-        Err(StoreError::AlreadyExists(_)) => Err(already_exists(format_args!(
+    let quota = ("PoliciesPerAccount", quotas::POLICIES);
+    if !service.create_counted(&context.account, &policy, quota).await? {
+        return Err(already_exists(format_args!(
             "A policy called {} already exists. Duplicate names are not allowed.",
             input.policy_name
-        ))),
-        Err(error) => Err(error.into()),
+        )));
     }
+    let shown = Policy { tags: tags::shown_if_any(&policy.tags), ..render::policy_in_list(&policy, None) };
+    Ok(CreatePolicyResponse { policy: Some(shown) })
 }
 
 /// Checks the document of a managed policy.

@@ -2,11 +2,14 @@
 
 use crate::entities::now;
 use crate::errors::{Failure, already_exists, validation};
+use crate::quotas::Quota;
 use crate::shapes::{CreateRoleRequest, CreateRoleResponse};
 use crate::{IamService, ids, quotas, render, tags};
 use aws_wire::RequestContext;
 use resources::iam::{PrincipalPolicies, Role};
 
+/// How many roles an account may have.
+pub(super) const ROLES: Quota = ("RolesPerAccount", quotas::ROLES);
 /// Longest session of a role that does not say, in seconds.
 pub(super) const USUAL_SESSION: u32 = 3_600;
 
@@ -22,7 +25,6 @@ pub(crate) async fn run(
         ));
     }
     let trust_policy = service.bound_trust(context, &input.assume_role_policy_document).await?;
-    service.room_for::<Role>(&context.account, "RolesPerAccount", quotas::ROLES).await?;
     let role = Role {
         account: context.account.clone(),
         name: input.role_name,
@@ -39,7 +41,7 @@ pub(crate) async fn run(
         created_at: now(context),
     };
     let name = role.name.clone();
-    let made = service.create_bounded(context, role, input.permissions_boundary).await?;
+    let made = service.create_bounded(context, role, input.permissions_boundary, ROLES).await?;
     let role = made.ok_or_else(|| already_exists(format_args!("Role with name {name} already exists.")))?;
     Ok(CreateRoleResponse { role: render::new_role(&service.with_trust_shown(&role).await?) })
 }

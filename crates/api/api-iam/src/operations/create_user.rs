@@ -13,7 +13,6 @@ pub(crate) async fn run(
     input: CreateUserRequest,
 ) -> Result<CreateUserResponse, Failure> {
     let CreateUserRequest { path, permissions_boundary, tags, user_name } = input;
-    service.room_for::<User>(&context.account, "UsersPerAccount", quotas::USERS).await?;
     let user = User {
         account: context.account.clone(),
         path: path.unwrap_or_else(|| "/".to_owned()),
@@ -22,13 +21,15 @@ pub(crate) async fn run(
         policies: PrincipalPolicies::default(),
         boundary: None,
         access_keys: Vec::new(),
+        mfa_devices: Vec::new(),
         login_profile: None,
         tags: tags::new(tags)?,
         created_at: now(context),
         name: user_name,
     };
     let name = user.name.clone();
-    let made = service.create_bounded(context, user, permissions_boundary).await?;
+    let quota = ("UsersPerAccount", quotas::USERS);
+    let made = service.create_bounded(context, user, permissions_boundary, quota).await?;
     let user = made.ok_or_else(|| already_exists(format_args!("User with name {name} already exists.")))?;
     Ok(CreateUserResponse { user: Some(render::user(&user)) })
 }

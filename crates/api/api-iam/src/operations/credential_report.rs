@@ -119,7 +119,7 @@ async fn user_line(
         }
         None => fields.extend(["false".to_owned(), absent(), absent(), absent()]),
     }
-    fields.push("false".to_owned());
+    fields.push((!user.mfa_devices.is_empty()).to_string());
     let keys = service.tables.get_many::<AccessKey>(&user.access_keys).await?;
     let keys: Vec<_> = keys.into_iter().flatten().collect();
     fields.extend(key_fields(service, &keys).await?);

@@ -24,6 +24,7 @@ async fn delete(service: &IamService, context: &RequestContext, name: &str) -> R
         (!user.policies.attached.is_empty(), "must detach all policies first"),
         (!user.policies.inline.is_empty(), "must delete policies first"),
         (!user.access_keys.is_empty(), "must delete access keys first"),
+        (!user.mfa_devices.is_empty(), "must delete MFA device first"),
         (user.login_profile.is_some(), "must delete login profile first"),
         (!signing.is_empty(), "must delete signing certificates first"),
     ];

@@ -4,7 +4,7 @@ use crate::errors::Failure;
 use crate::shapes::GetAccountSummaryResponse;
 use crate::{IamService, quotas};
 use aws_wire::RequestContext;
-use resources::iam::{Group, InstanceProfile, ManagedPolicy, OidcProvider, Role, User, rows_of};
+use resources::iam::{Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, User, rows_of};
 use std::collections::BTreeMap;
 
 pub(crate) async fn run(
@@ -16,6 +16,7 @@ pub(crate) async fn run(
     let tables = &service.tables;
     let policies = tables.list_all::<ManagedPolicy>(&rows).await?;
     let versions: usize = policies.iter().map(|policy| policy.versions.len()).sum();
+    let devices = tables.list_all::<MfaDevice>(&rows).await?;
     let root_has_keys = !service.root_keys(context).await?.is_empty();
     let entries = [
         ("Users", tables.list_all::<User>(&rows).await?.len()),
@@ -47,8 +48,8 @@ pub(crate) async fn run(
         ("AccountSigningCertificatesPresent", 0),
         ("AccountPasswordPresent", 0),
         ("AccountMFAEnabled", 0),
-        ("MFADevices", 0),
-        ("MFADevicesInUse", 0),
+        ("MFADevices", devices.len()),
+        ("MFADevicesInUse", devices.iter().filter(|device| device.user.is_some()).count()),
         ("ServerCertificates", 0),
         ("ServerCertificatesQuota", quotas::SERVER_CERTIFICATES),
         ("GlobalEndpointTokenVersion", 1),

@@ -13,7 +13,7 @@ use crate::{IamService, quotas, tags};
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::iam::{OidcProvider, rows_of};
-use store::{StoreError, Versioned};
+use store::Versioned;
 
 pub(crate) async fn create_open_id_connect_provider(
     service: &IamService,
@@ -30,8 +30,6 @@ pub(crate) async fn create_open_id_connect_provider(
     }
     check_clients(&client_ids)?;
     let url = issuer(&input.url)?;
-    let quota = quotas::OIDC_PROVIDERS;
-    service.room_for::<OidcProvider>(&context.account, "OpenIdConnectProvidersPerAccount", quota).await?;
     let provider = OidcProvider {
         account: context.account.clone(),
         url,
@@ -40,16 +38,14 @@ pub(crate) async fn create_open_id_connect_provider(
         tags: tags::new(input.tags)?,
         created_at: now(context),
     };
-    match service.tables.create(provider).await {
-        Ok(made) => Ok(CreateOpenIDConnectProviderResponse {
-            open_id_connect_provider_arn: Some(made.arn()),
-            tags: tags::shown_if_any(&made.tags),
-        }),
-        Err(StoreError::AlreadyExists(_)) => {
-            Err(already_exists(format_args!("Provider with url {} already exists.", input.url)))
-        }
-        Err(error) => Err(error.into()),
+    let quota = ("OpenIdConnectProvidersPerAccount", quotas::OIDC_PROVIDERS);
+    if !service.create_counted(&context.account, &provider, quota).await? {
+        return Err(already_exists(format_args!("Provider with url {} already exists.", input.url)));
     }
+    Ok(CreateOpenIDConnectProviderResponse {
+        open_id_connect_provider_arn: Some(provider.arn()),
+        tags: tags::shown_if_any(&provider.tags),
+    })
 }
 
 pub(crate) async fn get_open_id_connect_provider(

@@ -1,6 +1,6 @@
 //! CreateServiceLinkedRole, DeleteServiceLinkedRole and GetServiceLinkedRoleDeletionStatus.
 
-use super::create_role::USUAL_SESSION;
+use super::create_role::{ROLES, USUAL_SESSION};
 use crate::entities::now;
 use crate::errors::{Failure, invalid_input, no_such_entity};
 use crate::linked_services::{self, LinkedService};
@@ -11,7 +11,7 @@ use crate::shapes::{
     GetServiceLinkedRoleDeletionStatusResponse,
 };
 use crate::uses::{Usage, acquire, release};
-use crate::{IamService, ids, quotas, render};
+use crate::{IamService, ids, render};
 use aws_wire::RequestContext;
 use resources::iam::{PrincipalPolicies, Role, RoleDeletion, RoleUse, UniqueId, key_of};
 
@@ -30,7 +30,6 @@ pub(crate) async fn create_service_linked_role(
             input.aws_service_name
         )));
     }
-    service.room_for::<Role>(&context.account, "RolesPerAccount", quotas::ROLES).await?;
     let role = Role {
         account: context.account.clone(),
         name: linked.role_name(suffix.as_deref()),
@@ -60,7 +59,8 @@ async fn create(service: &IamService, context: &RequestContext, role: &Role) -> 
             role.name
         )));
     }
-    let mut batch = service.tables.batch().create(role).put_any(&UniqueId::from(role));
+    let batch = service.tables.batch().create(role).put_any(&UniqueId::from(role));
+    let mut batch = service.room_for::<Role>(batch, &context.account, ROLES).await?;
     for arn in &role.policies.attached {
         batch = acquire(service, batch, &context.account, arn, Usage::Attachment).await?;
     }

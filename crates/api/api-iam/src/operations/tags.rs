@@ -1,22 +1,24 @@
 //! TagUser, UntagUser, ListUserTags, and the same of roles, policies, instance profiles and providers.
 
+use super::mfa_devices;
 use super::oidc_providers::find_oidc;
 use super::policy_versions;
 use crate::entities::{Named, Principal, Tagged};
 use crate::errors::Failure;
 use crate::paging::{Paging, Part};
 use crate::shapes::{
-    ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListOpenIDConnectProviderTagsRequest,
-    ListOpenIDConnectProviderTagsResponse, ListPolicyTagsRequest, ListPolicyTagsResponse,
-    ListRoleTagsRequest, ListRoleTagsResponse, ListUserTagsRequest, ListUserTagsResponse, Tag,
-    TagInstanceProfileRequest, TagOpenIDConnectProviderRequest, TagPolicyRequest, TagRoleRequest,
-    TagUserRequest, UntagInstanceProfileRequest, UntagOpenIDConnectProviderRequest, UntagPolicyRequest,
-    UntagRoleRequest, UntagUserRequest,
+    ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListMFADeviceTagsRequest,
+    ListMFADeviceTagsResponse, ListOpenIDConnectProviderTagsRequest, ListOpenIDConnectProviderTagsResponse,
+    ListPolicyTagsRequest, ListPolicyTagsResponse, ListRoleTagsRequest, ListRoleTagsResponse,
+    ListUserTagsRequest, ListUserTagsResponse, Tag, TagInstanceProfileRequest, TagMFADeviceRequest,
+    TagOpenIDConnectProviderRequest, TagPolicyRequest, TagRoleRequest, TagUserRequest,
+    UntagInstanceProfileRequest, UntagMFADeviceRequest, UntagOpenIDConnectProviderRequest,
+    UntagPolicyRequest, UntagRoleRequest, UntagUserRequest,
 };
 use crate::{IamService, tags};
 use aws_wire::RequestContext;
 use resources::Stored;
-use resources::iam::{InstanceProfile, ManagedPolicy, Role, User, key_of};
+use resources::iam::{InstanceProfile, ManagedPolicy, MfaDevice, Role, User, key_of};
 
 /// What becomes of the tags of a resource.
 enum Change {
@@ -213,4 +215,32 @@ pub(crate) async fn list_open_id_connect_provider_tags(
         is_truncated: part.is_truncated,
         marker: part.marker,
     })
+}
+
+pub(crate) async fn tag_mfa_device(
+    service: &IamService,
+    context: &RequestContext,
+    input: TagMFADeviceRequest,
+) -> Result<(), Failure> {
+    let row = mfa_devices::find(service, context, &input.serial_number).await?;
+    change::<MfaDevice>(service, &row.key(), &Change::Put(input.tags)).await.map(|_| ())
+}
+
+pub(crate) async fn untag_mfa_device(
+    service: &IamService,
+    context: &RequestContext,
+    input: UntagMFADeviceRequest,
+) -> Result<(), Failure> {
+    let row = mfa_devices::find(service, context, &input.serial_number).await?;
+    change::<MfaDevice>(service, &row.key(), &Change::Remove(input.tag_keys)).await.map(|_| ())
+}
+
+pub(crate) async fn list_mfa_device_tags(
+    service: &IamService,
+    context: &RequestContext,
+    input: ListMFADeviceTagsRequest,
+) -> Result<ListMFADeviceTagsResponse, Failure> {
+    let row = mfa_devices::find(service, context, &input.serial_number).await?;
+    let part = listed(&*row, input.marker.as_deref(), input.max_items)?;
+    Ok(ListMFADeviceTagsResponse { tags: part.items, is_truncated: part.is_truncated, marker: part.marker })
 }

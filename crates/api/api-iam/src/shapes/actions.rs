@@ -154,6 +154,22 @@ pub static IAM_CREATE_USER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_CREATE_VIRTUAL_MFA_DEVICE: Action = Action {
+    name: "iam:CreateVirtualMFADevice",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_MFA, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static IAM_DEACTIVATE_MFA_DEVICE: Action = Action {
+    name: "iam:DeactivateMFADevice",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_DELETE_ACCESS_KEY: Action = Action {
     name: "iam:DeleteAccessKey",
     access: AccessLevel::Write,
@@ -298,6 +314,17 @@ pub static IAM_DELETE_USER_POLICY: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_DELETE_VIRTUAL_MFA_DEVICE: Action = Action {
+    name: "iam:DeleteVirtualMFADevice",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &IAM_TYPE_MFA, required: false },
+        ActionResource { kind: &IAM_TYPE_SMS_MFA, required: false },
+    ],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_DETACH_GROUP_POLICY: Action = Action {
     name: "iam:DetachGroupPolicy",
     access: AccessLevel::PermissionsManagement,
@@ -319,6 +346,19 @@ pub static IAM_DETACH_USER_POLICY: Action = Action {
     access: AccessLevel::PermissionsManagement,
     resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
     condition_keys: &["iam:PermissionsBoundary", "iam:PolicyARN"],
+    dependent_actions: &[],
+};
+
+pub static IAM_ENABLE_MFA_DEVICE: Action = Action {
+    name: "iam:EnableMFADevice",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[
+        "iam:FIDO-FIPS-140-2-certification",
+        "iam:FIDO-FIPS-140-3-certification",
+        "iam:FIDO-certification",
+        "iam:RegisterSecurityKey",
+    ],
     dependent_actions: &[],
 };
 
@@ -417,6 +457,14 @@ pub static IAM_GET_INSTANCE_PROFILE: Action = Action {
 pub static IAM_GET_LOGIN_PROFILE: Action = Action {
     name: "iam:GetLoginProfile",
     access: AccessLevel::List,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_GET_MFA_DEVICE: Action = Action {
+    name: "iam:GetMFADevice",
+    access: AccessLevel::Read,
     resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
@@ -582,6 +630,22 @@ pub static IAM_LIST_INSTANCE_PROFILES_FOR_ROLE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_LIST_MFA_DEVICE_TAGS: Action = Action {
+    name: "iam:ListMFADeviceTags",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &IAM_TYPE_MFA, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_LIST_MFA_DEVICES: Action = Action {
+    name: "iam:ListMFADevices",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: false }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_LIST_OPEN_ID_CONNECT_PROVIDER_TAGS: Action = Action {
     name: "iam:ListOpenIDConnectProviderTags",
     access: AccessLevel::List,
@@ -678,6 +742,14 @@ pub static IAM_LIST_USERS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_LIST_VIRTUAL_MFA_DEVICES: Action = Action {
+    name: "iam:ListVirtualMFADevices",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_PUT_GROUP_POLICY: Action = Action {
     name: "iam:PutGroupPolicy",
     access: AccessLevel::PermissionsManagement,
@@ -742,6 +814,14 @@ pub static IAM_REMOVE_USER_FROM_GROUP: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_RESYNC_MFA_DEVICE: Action = Action {
+    name: "iam:ResyncMFADevice",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_SET_DEFAULT_POLICY_VERSION: Action = Action {
     name: "iam:SetDefaultPolicyVersion",
     access: AccessLevel::PermissionsManagement,
@@ -774,6 +854,14 @@ pub static IAM_TAG_INSTANCE_PROFILE: Action = Action {
     name: "iam:TagInstanceProfile",
     access: AccessLevel::Tagging,
     resources: &[ActionResource { kind: &IAM_TYPE_INSTANCE_PROFILE, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static IAM_TAG_MFA_DEVICE: Action = Action {
+    name: "iam:TagMFADevice",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &IAM_TYPE_MFA, required: true }],
     condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
     dependent_actions: &[],
 };
@@ -814,6 +902,14 @@ pub static IAM_UNTAG_INSTANCE_PROFILE: Action = Action {
     name: "iam:UntagInstanceProfile",
     access: AccessLevel::Tagging,
     resources: &[ActionResource { kind: &IAM_TYPE_INSTANCE_PROFILE, required: true }],
+    condition_keys: &["aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static IAM_UNTAG_MFA_DEVICE: Action = Action {
+    name: "iam:UntagMFADevice",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &IAM_TYPE_MFA, required: true }],
     condition_keys: &["aws:TagKeys"],
     dependent_actions: &[],
 };
@@ -950,6 +1046,12 @@ pub static IAM_TYPE_INSTANCE_PROFILE: ResourceType = ResourceType {
     condition_keys: &["aws:ResourceTag/${TagKey}"],
 };
 
+pub static IAM_TYPE_MFA: ResourceType = ResourceType {
+    name: "mfa",
+    arn: "arn:${Partition}:iam::${Account}:mfa/${MfaTokenIdWithPath}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
 pub static IAM_TYPE_OIDC_PROVIDER: ResourceType = ResourceType {
     name: "oidc-provider",
     arn: "arn:${Partition}:iam::${Account}:oidc-provider/${OidcProviderName}",
@@ -966,6 +1068,12 @@ pub static IAM_TYPE_ROLE: ResourceType = ResourceType {
     name: "role",
     arn: "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}",
     condition_keys: &["aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}"],
+};
+
+pub static IAM_TYPE_SMS_MFA: ResourceType = ResourceType {
+    name: "sms-mfa",
+    arn: "arn:${Partition}:iam::${Account}:sms-mfa/${MfaTokenIdWithPath}",
+    condition_keys: &[],
 };
 
 pub static IAM_TYPE_USER: ResourceType = ResourceType {

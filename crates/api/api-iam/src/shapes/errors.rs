@@ -68,6 +68,14 @@ pub static ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static INVALID_AUTHENTICATION_CODE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidAuthenticationCodeException",
+    query_code: Some("InvalidAuthenticationCode"),
+    status: 403,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static INVALID_CERTIFICATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidCertificateException",
     query_code: Some("InvalidCertificate"),

@@ -409,6 +409,37 @@ pub static ATTACHED_POLICY: Shape = Shape {
     kind: Kind::Structure { members: &ATTACHED_POLICY_MEMBERS, union: false },
 };
 
+pub static BOOTSTRAP_DATUM: Shape =
+    Shape { name: "BootstrapDatum", kind: Kind::Blob { length: Limits::NONE } };
+
+pub static CERTIFICATION_KEY_TYPE: Shape = Shape {
+    name: "CertificationKeyType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(128) },
+        pattern: Some("[\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
+pub static CERTIFICATION_MAP_TYPE: Shape = Shape {
+    name: "CertificationMapType",
+    kind: Kind::Map {
+        key: &CERTIFICATION_KEY_TYPE,
+        value: &CERTIFICATION_VALUE_TYPE,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static CERTIFICATION_VALUE_TYPE: Shape = Shape {
+    name: "CertificationValueType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(32) },
+        pattern: Some("[\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
 pub static CHANGE_PASSWORD_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "NewPassword",
@@ -1177,6 +1208,91 @@ pub static CREATE_USER_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &CREATE_USER_RESPONSE_MEMBERS, union: false },
 };
 
+pub static CREATE_VIRTUAL_MFA_DEVICE_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Path",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PATH_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+    Member {
+        name: "VirtualMFADeviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VIRTUAL_MFA_DEVICE_NAME,
+    },
+];
+pub static CREATE_VIRTUAL_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "CreateVirtualMFADeviceRequest",
+    kind: Kind::Structure { members: &CREATE_VIRTUAL_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_VIRTUAL_MFA_DEVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "VirtualMFADevice",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &VIRTUAL_MFA_DEVICE,
+}];
+pub static CREATE_VIRTUAL_MFA_DEVICE_RESPONSE: Shape = Shape {
+    name: "CreateVirtualMFADeviceResponse",
+    kind: Kind::Structure { members: &CREATE_VIRTUAL_MFA_DEVICE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DEACTIVATE_MFA_DEVICE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXISTING_USER_NAME_TYPE,
+    },
+];
+pub static DEACTIVATE_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "DeactivateMFADeviceRequest",
+    kind: Kind::Structure { members: &DEACTIVATE_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETE_ACCESS_KEY_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "AccessKeyId",
@@ -1543,6 +1659,22 @@ pub static DELETE_USER_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &DELETE_USER_REQUEST_MEMBERS, union: false },
 };
 
+pub static DELETE_VIRTUAL_MFA_DEVICE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "SerialNumber",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERIAL_NUMBER_TYPE,
+}];
+pub static DELETE_VIRTUAL_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "DeleteVirtualMFADeviceRequest",
+    kind: Kind::Structure { members: &DELETE_VIRTUAL_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETION_TASK_FAILURE_REASON_TYPE_MEMBERS: [Member; 2] = [
     Member {
         name: "Reason",
@@ -1671,6 +1803,57 @@ pub static DETACH_USER_POLICY_REQUEST_MEMBERS: [Member; 2] = [
 pub static DETACH_USER_POLICY_REQUEST: Shape = Shape {
     name: "DetachUserPolicyRequest",
     kind: Kind::Structure { members: &DETACH_USER_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static ENABLE_MFA_DEVICE_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "AuthenticationCode1",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTHENTICATION_CODE_TYPE,
+    },
+    Member {
+        name: "AuthenticationCode2",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTHENTICATION_CODE_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXISTING_USER_NAME_TYPE,
+    },
+];
+pub static ENABLE_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "EnableMFADeviceRequest",
+    kind: Kind::Structure { members: &ENABLE_MFA_DEVICE_REQUEST_MEMBERS, union: false },
 };
 
 pub static ENTITY_TYPE: Shape = Shape {
@@ -2350,6 +2533,86 @@ pub static GET_LOGIN_PROFILE_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static GET_LOGIN_PROFILE_RESPONSE: Shape = Shape {
     name: "GetLoginProfileResponse",
     kind: Kind::Structure { members: &GET_LOGIN_PROFILE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_MFA_DEVICE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static GET_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "GetMFADeviceRequest",
+    kind: Kind::Structure { members: &GET_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_MFA_DEVICE_RESPONSE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "Certifications",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CERTIFICATION_MAP_TYPE,
+    },
+    Member {
+        name: "EnableDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static GET_MFA_DEVICE_RESPONSE: Shape = Shape {
+    name: "GetMFADeviceResponse",
+    kind: Kind::Structure { members: &GET_MFA_DEVICE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static GET_OPEN_ID_CONNECT_PROVIDER_REQUEST_MEMBERS: [Member; 1] = [Member {
@@ -4022,6 +4285,166 @@ pub static LIST_INSTANCE_PROFILES_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &LIST_INSTANCE_PROFILES_RESPONSE_MEMBERS, union: false },
 };
 
+pub static LIST_MFA_DEVICE_TAGS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+];
+pub static LIST_MFA_DEVICE_TAGS_REQUEST: Shape = Shape {
+    name: "ListMFADeviceTagsRequest",
+    kind: Kind::Structure { members: &LIST_MFA_DEVICE_TAGS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_MFA_DEVICE_TAGS_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static LIST_MFA_DEVICE_TAGS_RESPONSE: Shape = Shape {
+    name: "ListMFADeviceTagsResponse",
+    kind: Kind::Structure { members: &LIST_MFA_DEVICE_TAGS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_MFA_DEVICES_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXISTING_USER_NAME_TYPE,
+    },
+];
+pub static LIST_MFA_DEVICES_REQUEST: Shape = Shape {
+    name: "ListMFADevicesRequest",
+    kind: Kind::Structure { members: &LIST_MFA_DEVICES_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_MFA_DEVICES_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "MFADevices",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MFA_DEVICE_LIST_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+];
+pub static LIST_MFA_DEVICES_RESPONSE: Shape = Shape {
+    name: "ListMFADevicesResponse",
+    kind: Kind::Structure { members: &LIST_MFA_DEVICES_RESPONSE_MEMBERS, union: false },
+};
+
 pub static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "Marker",
@@ -4957,6 +5380,86 @@ pub static LIST_USERS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &LIST_USERS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static LIST_VIRTUAL_MFA_DEVICES_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "AssignmentStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ASSIGNMENT_STATUS_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+];
+pub static LIST_VIRTUAL_MFA_DEVICES_REQUEST: Shape = Shape {
+    name: "ListVirtualMFADevicesRequest",
+    kind: Kind::Structure { members: &LIST_VIRTUAL_MFA_DEVICES_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_VIRTUAL_MFA_DEVICES_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+    Member {
+        name: "VirtualMFADevices",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VIRTUAL_MFA_DEVICE_LIST_TYPE,
+    },
+];
+pub static LIST_VIRTUAL_MFA_DEVICES_RESPONSE: Shape = Shape {
+    name: "ListVirtualMFADevicesResponse",
+    kind: Kind::Structure { members: &LIST_VIRTUAL_MFA_DEVICES_RESPONSE_MEMBERS, union: false },
+};
+
 pub static LOGIN_PROFILE_MEMBERS: [Member; 3] = [
     Member {
         name: "CreateDate",
@@ -4994,6 +5497,44 @@ pub static LOGIN_PROFILE_MEMBERS: [Member; 3] = [
 ];
 pub static LOGIN_PROFILE: Shape =
     Shape { name: "LoginProfile", kind: Kind::Structure { members: &LOGIN_PROFILE_MEMBERS, union: false } };
+
+pub static MFA_DEVICE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "EnableDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static MFA_DEVICE: Shape =
+    Shape { name: "MFADevice", kind: Kind::Structure { members: &MFA_DEVICE_MEMBERS, union: false } };
 
 pub static MANAGED_POLICY_DETAIL_MEMBERS: [Member; 12] = [
     Member {
@@ -6091,6 +6632,57 @@ pub static RESOURCE_SPECIFIC_RESULT_LIST_TYPE: Shape = Shape {
     },
 };
 
+pub static RESYNC_MFA_DEVICE_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "AuthenticationCode1",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTHENTICATION_CODE_TYPE,
+    },
+    Member {
+        name: "AuthenticationCode2",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTHENTICATION_CODE_TYPE,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXISTING_USER_NAME_TYPE,
+    },
+];
+pub static RESYNC_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "ResyncMFADeviceRequest",
+    kind: Kind::Structure { members: &RESYNC_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
 pub static ROLE_MEMBERS: [Member; 11] = [
     Member {
         name: "Arn",
@@ -6927,6 +7519,35 @@ pub static TAG_INSTANCE_PROFILE_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &TAG_INSTANCE_PROFILE_REQUEST_MEMBERS, union: false },
 };
 
+pub static TAG_MFA_DEVICE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static TAG_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "TagMFADeviceRequest",
+    kind: Kind::Structure { members: &TAG_MFA_DEVICE_REQUEST_MEMBERS, union: false },
+};
+
 pub static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "OpenIDConnectProviderArn",
@@ -7070,6 +7691,35 @@ pub static UNTAG_INSTANCE_PROFILE_REQUEST_MEMBERS: [Member; 2] = [
 pub static UNTAG_INSTANCE_PROFILE_REQUEST: Shape = Shape {
     name: "UntagInstanceProfileRequest",
     kind: Kind::Structure { members: &UNTAG_INSTANCE_PROFILE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UNTAG_MFA_DEVICE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "TagKeys",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY_LIST_TYPE,
+    },
+];
+pub static UNTAG_MFA_DEVICE_REQUEST: Shape = Shape {
+    name: "UntagMFADeviceRequest",
+    kind: Kind::Structure { members: &UNTAG_MFA_DEVICE_REQUEST_MEMBERS, union: false },
 };
 
 pub static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST_MEMBERS: [Member; 2] = [
@@ -7899,6 +8549,79 @@ pub static USER_DETAIL_MEMBERS: [Member; 10] = [
 pub static USER_DETAIL: Shape =
     Shape { name: "UserDetail", kind: Kind::Structure { members: &USER_DETAIL_MEMBERS, union: false } };
 
+pub static VIRTUAL_MFA_DEVICE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "Base32StringSeed",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &BOOTSTRAP_DATUM,
+    },
+    Member {
+        name: "EnableDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "QRCodePNG",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &BOOTSTRAP_DATUM,
+    },
+    Member {
+        name: "SerialNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERIAL_NUMBER_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+    Member {
+        name: "User",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER,
+    },
+];
+pub static VIRTUAL_MFA_DEVICE: Shape = Shape {
+    name: "VirtualMFADevice",
+    kind: Kind::Structure { members: &VIRTUAL_MFA_DEVICE_MEMBERS, union: false },
+};
+
 pub static ACCESS_KEY_ID_TYPE: Shape = Shape {
     name: "accessKeyIdType",
     kind: Kind::Text {
@@ -7937,6 +8660,11 @@ pub static ARN_TYPE: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(20), max: Some(2048) }, pattern: None, values: &[] },
 };
 
+pub static ASSIGNMENT_STATUS_TYPE: Shape = Shape {
+    name: "assignmentStatusType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Assigned", "Unassigned", "Any"] },
+};
+
 pub static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape {
     name: "attachedPoliciesListType",
     kind: Kind::List { item: &ATTACHED_POLICY, item_name: None, flattened: false, length: Limits::NONE },
@@ -7944,6 +8672,11 @@ pub static ATTACHED_POLICIES_LIST_TYPE: Shape = Shape {
 
 pub static ATTACHMENT_COUNT_TYPE: Shape =
     Shape { name: "attachmentCountType", kind: Kind::Integer { range: Limits::NONE } };
+
+pub static AUTHENTICATION_CODE_TYPE: Shape = Shape {
+    name: "authenticationCodeType",
+    kind: Kind::Text { length: Limits { min: Some(6), max: Some(6) }, pattern: Some("[\\d]+"), values: &[] },
+};
 
 pub static BOOLEAN_OBJECT_TYPE: Shape = Shape { name: "booleanObjectType", kind: Kind::Boolean };
 
@@ -8069,6 +8802,11 @@ pub static MAX_ITEMS_TYPE: Shape =
 pub static MAX_PASSWORD_AGE_TYPE: Shape = Shape {
     name: "maxPasswordAgeType",
     kind: Kind::Integer { range: Limits { min: Some(1), max: Some(1095) } },
+};
+
+pub static MFA_DEVICE_LIST_TYPE: Shape = Shape {
+    name: "mfaDeviceListType",
+    kind: Kind::List { item: &MFA_DEVICE, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static MINIMUM_PASSWORD_LENGTH_TYPE: Shape = Shape {
@@ -8208,6 +8946,15 @@ pub static ROLE_NAME_TYPE: Shape = Shape {
     },
 };
 
+pub static SERIAL_NUMBER_TYPE: Shape = Shape {
+    name: "serialNumberType",
+    kind: Kind::Text {
+        length: Limits { min: Some(9), max: Some(256) },
+        pattern: Some("[\\w+=/:,.@-]+"),
+        values: &[],
+    },
+};
+
 pub static STATUS_TYPE: Shape = Shape {
     name: "statusType",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Active", "Inactive", "Expired"] },
@@ -8335,6 +9082,20 @@ pub static USER_NAME_TYPE: Shape = Shape {
     name: "userNameType",
     kind: Kind::Text {
         length: Limits { min: Some(1), max: Some(64) },
+        pattern: Some("[\\w+=,.@-]+"),
+        values: &[],
+    },
+};
+
+pub static VIRTUAL_MFA_DEVICE_LIST_TYPE: Shape = Shape {
+    name: "virtualMFADeviceListType",
+    kind: Kind::List { item: &VIRTUAL_MFA_DEVICE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static VIRTUAL_MFA_DEVICE_NAME: Shape = Shape {
+    name: "virtualMFADeviceName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: None },
         pattern: Some("[\\w+=,.@-]+"),
         values: &[],
     },

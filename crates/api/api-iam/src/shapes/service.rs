@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 115] = [
+pub static OPERATIONS: [Operation; 126] = [
     Operation {
         name: "AddClientIDToOpenIDConnectProvider",
         method: "POST",
@@ -206,6 +206,28 @@ pub static OPERATIONS: [Operation; 115] = [
         output: Some(&schema::CREATE_USER_RESPONSE),
         result_wrapper: Some("CreateUserResult"),
         actions: &[&actions::IAM_CREATE_USER],
+        signed: true,
+    },
+    Operation {
+        name: "CreateVirtualMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_VIRTUAL_MFA_DEVICE_REQUEST,
+        output: Some(&schema::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE),
+        result_wrapper: Some("CreateVirtualMFADeviceResult"),
+        actions: &[&actions::IAM_CREATE_VIRTUAL_MFA_DEVICE],
+        signed: true,
+    },
+    Operation {
+        name: "DeactivateMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DEACTIVATE_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DEACTIVATE_MFA_DEVICE],
         signed: true,
     },
     Operation {
@@ -407,6 +429,17 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
+        name: "DeleteVirtualMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_VIRTUAL_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_VIRTUAL_MFA_DEVICE],
+        signed: true,
+    },
+    Operation {
         name: "DetachGroupPolicy",
         method: "POST",
         uri: "/",
@@ -437,6 +470,17 @@ pub static OPERATIONS: [Operation; 115] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_DETACH_USER_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "EnableMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::ENABLE_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_ENABLE_MFA_DEVICE],
         signed: true,
     },
     Operation {
@@ -569,6 +613,17 @@ pub static OPERATIONS: [Operation; 115] = [
         output: Some(&schema::GET_LOGIN_PROFILE_RESPONSE),
         result_wrapper: Some("GetLoginProfileResult"),
         actions: &[&actions::IAM_GET_LOGIN_PROFILE],
+        signed: true,
+    },
+    Operation {
+        name: "GetMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_MFA_DEVICE_REQUEST,
+        output: Some(&schema::GET_MFA_DEVICE_RESPONSE),
+        result_wrapper: Some("GetMFADeviceResult"),
+        actions: &[&actions::IAM_GET_MFA_DEVICE],
         signed: true,
     },
     Operation {
@@ -792,6 +847,28 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
+        name: "ListMFADeviceTags",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_MFA_DEVICE_TAGS_REQUEST,
+        output: Some(&schema::LIST_MFA_DEVICE_TAGS_RESPONSE),
+        result_wrapper: Some("ListMFADeviceTagsResult"),
+        actions: &[&actions::IAM_LIST_MFA_DEVICE_TAGS],
+        signed: true,
+    },
+    Operation {
+        name: "ListMFADevices",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_MFA_DEVICES_REQUEST,
+        output: Some(&schema::LIST_MFA_DEVICES_RESPONSE),
+        result_wrapper: Some("ListMFADevicesResult"),
+        actions: &[&actions::IAM_LIST_MFA_DEVICES],
+        signed: true,
+    },
+    Operation {
         name: "ListOpenIDConnectProviderTags",
         method: "POST",
         uri: "/",
@@ -924,6 +1001,17 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
+        name: "ListVirtualMFADevices",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_VIRTUAL_MFA_DEVICES_REQUEST,
+        output: Some(&schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE),
+        result_wrapper: Some("ListVirtualMFADevicesResult"),
+        actions: &[&actions::IAM_LIST_VIRTUAL_MFA_DEVICES],
+        signed: true,
+    },
+    Operation {
         name: "PutGroupPolicy",
         method: "POST",
         uri: "/",
@@ -1012,6 +1100,17 @@ pub static OPERATIONS: [Operation; 115] = [
         signed: true,
     },
     Operation {
+        name: "ResyncMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::RESYNC_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_RESYNC_MFA_DEVICE],
+        signed: true,
+    },
+    Operation {
         name: "SetDefaultPolicyVersion",
         method: "POST",
         uri: "/",
@@ -1053,6 +1152,17 @@ pub static OPERATIONS: [Operation; 115] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_TAG_INSTANCE_PROFILE],
+        signed: true,
+    },
+    Operation {
+        name: "TagMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TAG_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_TAG_MFA_DEVICE],
         signed: true,
     },
     Operation {
@@ -1108,6 +1218,17 @@ pub static OPERATIONS: [Operation; 115] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_INSTANCE_PROFILE],
+        signed: true,
+    },
+    Operation {
+        name: "UntagMFADevice",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UNTAG_MFA_DEVICE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_MFA_DEVICE],
         signed: true,
     },
     Operation {
@@ -1292,17 +1413,13 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "CreateDelegationRequest",
         "CreateSAMLProvider",
         "CreateServiceSpecificCredential",
-        "CreateVirtualMFADevice",
-        "DeactivateMFADevice",
         "DeleteSAMLProvider",
         "DeleteSSHPublicKey",
         "DeleteServerCertificate",
         "DeleteServiceSpecificCredential",
-        "DeleteVirtualMFADevice",
         "DisableOrganizationsRootCredentialsManagement",
         "DisableOrganizationsRootSessions",
         "DisableOutboundWebIdentityFederation",
-        "EnableMFADevice",
         "EnableOrganizationsRootCredentialsManagement",
         "EnableOrganizationsRootSessions",
         "EnableOutboundWebIdentityFederation",
@@ -1310,7 +1427,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GenerateServiceLastAccessedDetails",
         "GetDelegationRequest",
         "GetHumanReadableSummary",
-        "GetMFADevice",
         "GetOrganizationsAccessReport",
         "GetOutboundWebIdentityFederationInfo",
         "GetSAMLProvider",
@@ -1319,8 +1435,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GetServiceLastAccessedDetails",
         "GetServiceLastAccessedDetailsWithEntities",
         "ListDelegationRequests",
-        "ListMFADeviceTags",
-        "ListMFADevices",
         "ListOrganizationsFeatures",
         "ListPoliciesGrantingServiceAccess",
         "ListSAMLProviderTags",
@@ -1329,16 +1443,12 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListServerCertificateTags",
         "ListServerCertificates",
         "ListServiceSpecificCredentials",
-        "ListVirtualMFADevices",
         "RejectDelegationRequest",
         "ResetServiceSpecificCredential",
-        "ResyncMFADevice",
         "SendDelegationToken",
         "SetSecurityTokenServicePreferences",
-        "TagMFADevice",
         "TagSAMLProvider",
         "TagServerCertificate",
-        "UntagMFADevice",
         "UntagSAMLProvider",
         "UntagServerCertificate",
         "UpdateDelegationRequest",
@@ -1497,6 +1607,20 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<CreateUserResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateUser is not implemented."))
     }
+    async fn create_virtual_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: CreateVirtualMFADeviceRequest,
+    ) -> Result<CreateVirtualMFADeviceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateVirtualMFADevice is not implemented."))
+    }
+    async fn deactivate_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: DeactivateMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeactivateMFADevice is not implemented."))
+    }
     async fn delete_access_key(
         &self,
         _context: &RequestContext,
@@ -1623,6 +1747,13 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteUserPolicy is not implemented."))
     }
+    async fn delete_virtual_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteVirtualMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteVirtualMFADevice is not implemented."))
+    }
     async fn detach_group_policy(
         &self,
         _context: &RequestContext,
@@ -1643,6 +1774,13 @@ pub trait Iam: Send + Sync + 'static {
         _input: DetachUserPolicyRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DetachUserPolicy is not implemented."))
+    }
+    async fn enable_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: EnableMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "EnableMFADevice is not implemented."))
     }
     async fn generate_credential_report(
         &self,
@@ -1727,6 +1865,13 @@ pub trait Iam: Send + Sync + 'static {
         _input: GetLoginProfileRequest,
     ) -> Result<GetLoginProfileResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLoginProfile is not implemented."))
+    }
+    async fn get_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: GetMFADeviceRequest,
+    ) -> Result<GetMFADeviceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetMFADevice is not implemented."))
     }
     async fn get_open_id_connect_provider(
         &self,
@@ -1868,6 +2013,20 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<ListInstanceProfilesForRoleResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListInstanceProfilesForRole is not implemented."))
     }
+    async fn list_mfa_device_tags(
+        &self,
+        _context: &RequestContext,
+        _input: ListMFADeviceTagsRequest,
+    ) -> Result<ListMFADeviceTagsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListMFADeviceTags is not implemented."))
+    }
+    async fn list_mfa_devices(
+        &self,
+        _context: &RequestContext,
+        _input: ListMFADevicesRequest,
+    ) -> Result<ListMFADevicesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListMFADevices is not implemented."))
+    }
     async fn list_open_id_connect_provider_tags(
         &self,
         _context: &RequestContext,
@@ -1952,6 +2111,13 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<ListUsersResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListUsers is not implemented."))
     }
+    async fn list_virtual_mfa_devices(
+        &self,
+        _context: &RequestContext,
+        _input: ListVirtualMFADevicesRequest,
+    ) -> Result<ListVirtualMFADevicesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListVirtualMFADevices is not implemented."))
+    }
     async fn put_group_policy(
         &self,
         _context: &RequestContext,
@@ -2011,6 +2177,13 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "RemoveUserFromGroup is not implemented."))
     }
+    async fn resync_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: ResyncMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ResyncMFADevice is not implemented."))
+    }
     async fn set_default_policy_version(
         &self,
         _context: &RequestContext,
@@ -2039,6 +2212,13 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagInstanceProfile is not implemented."))
     }
+    async fn tag_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: TagMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagMFADevice is not implemented."))
+    }
     async fn tag_open_id_connect_provider(
         &self,
         _context: &RequestContext,
@@ -2065,6 +2245,13 @@ pub trait Iam: Send + Sync + 'static {
         _input: UntagInstanceProfileRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagInstanceProfile is not implemented."))
+    }
+    async fn untag_mfa_device(
+        &self,
+        _context: &RequestContext,
+        _input: UntagMFADeviceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagMFADevice is not implemented."))
     }
     async fn untag_open_id_connect_provider(
         &self,
@@ -2227,6 +2414,10 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.create_service_linked_role(context, read(input)?).await?))
             }
             "CreateUser" => Ok(Box::new(self.0.create_user(context, read(input)?).await?)),
+            "CreateVirtualMFADevice" => {
+                Ok(Box::new(self.0.create_virtual_mfa_device(context, read(input)?).await?))
+            }
+            "DeactivateMFADevice" => Ok(Box::new(self.0.deactivate_mfa_device(context, read(input)?).await?)),
             "DeleteAccessKey" => Ok(Box::new(self.0.delete_access_key(context, read(input)?).await?)),
             "DeleteAccountAlias" => Ok(Box::new(self.0.delete_account_alias(context, read(input)?).await?)),
             "DeleteAccountPasswordPolicy" => {
@@ -2259,9 +2450,13 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.delete_user_permissions_boundary(context, read(input)?).await?))
             }
             "DeleteUserPolicy" => Ok(Box::new(self.0.delete_user_policy(context, read(input)?).await?)),
+            "DeleteVirtualMFADevice" => {
+                Ok(Box::new(self.0.delete_virtual_mfa_device(context, read(input)?).await?))
+            }
             "DetachGroupPolicy" => Ok(Box::new(self.0.detach_group_policy(context, read(input)?).await?)),
             "DetachRolePolicy" => Ok(Box::new(self.0.detach_role_policy(context, read(input)?).await?)),
             "DetachUserPolicy" => Ok(Box::new(self.0.detach_user_policy(context, read(input)?).await?)),
+            "EnableMFADevice" => Ok(Box::new(self.0.enable_mfa_device(context, read(input)?).await?)),
             "GenerateCredentialReport" => Ok(Box::new(self.0.generate_credential_report(context, ()).await?)),
             "GetAccessKeyLastUsed" => {
                 Ok(Box::new(self.0.get_access_key_last_used(context, read(input)?).await?))
@@ -2284,6 +2479,7 @@ impl<T: Iam> Service for Server<T> {
             "GetGroupPolicy" => Ok(Box::new(self.0.get_group_policy(context, read(input)?).await?)),
             "GetInstanceProfile" => Ok(Box::new(self.0.get_instance_profile(context, read(input)?).await?)),
             "GetLoginProfile" => Ok(Box::new(self.0.get_login_profile(context, read(input)?).await?)),
+            "GetMFADevice" => Ok(Box::new(self.0.get_mfa_device(context, read(input)?).await?)),
             "GetOpenIDConnectProvider" => {
                 Ok(Box::new(self.0.get_open_id_connect_provider(context, read(input)?).await?))
             }
@@ -2322,6 +2518,8 @@ impl<T: Iam> Service for Server<T> {
             "ListInstanceProfilesForRole" => {
                 Ok(Box::new(self.0.list_instance_profiles_for_role(context, read(input)?).await?))
             }
+            "ListMFADeviceTags" => Ok(Box::new(self.0.list_mfa_device_tags(context, read(input)?).await?)),
+            "ListMFADevices" => Ok(Box::new(self.0.list_mfa_devices(context, read(input)?).await?)),
             "ListOpenIDConnectProviderTags" => {
                 Ok(Box::new(self.0.list_open_id_connect_provider_tags(context, read(input)?).await?))
             }
@@ -2340,6 +2538,9 @@ impl<T: Iam> Service for Server<T> {
             "ListUserPolicies" => Ok(Box::new(self.0.list_user_policies(context, read(input)?).await?)),
             "ListUserTags" => Ok(Box::new(self.0.list_user_tags(context, read(input)?).await?)),
             "ListUsers" => Ok(Box::new(self.0.list_users(context, read(input)?).await?)),
+            "ListVirtualMFADevices" => {
+                Ok(Box::new(self.0.list_virtual_mfa_devices(context, read(input)?).await?))
+            }
             "PutGroupPolicy" => Ok(Box::new(self.0.put_group_policy(context, read(input)?).await?)),
             "PutRolePermissionsBoundary" => {
                 Ok(Box::new(self.0.put_role_permissions_boundary(context, read(input)?).await?))
@@ -2358,6 +2559,7 @@ impl<T: Iam> Service for Server<T> {
             "RemoveUserFromGroup" => {
                 Ok(Box::new(self.0.remove_user_from_group(context, read(input)?).await?))
             }
+            "ResyncMFADevice" => Ok(Box::new(self.0.resync_mfa_device(context, read(input)?).await?)),
             "SetDefaultPolicyVersion" => {
                 Ok(Box::new(self.0.set_default_policy_version(context, read(input)?).await?))
             }
@@ -2368,6 +2570,7 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.simulate_principal_policy(context, read(input)?).await?))
             }
             "TagInstanceProfile" => Ok(Box::new(self.0.tag_instance_profile(context, read(input)?).await?)),
+            "TagMFADevice" => Ok(Box::new(self.0.tag_mfa_device(context, read(input)?).await?)),
             "TagOpenIDConnectProvider" => {
                 Ok(Box::new(self.0.tag_open_id_connect_provider(context, read(input)?).await?))
             }
@@ -2377,6 +2580,7 @@ impl<T: Iam> Service for Server<T> {
             "UntagInstanceProfile" => {
                 Ok(Box::new(self.0.untag_instance_profile(context, read(input)?).await?))
             }
+            "UntagMFADevice" => Ok(Box::new(self.0.untag_mfa_device(context, read(input)?).await?)),
             "UntagOpenIDConnectProvider" => {
                 Ok(Box::new(self.0.untag_open_id_connect_provider(context, read(input)?).await?))
             }

@@ -838,6 +838,74 @@ impl ToWire for CreateUserResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceRequest {
+    pub path: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub virtual_mfa_device_name: String,
+}
+
+impl ReadItem for CreateVirtualMFADeviceRequest {}
+impl FromNode for CreateVirtualMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Path" => out.path = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                "VirtualMFADeviceName" => out.virtual_mfa_device_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateVirtualMFADeviceResponse {
+    pub virtual_mfa_device: VirtualMFADevice,
+}
+
+impl WriteItem for CreateVirtualMFADeviceResponse {}
+impl ToWire for CreateVirtualMFADeviceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE_MEMBERS[0],
+            &self.virtual_mfa_device,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeactivateMFADeviceRequest {
+    pub serial_number: String,
+    pub user_name: Option<String>,
+}
+
+impl ReadItem for DeactivateMFADeviceRequest {}
+impl FromNode for DeactivateMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteAccessKeyRequest {
     pub access_key_id: String,
     pub user_name: Option<String>,
@@ -1238,6 +1306,28 @@ impl FromNode for DeleteUserRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteVirtualMFADeviceRequest {
+    pub serial_number: String,
+}
+
+impl ReadItem for DeleteVirtualMFADeviceRequest {}
+impl FromNode for DeleteVirtualMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeletionTaskFailureReasonType {
     pub reason: Option<String>,
     pub role_usage_list: Option<Vec<RoleUsageType>>,
@@ -1357,6 +1447,34 @@ impl FromNode for DetachUserPolicyRequest {
             }
             match key.as_str() {
                 "PolicyArn" => out.policy_arn = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnableMFADeviceRequest {
+    pub authentication_code1: String,
+    pub authentication_code2: String,
+    pub serial_number: String,
+    pub user_name: String,
+}
+
+impl ReadItem for EnableMFADeviceRequest {}
+impl FromNode for EnableMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AuthenticationCode1" => out.authentication_code1 = FromNode::from_node(value)?,
+                "AuthenticationCode2" => out.authentication_code2 = FromNode::from_node(value)?,
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
                 "UserName" => out.user_name = FromNode::from_node(value)?,
                 _ => {}
             }
@@ -1832,6 +1950,50 @@ impl ToWire for GetLoginProfileResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::GET_LOGIN_PROFILE_RESPONSE_MEMBERS[0], &self.login_profile);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceRequest {
+    pub serial_number: String,
+    pub user_name: Option<String>,
+}
+
+impl ReadItem for GetMFADeviceRequest {}
+impl FromNode for GetMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceResponse {
+    pub certifications: Option<BTreeMap<String, String>>,
+    pub enable_date: Option<Timestamp>,
+    pub serial_number: String,
+    pub user_name: Option<String>,
+}
+
+impl WriteItem for GetMFADeviceResponse {}
+impl ToWire for GetMFADeviceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_MFA_DEVICE_RESPONSE_MEMBERS[0], &self.certifications);
+        write_member(writer, &schema::GET_MFA_DEVICE_RESPONSE_MEMBERS[1], &self.enable_date);
+        write_member(writer, &schema::GET_MFA_DEVICE_RESPONSE_MEMBERS[2], &self.serial_number);
+        write_member(writer, &schema::GET_MFA_DEVICE_RESPONSE_MEMBERS[3], &self.user_name);
         writer.end_structure();
     }
 }
@@ -2797,6 +2959,94 @@ impl ToWire for ListInstanceProfilesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADeviceTagsRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub serial_number: String,
+}
+
+impl ReadItem for ListMFADeviceTagsRequest {}
+impl FromNode for ListMFADeviceTagsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADeviceTagsResponse {
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub tags: Vec<Tag>,
+}
+
+impl WriteItem for ListMFADeviceTagsResponse {}
+impl ToWire for ListMFADeviceTagsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_MFA_DEVICE_TAGS_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_MFA_DEVICE_TAGS_RESPONSE_MEMBERS[1], &self.marker);
+        write_member(writer, &schema::LIST_MFA_DEVICE_TAGS_RESPONSE_MEMBERS[2], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADevicesRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub user_name: Option<String>,
+}
+
+impl ReadItem for ListMFADevicesRequest {}
+impl FromNode for ListMFADevicesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListMFADevicesResponse {
+    pub is_truncated: Option<bool>,
+    pub mfa_devices: Vec<MFADevice>,
+    pub marker: Option<String>,
+}
+
+impl WriteItem for ListMFADevicesResponse {}
+impl ToWire for ListMFADevicesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_MFA_DEVICES_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_MFA_DEVICES_RESPONSE_MEMBERS[1], &self.mfa_devices);
+        write_member(writer, &schema::LIST_MFA_DEVICES_RESPONSE_MEMBERS[2], &self.marker);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListOpenIDConnectProviderTagsRequest {
     pub marker: Option<String>,
     pub max_items: Option<i32>,
@@ -3320,6 +3570,54 @@ impl ToWire for ListUsersResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListVirtualMFADevicesRequest {
+    pub assignment_status: Option<AssignmentStatusType>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+}
+
+impl ReadItem for ListVirtualMFADevicesRequest {}
+impl FromNode for ListVirtualMFADevicesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AssignmentStatus" => out.assignment_status = FromNode::from_node(value)?,
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListVirtualMFADevicesResponse {
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub virtual_mfa_devices: Vec<VirtualMFADevice>,
+}
+
+impl WriteItem for ListVirtualMFADevicesResponse {}
+impl ToWire for ListVirtualMFADevicesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE_MEMBERS[1], &self.marker);
+        write_member(
+            writer,
+            &schema::LIST_VIRTUAL_MFA_DEVICES_RESPONSE_MEMBERS[2],
+            &self.virtual_mfa_devices,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoginProfile {
     pub create_date: Timestamp,
     pub password_reset_required: Option<bool>,
@@ -3333,6 +3631,24 @@ impl ToWire for LoginProfile {
         write_member(writer, &schema::LOGIN_PROFILE_MEMBERS[0], &self.create_date);
         write_member(writer, &schema::LOGIN_PROFILE_MEMBERS[1], &self.password_reset_required);
         write_member(writer, &schema::LOGIN_PROFILE_MEMBERS[2], &self.user_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MFADevice {
+    pub enable_date: Timestamp,
+    pub serial_number: String,
+    pub user_name: String,
+}
+
+impl WriteItem for MFADevice {}
+impl ToWire for MFADevice {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MFA_DEVICE_MEMBERS[0], &self.enable_date);
+        write_member(writer, &schema::MFA_DEVICE_MEMBERS[1], &self.serial_number);
+        write_member(writer, &schema::MFA_DEVICE_MEMBERS[2], &self.user_name);
         writer.end_structure();
     }
 }
@@ -4041,6 +4357,34 @@ impl ToWire for ResourceSpecificResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResyncMFADeviceRequest {
+    pub authentication_code1: String,
+    pub authentication_code2: String,
+    pub serial_number: String,
+    pub user_name: String,
+}
+
+impl ReadItem for ResyncMFADeviceRequest {}
+impl FromNode for ResyncMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AuthenticationCode1" => out.authentication_code1 = FromNode::from_node(value)?,
+                "AuthenticationCode2" => out.authentication_code2 = FromNode::from_node(value)?,
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     pub arn: String,
     pub assume_role_policy_document: Option<String>,
@@ -4375,6 +4719,30 @@ impl FromNode for TagInstanceProfileRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagMFADeviceRequest {
+    pub serial_number: String,
+    pub tags: Vec<Tag>,
+}
+
+impl ReadItem for TagMFADeviceRequest {}
+impl FromNode for TagMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagOpenIDConnectProviderRequest {
     pub open_id_connect_provider_arn: String,
     pub tags: Vec<Tag>,
@@ -4486,6 +4854,30 @@ impl FromNode for UntagInstanceProfileRequest {
             }
             match key.as_str() {
                 "InstanceProfileName" => out.instance_profile_name = FromNode::from_node(value)?,
+                "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagMFADeviceRequest {
+    pub serial_number: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl ReadItem for UntagMFADeviceRequest {}
+impl FromNode for UntagMFADeviceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SerialNumber" => out.serial_number = FromNode::from_node(value)?,
                 "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
                 _ => {}
             }
@@ -4992,6 +5384,80 @@ impl ToWire for UserDetail {
         write_member(writer, &schema::USER_DETAIL_MEMBERS[8], &self.user_name);
         write_member(writer, &schema::USER_DETAIL_MEMBERS[9], &self.user_policy_list);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct VirtualMFADevice {
+    pub base32_string_seed: Option<Vec<u8>>,
+    pub enable_date: Option<Timestamp>,
+    pub qr_code_png: Option<Vec<u8>>,
+    pub serial_number: String,
+    pub tags: Option<Vec<Tag>>,
+    pub user: Option<User>,
+}
+
+impl std::fmt::Debug for VirtualMFADevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VirtualMFADevice")
+            .field("base32_string_seed", &self.base32_string_seed.as_ref().map(|_| "(sensitive)"))
+            .field("enable_date", &self.enable_date)
+            .field("qr_code_png", &self.qr_code_png.as_ref().map(|_| "(sensitive)"))
+            .field("serial_number", &self.serial_number)
+            .field("tags", &self.tags)
+            .field("user", &self.user)
+            .finish()
+    }
+}
+
+impl WriteItem for VirtualMFADevice {}
+impl ToWire for VirtualMFADevice {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[0], &self.base32_string_seed);
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[1], &self.enable_date);
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[2], &self.qr_code_png);
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[3], &self.serial_number);
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[4], &self.tags);
+        write_member(writer, &schema::VIRTUAL_MFA_DEVICE_MEMBERS[5], &self.user);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AssignmentStatusType {
+    #[default]
+    Assigned,
+    Unassigned,
+    Any,
+}
+
+impl AssignmentStatusType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Assigned => "Assigned",
+            Self::Unassigned => "Unassigned",
+            Self::Any => "Any",
+        }
+    }
+}
+
+impl std::str::FromStr for AssignmentStatusType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Assigned" => Ok(Self::Assigned),
+            "Unassigned" => Ok(Self::Unassigned),
+            "Any" => Ok(Self::Any),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for AssignmentStatusType {}
+impl FromNode for AssignmentStatusType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
     }
 }
 

@@ -1,7 +1,7 @@
 //! AssumeRole: temporary credentials of a role that trusts the caller.
 
 use crate::errors::{denied, invalid, store};
-use crate::session::{duration, packed_size, refuse_mfa, session_policies, session_tags, show};
+use crate::session::{duration, packed_size, second_factor, session_policies, session_tags, show};
 use crate::shapes::{AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser};
 use crate::{StsService, caller};
 use access::{Caller, CallerKind, Session, Subject};
@@ -36,7 +36,6 @@ pub(crate) async fn run(
         token_code,
         transitive_tag_keys,
     } = input;
-    refuse_mfa(serial_number.as_deref(), token_code.as_deref())?;
     if provided_contexts.is_some_and(|contexts| !contexts.is_empty()) {
         return Err(invalid("This region has no providers of trusted context assertions."));
     }
@@ -59,12 +58,17 @@ pub(crate) async fn run(
     let tags = session_tags(Some(caller), tags.unwrap_or_default(), transitive_tag_keys.unwrap_or_default())?;
     let policies = session_policies(service, &role.account, policy, policy_arns).await?;
     let packed_policy_size = packed_size(policies.as_ref(), &tags.tags)?;
+    // Taken last, so that a request that is wrong in another way costs no code.
+    let (serial, code) = (serial_number.as_deref(), token_code.as_deref());
+    let shown = second_factor(service, caller, context.time, serial, code).await?;
+    let before = caller.session.as_ref();
     let session = Session {
         tags: tags.tags,
         transitive_tags: tags.transitive,
         policies,
         source_identity: source_identity.clone(),
-        mfa: caller.session.as_ref().is_some_and(|session| session.mfa),
+        mfa: shown.is_some() || before.is_some_and(|session| session.mfa),
+        mfa_at: shown.or_else(|| before.and_then(|session| session.mfa_at)),
         ..Session::of(role.account.clone(), subject(&role, &role_session_name))
     };
     let credentials = service.access.issue(session, duration);

@@ -1,7 +1,7 @@
 //! GetSessionToken: temporary credentials of the caller itself.
 
 use crate::errors::denied;
-use crate::session::{duration, refuse_mfa, show};
+use crate::session::{duration, second_factor, show};
 use crate::shapes::{GetSessionTokenRequest, GetSessionTokenResponse};
 use crate::{StsService, caller};
 use access::{Caller, CallerKind, Session, Subject};
@@ -20,7 +20,6 @@ pub(crate) async fn run(
     input: GetSessionTokenRequest,
 ) -> Result<GetSessionTokenResponse, ServiceError> {
     let GetSessionTokenRequest { duration_seconds, serial_number, token_code } = input;
-    refuse_mfa(serial_number.as_deref(), token_code.as_deref())?;
     let caller = caller(context)?;
     let subject = subject(caller)?;
     let mut seconds = duration_seconds.unwrap_or(DEFAULT_SECONDS);
@@ -28,7 +27,11 @@ pub(crate) async fn run(
         seconds = seconds.min(LONGEST_OF_ROOT);
     }
     let duration = duration(seconds, LONGEST, "The requested DurationSeconds exceeds the maximum.")?;
-    let credentials = service.access.issue(Session::of(caller.account.clone(), subject), duration);
+    let (serial, code) = (serial_number.as_deref(), token_code.as_deref());
+    let mfa_at = second_factor(service, caller, context.time, serial, code).await?;
+    let session = Session::of(caller.account.clone(), subject);
+    let session = Session { mfa: mfa_at.is_some(), mfa_at, ..session };
+    let credentials = service.access.issue(session, duration);
     Ok(GetSessionTokenResponse { credentials: Some(show(&credentials)) })
 }
 

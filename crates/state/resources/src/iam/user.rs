@@ -25,6 +25,9 @@ pub struct User {
     pub boundary: Option<String>,
     /// Ids of its access keys.
     pub access_keys: Vec<String>,
+    /// Serial numbers of the MFA devices that are enabled for it, in the order they were.
+    #[serde(default)]
+    pub mfa_devices: Vec<String>,
     /// Its password.
     pub login_profile: Option<LoginProfile>,
     /// Tags.
