@@ -128,6 +128,12 @@ impl Named for InstanceProfile {
     }
 }
 
+impl Named for resources::iam::ServerCertificate {
+    fn not_found(name: &str) -> Failure {
+        no_such_entity(format_args!("The Server Certificate with name {name} cannot be found."))
+    }
+}
+
 /// The parts that are alike in all three kinds of principals.
 macro_rules! principal {
     ($type:ident, $kind:literal, $quota_kind:literal, $size:expr $(, $modifiable:item)?) => {
@@ -199,4 +205,12 @@ macro_rules! tagged {
     )*};
 }
 
-tagged!(User, Role, InstanceProfile, ManagedPolicy, resources::iam::MfaDevice, resources::iam::OidcProvider);
+tagged!(
+    User,
+    Role,
+    InstanceProfile,
+    ManagedPolicy,
+    resources::iam::MfaDevice,
+    resources::iam::ServerCertificate,
+    resources::iam::OidcProvider
+);

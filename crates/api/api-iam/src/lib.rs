@@ -4,8 +4,8 @@
 //! reads the same rows. The simulator asks the same engine. Promises: what hangs on something is never left behind, for
 //! every write requires what it was decided on to be unchanged; secrets and passwords are shown once or never.
 //!
-//! Left out, and refused as not implemented: SAML providers, server certificates, SSH keys,
-//! service-specific credentials, organizations and delegation.
+//! Left out, and refused as not implemented: SAML providers, service-specific credentials, organizations and
+//! delegation.
 
 mod documents;
 mod entities;
@@ -23,6 +23,7 @@ mod quotas;
 mod render;
 mod retry;
 pub mod shapes;
+mod ssh_key;
 mod tags;
 mod trust;
 mod uses;
@@ -110,8 +111,10 @@ operations! {
     delete_role: DeleteRoleRequest => (), delete_role::run;
     delete_role_permissions_boundary: DeleteRolePermissionsBoundaryRequest => (), boundaries::delete_role_permissions_boundary;
     delete_role_policy: DeleteRolePolicyRequest => (), inline_policies::delete_role_policy;
+    delete_server_certificate: DeleteServerCertificateRequest => (), server_certificates::delete_server_certificate;
     delete_service_linked_role: DeleteServiceLinkedRoleRequest => DeleteServiceLinkedRoleResponse, service_linked_roles::delete_service_linked_role;
     delete_signing_certificate: DeleteSigningCertificateRequest => (), signing_certificates::delete_signing_certificate;
+    delete_ssh_public_key: DeleteSSHPublicKeyRequest => (), ssh_public_keys::delete_ssh_public_key;
     delete_user: DeleteUserRequest => (), delete_user::run;
     delete_user_permissions_boundary: DeleteUserPermissionsBoundaryRequest => (), boundaries::delete_user_permissions_boundary;
     delete_user_policy: DeleteUserPolicyRequest => (), inline_policies::delete_user_policy;
@@ -138,7 +141,9 @@ operations! {
     get_policy_version: GetPolicyVersionRequest => GetPolicyVersionResponse, policy_versions::get_policy_version;
     get_role: GetRoleRequest => GetRoleResponse, get_role::run;
     get_role_policy: GetRolePolicyRequest => GetRolePolicyResponse, inline_policies::get_role_policy;
+    get_server_certificate: GetServerCertificateRequest => GetServerCertificateResponse, server_certificates::get_server_certificate;
     get_service_linked_role_deletion_status: GetServiceLinkedRoleDeletionStatusRequest => GetServiceLinkedRoleDeletionStatusResponse, service_linked_roles::get_service_linked_role_deletion_status;
+    get_ssh_public_key: GetSSHPublicKeyRequest => GetSSHPublicKeyResponse, ssh_public_keys::get_ssh_public_key;
     get_user: GetUserRequest => GetUserResponse, get_user::run;
     get_user_policy: GetUserPolicyRequest => GetUserPolicyResponse, inline_policies::get_user_policy;
     list_access_keys: ListAccessKeysRequest => ListAccessKeysResponse, access_keys::list_access_keys;
@@ -163,7 +168,10 @@ operations! {
     list_role_policies: ListRolePoliciesRequest => ListRolePoliciesResponse, inline_policies::list_role_policies;
     list_role_tags: ListRoleTagsRequest => ListRoleTagsResponse, tags::list_role_tags;
     list_roles: ListRolesRequest => ListRolesResponse, list_roles::run;
+    list_server_certificate_tags: ListServerCertificateTagsRequest => ListServerCertificateTagsResponse, tags::list_server_certificate_tags;
+    list_server_certificates: ListServerCertificatesRequest => ListServerCertificatesResponse, server_certificates::list_server_certificates;
     list_signing_certificates: ListSigningCertificatesRequest => ListSigningCertificatesResponse, signing_certificates::list_signing_certificates;
+    list_ssh_public_keys: ListSSHPublicKeysRequest => ListSSHPublicKeysResponse, ssh_public_keys::list_ssh_public_keys;
     list_user_policies: ListUserPoliciesRequest => ListUserPoliciesResponse, inline_policies::list_user_policies;
     list_user_tags: ListUserTagsRequest => ListUserTagsResponse, tags::list_user_tags;
     list_users: ListUsersRequest => ListUsersResponse, list_users::run;
@@ -185,12 +193,14 @@ operations! {
     tag_open_id_connect_provider: TagOpenIDConnectProviderRequest => (), tags::tag_open_id_connect_provider;
     tag_policy: TagPolicyRequest => (), tags::tag_policy;
     tag_role: TagRoleRequest => (), tags::tag_role;
+    tag_server_certificate: TagServerCertificateRequest => (), tags::tag_server_certificate;
     tag_user: TagUserRequest => (), tags::tag_user;
     untag_instance_profile: UntagInstanceProfileRequest => (), tags::untag_instance_profile;
     untag_mfa_device: UntagMFADeviceRequest => (), tags::untag_mfa_device;
     untag_open_id_connect_provider: UntagOpenIDConnectProviderRequest => (), tags::untag_open_id_connect_provider;
     untag_policy: UntagPolicyRequest => (), tags::untag_policy;
     untag_role: UntagRoleRequest => (), tags::untag_role;
+    untag_server_certificate: UntagServerCertificateRequest => (), tags::untag_server_certificate;
     untag_user: UntagUserRequest => (), tags::untag_user;
     update_access_key: UpdateAccessKeyRequest => (), access_keys::update_access_key;
     update_account_password_policy: UpdateAccountPasswordPolicyRequest => (), password_policy::update_account_password_policy;
@@ -200,9 +210,13 @@ operations! {
     update_open_id_connect_provider_thumbprint: UpdateOpenIDConnectProviderThumbprintRequest => (), oidc_providers::update_open_id_connect_provider_thumbprint;
     update_role: UpdateRoleRequest => UpdateRoleResponse, update_role::update_role;
     update_role_description: UpdateRoleDescriptionRequest => UpdateRoleDescriptionResponse, update_role::update_role_description;
+    update_server_certificate: UpdateServerCertificateRequest => (), server_certificates::update_server_certificate;
     update_signing_certificate: UpdateSigningCertificateRequest => (), signing_certificates::update_signing_certificate;
+    update_ssh_public_key: UpdateSSHPublicKeyRequest => (), ssh_public_keys::update_ssh_public_key;
     update_user: UpdateUserRequest => (), update_user::run;
+    upload_server_certificate: UploadServerCertificateRequest => UploadServerCertificateResponse, server_certificates::upload_server_certificate;
     upload_signing_certificate: UploadSigningCertificateRequest => UploadSigningCertificateResponse, signing_certificates::upload_signing_certificate;
+    upload_ssh_public_key: UploadSSHPublicKeyRequest => UploadSSHPublicKeyResponse, ssh_public_keys::upload_ssh_public_key;
 }
 
 #[cfg(test)]

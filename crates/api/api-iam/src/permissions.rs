@@ -7,7 +7,8 @@ use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use identifiers::AccountId;
 use resources::access::AccessKey;
 use resources::iam::{
-    Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, User, arn_of, key_of, name_of,
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, ServerCertificate, User, arn_of,
+    key_of, name_of,
 };
 
 /// A resource as policies see it.
@@ -94,6 +95,7 @@ impl Request<'_> {
             "instance-profile" => self.instance_profile().await,
             "mfa" => self.mfa_device().await,
             "oidc-provider" => self.oidc_provider().await,
+            "server-certificate" => self.server_certificate().await,
             _ => Ok(Target::new("*".to_owned())),
         }
     }
@@ -176,6 +178,15 @@ impl Request<'_> {
         })
     }
 
+    async fn server_certificate(&self) -> Result<Target, Failure> {
+        let name = self.input.text("ServerCertificateName").unwrap_or("*");
+        let found = self.service.tables.get::<ServerCertificate>(&self.key(name)).await?;
+        Ok(match found {
+            Some(row) => Target { tags: row.tags.clone(), ..Target::new(row.arn()) },
+            None => Target::new(self.new_arn("server-certificate", name)),
+        })
+    }
+
     async fn mfa_device(&self) -> Result<Target, Failure> {
         let arn = match (self.input.text("SerialNumber"), self.input.text("VirtualMFADeviceName")) {
             (Some(serial), _) => serial.to_owned(),
@@ -201,10 +212,11 @@ impl Request<'_> {
         Ok(Target { tags: found.map(|found| found.tags.clone()).unwrap_or_default(), ..Target::new(arn) })
     }
 
-    /// The ARN that UpdateUser or UpdateGroup gives.
+    /// The ARN that UpdateUser, UpdateGroup or UpdateServerCertificate gives.
     fn renamed(&self, kind: Option<&str>, old: &Target) -> Option<String> {
         let kind = kind?;
-        let name = self.input.text("NewUserName").or_else(|| self.input.text("NewGroupName"));
+        let names = ["NewUserName", "NewGroupName", "NewServerCertificateName"];
+        let name = names.iter().find_map(|name| self.input.text(name));
         let path = self.input.text("NewPath");
         if name.is_none() && path.is_none() {
             return None;

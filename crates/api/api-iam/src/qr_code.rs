@@ -35,16 +35,16 @@ pub(crate) fn png(text: &str) -> Option<Vec<u8>> {
     // One bit of grey, and the only methods there are.
     header.extend_from_slice(&[1, 0, 0, 0, 0]);
     let mut png = SIGNATURE.to_vec();
-    for (kind, data) in [(b"IHDR", header), (b"IDAT", encoder.finish().ok()?), (b"IEND", Vec::new())] {
+    for (kind, data) in [(*b"IHDR", header), (*b"IDAT", encoder.finish().ok()?), (*b"IEND", Vec::new())] {
         chunk(&mut png, kind, &data)?;
     }
     Some(png)
 }
 
-fn chunk(png: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) -> Option<()> {
+fn chunk(png: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) -> Option<()> {
     png.extend_from_slice(&u32::try_from(data.len()).ok()?.to_be_bytes());
     let begin = png.len();
-    png.extend_from_slice(kind);
+    png.extend_from_slice(&kind);
     png.extend_from_slice(data);
     let sum = crc32fast::hash(&png[begin..]);
     png.extend_from_slice(&sum.to_be_bytes());

@@ -20,6 +20,7 @@ pub(crate) const MFA_DEVICES_PER_USER: usize = 8;
 pub(crate) const GROUPS_PER_USER: usize = 10;
 pub(crate) const ACCESS_KEYS_PER_USER: usize = 2;
 pub(crate) const SIGNING_CERTIFICATES_PER_USER: usize = 2;
+pub(crate) const SSH_KEYS_PER_USER: usize = 5;
 pub(crate) const ATTACHED_POLICIES: usize = 10;
 pub(crate) const VERSIONS_PER_POLICY: usize = 5;
 pub(crate) const POLICY_VERSIONS_IN_USE: usize = 10_000;

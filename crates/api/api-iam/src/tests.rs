@@ -7,7 +7,9 @@ mod policies;
 mod principals;
 mod providers;
 mod quotas;
+mod server_certificates;
 mod simulation;
+mod ssh_public_keys;
 
 use crate::IamService;
 use crate::shapes::{CreatePolicyRequest, CreateRoleRequest, CreateUserRequest, Iam};

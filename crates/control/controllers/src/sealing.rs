@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use reconcile::{Next, Reconciler};
 use resources::Stored;
 use resources::access::AccessKey;
-use resources::iam::MfaDevice;
+use resources::iam::{MfaDevice, ServerCertificate};
 use resources::sealed::{SealedText, Sealing};
 use resources::secrets::SecretVersion;
 use resources::ssm::ParameterVersion;
@@ -117,6 +117,7 @@ impl Reconciler for SealingController {
         self.pass::<ParameterVersion>(&mut unopened).await?;
         self.pass::<AccessKey>(&mut unopened).await?;
         self.pass::<MfaDevice>(&mut unopened).await?;
+        self.pass::<ServerCertificate>(&mut unopened).await?;
         let count = unopened.len();
         if let Some((key, source)) = unopened.into_iter().next() {
             return Err(SealingError::Unopened { count, key, source });

@@ -17,18 +17,20 @@ mod mfa;
 mod policy;
 mod provider;
 mod role;
+mod server_certificate;
 mod unique_id;
 mod user;
 
 pub use account::{AccountAlias, AccountSettings, CredentialReport, PasswordPolicy};
 pub use creations::Creations;
-pub use credential::{LoginProfile, SigningCertificate};
+pub use credential::{LoginProfile, SigningCertificate, SshPublicKey};
 pub use group::Group;
 pub use instance_profile::InstanceProfile;
 pub use mfa::{MfaDevice, MfaUser};
 pub use policy::{ManagedPolicy, PolicyUse, PolicyVersion, PrincipalPolicies};
 pub use provider::OidcProvider;
 pub use role::{Role, RoleDeletion, RoleUse};
+pub use server_certificate::ServerCertificate;
 pub use unique_id::UniqueId;
 pub use user::User;
 

@@ -6,7 +6,7 @@ use crate::retry::retrying;
 use crate::shapes::DeleteUserRequest;
 use crate::uses::{Usage, release};
 use aws_wire::RequestContext;
-use resources::iam::{SigningCertificate, UniqueId, User};
+use resources::iam::{SigningCertificate, SshPublicKey, UniqueId, User};
 
 pub(crate) async fn run(
     service: &IamService,
@@ -19,6 +19,7 @@ pub(crate) async fn run(
 async fn delete(service: &IamService, context: &RequestContext, name: &str) -> Result<(), Failure> {
     let user = service.find::<User>(context, name).await?;
     let signing = service.tables.list_all::<SigningCertificate>(&SigningCertificate::rows_of(&user)).await?;
+    let public_keys = service.tables.list_all::<SshPublicKey>(&SshPublicKey::rows_of(&user)).await?;
     let hangs_on = [
         (!user.groups.is_empty(), "must remove user from groups first"),
         (!user.policies.attached.is_empty(), "must detach all policies first"),
@@ -26,6 +27,7 @@ async fn delete(service: &IamService, context: &RequestContext, name: &str) -> R
         (!user.access_keys.is_empty(), "must delete access keys first"),
         (!user.mfa_devices.is_empty(), "must delete MFA device first"),
         (user.login_profile.is_some(), "must delete login profile first"),
+        (!public_keys.is_empty(), "must delete SSH public keys first"),
         (!signing.is_empty(), "must delete signing certificates first"),
     ];
     if let Some((_, what)) = hangs_on.iter().find(|(hangs, _)| *hangs) {

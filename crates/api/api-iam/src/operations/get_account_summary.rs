@@ -4,7 +4,9 @@ use crate::errors::Failure;
 use crate::shapes::GetAccountSummaryResponse;
 use crate::{IamService, quotas};
 use aws_wire::RequestContext;
-use resources::iam::{Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, User, rows_of};
+use resources::iam::{
+    Group, InstanceProfile, ManagedPolicy, MfaDevice, OidcProvider, Role, ServerCertificate, User, rows_of,
+};
 use std::collections::BTreeMap;
 
 pub(crate) async fn run(
@@ -50,7 +52,7 @@ pub(crate) async fn run(
         ("AccountMFAEnabled", 0),
         ("MFADevices", devices.len()),
         ("MFADevicesInUse", devices.iter().filter(|device| device.user.is_some()).count()),
-        ("ServerCertificates", 0),
+        ("ServerCertificates", tables.list_all::<ServerCertificate>(&rows).await?.len()),
         ("ServerCertificatesQuota", quotas::SERVER_CERTIFICATES),
         ("GlobalEndpointTokenVersion", 1),
     ];

@@ -59,9 +59,9 @@ pub(crate) async fn create_virtual_mfa_device(
     let url = format!("otpauth://totp/{}@{}?secret={}", device.name, context.account, &*text);
     Ok(CreateVirtualMFADeviceResponse {
         virtual_mfa_device: VirtualMFADevice {
-            base32_string_seed: Some(text.as_bytes().to_vec().into()),
+            base32_string_seed: Some(text.as_bytes().to_vec()),
             enable_date: None,
-            qr_code_png: qr_code::png(&Zeroizing::new(url)).map(Into::into),
+            qr_code_png: qr_code::png(&Zeroizing::new(url)),
             serial_number: device.arn(),
             tags: tags::shown_if_any(&device.tags),
             user: None,

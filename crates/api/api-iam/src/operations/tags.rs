@@ -10,15 +10,16 @@ use crate::shapes::{
     ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListMFADeviceTagsRequest,
     ListMFADeviceTagsResponse, ListOpenIDConnectProviderTagsRequest, ListOpenIDConnectProviderTagsResponse,
     ListPolicyTagsRequest, ListPolicyTagsResponse, ListRoleTagsRequest, ListRoleTagsResponse,
-    ListUserTagsRequest, ListUserTagsResponse, Tag, TagInstanceProfileRequest, TagMFADeviceRequest,
-    TagOpenIDConnectProviderRequest, TagPolicyRequest, TagRoleRequest, TagUserRequest,
-    UntagInstanceProfileRequest, UntagMFADeviceRequest, UntagOpenIDConnectProviderRequest,
-    UntagPolicyRequest, UntagRoleRequest, UntagUserRequest,
+    ListServerCertificateTagsRequest, ListServerCertificateTagsResponse, ListUserTagsRequest,
+    ListUserTagsResponse, Tag, TagInstanceProfileRequest, TagMFADeviceRequest,
+    TagOpenIDConnectProviderRequest, TagPolicyRequest, TagRoleRequest, TagServerCertificateRequest,
+    TagUserRequest, UntagInstanceProfileRequest, UntagMFADeviceRequest, UntagOpenIDConnectProviderRequest,
+    UntagPolicyRequest, UntagRoleRequest, UntagServerCertificateRequest, UntagUserRequest,
 };
 use crate::{IamService, tags};
 use aws_wire::RequestContext;
 use resources::Stored;
-use resources::iam::{InstanceProfile, ManagedPolicy, MfaDevice, Role, User, key_of};
+use resources::iam::{InstanceProfile, ManagedPolicy, MfaDevice, Role, ServerCertificate, User, key_of};
 
 /// What becomes of the tags of a resource.
 enum Change {
@@ -243,4 +244,36 @@ pub(crate) async fn list_mfa_device_tags(
     let row = mfa_devices::find(service, context, &input.serial_number).await?;
     let part = listed(&*row, input.marker.as_deref(), input.max_items)?;
     Ok(ListMFADeviceTagsResponse { tags: part.items, is_truncated: part.is_truncated, marker: part.marker })
+}
+
+pub(crate) async fn tag_server_certificate(
+    service: &IamService,
+    context: &RequestContext,
+    input: TagServerCertificateRequest,
+) -> Result<(), Failure> {
+    let name = &input.server_certificate_name;
+    change_named::<ServerCertificate>(service, context, name, Change::Put(input.tags)).await
+}
+
+pub(crate) async fn untag_server_certificate(
+    service: &IamService,
+    context: &RequestContext,
+    input: UntagServerCertificateRequest,
+) -> Result<(), Failure> {
+    let name = &input.server_certificate_name;
+    change_named::<ServerCertificate>(service, context, name, Change::Remove(input.tag_keys)).await
+}
+
+pub(crate) async fn list_server_certificate_tags(
+    service: &IamService,
+    context: &RequestContext,
+    input: ListServerCertificateTagsRequest,
+) -> Result<ListServerCertificateTagsResponse, Failure> {
+    let row = service.find::<ServerCertificate>(context, &input.server_certificate_name).await?;
+    let part = listed(&*row, input.marker.as_deref(), input.max_items)?;
+    Ok(ListServerCertificateTagsResponse {
+        tags: part.items,
+        is_truncated: part.is_truncated,
+        marker: part.marker,
+    })
 }

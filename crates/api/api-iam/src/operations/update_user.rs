@@ -7,7 +7,7 @@ use crate::shapes::UpdateUserRequest;
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::access::AccessKey;
-use resources::iam::{SigningCertificate, UniqueId, User, key_of};
+use resources::iam::{SigningCertificate, SshPublicKey, UniqueId, User, key_of};
 
 pub(crate) async fn run(
     service: &IamService,
@@ -47,6 +47,10 @@ async fn update(
     }
     for row in service.tables.list_all::<SigningCertificate>(&SigningCertificate::rows_of(&old)).await? {
         let moved = SigningCertificate { user: new.name.clone(), ..SigningCertificate::clone(&row) };
+        batch = batch.delete(&row).put_any(&moved);
+    }
+    for row in service.tables.list_all::<SshPublicKey>(&SshPublicKey::rows_of(&old)).await? {
+        let moved = SshPublicKey { user: new.name.clone(), ..SshPublicKey::clone(&row) };
         batch = batch.delete(&row).put_any(&moved);
     }
     batch.commit().await?;

@@ -274,6 +274,22 @@ pub static IAM_DELETE_ROLE_POLICY: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_DELETE_SSH_PUBLIC_KEY: Action = Action {
+    name: "iam:DeleteSSHPublicKey",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_DELETE_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:DeleteServerCertificate",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_DELETE_SERVICE_LINKED_ROLE: Action = Action {
     name: "iam:DeleteServiceLinkedRole",
     access: AccessLevel::Write,
@@ -510,6 +526,22 @@ pub static IAM_GET_ROLE_POLICY: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_GET_SSH_PUBLIC_KEY: Action = Action {
+    name: "iam:GetSSHPublicKey",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_GET_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:GetServerCertificate",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_GET_SERVICE_LINKED_ROLE_DELETION_STATUS: Action = Action {
     name: "iam:GetServiceLinkedRoleDeletionStatus",
     access: AccessLevel::Read,
@@ -710,6 +742,30 @@ pub static IAM_LIST_ROLES: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_LIST_SSH_PUBLIC_KEYS: Action = Action {
+    name: "iam:ListSSHPublicKeys",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_LIST_SERVER_CERTIFICATE_TAGS: Action = Action {
+    name: "iam:ListServerCertificateTags",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_LIST_SERVER_CERTIFICATES: Action = Action {
+    name: "iam:ListServerCertificates",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_LIST_SIGNING_CERTIFICATES: Action = Action {
     name: "iam:ListSigningCertificates",
     access: AccessLevel::List,
@@ -890,6 +946,14 @@ pub static IAM_TAG_ROLE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_TAG_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:TagServerCertificate",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
 pub static IAM_TAG_USER: Action = Action {
     name: "iam:TagUser",
     access: AccessLevel::Tagging,
@@ -934,6 +998,14 @@ pub static IAM_UNTAG_ROLE: Action = Action {
     name: "iam:UntagRole",
     access: AccessLevel::Tagging,
     resources: &[ActionResource { kind: &IAM_TYPE_ROLE, required: true }],
+    condition_keys: &["aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static IAM_UNTAG_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:UntagServerCertificate",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
     condition_keys: &["aws:TagKeys"],
     dependent_actions: &[],
 };
@@ -1010,6 +1082,22 @@ pub static IAM_UPDATE_ROLE_DESCRIPTION: Action = Action {
     dependent_actions: &[],
 };
 
+pub static IAM_UPDATE_SSH_PUBLIC_KEY: Action = Action {
+    name: "iam:UpdateSSHPublicKey",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_UPDATE_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:UpdateServerCertificate",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static IAM_UPDATE_SIGNING_CERTIFICATE: Action = Action {
     name: "iam:UpdateSigningCertificate",
     access: AccessLevel::Write,
@@ -1023,6 +1111,22 @@ pub static IAM_UPDATE_USER: Action = Action {
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
     condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_UPLOAD_SSH_PUBLIC_KEY: Action = Action {
+    name: "iam:UploadSSHPublicKey",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_USER, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static IAM_UPLOAD_SERVER_CERTIFICATE: Action = Action {
+    name: "iam:UploadServerCertificate",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &IAM_TYPE_SERVER_CERTIFICATE, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
     dependent_actions: &[],
 };
 
@@ -1068,6 +1172,12 @@ pub static IAM_TYPE_ROLE: ResourceType = ResourceType {
     name: "role",
     arn: "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}",
     condition_keys: &["aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}"],
+};
+
+pub static IAM_TYPE_SERVER_CERTIFICATE: ResourceType = ResourceType {
+    name: "server-certificate",
+    arn: "arn:${Partition}:iam::${Account}:server-certificate/${CertificateNameWithPath}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
 };
 
 pub static IAM_TYPE_SMS_MFA: ResourceType = ResourceType {

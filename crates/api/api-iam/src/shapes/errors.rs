@@ -52,6 +52,14 @@ pub static DUPLICATE_CERTIFICATE_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "DuplicateSSHPublicKeyException",
+    query_code: Some("DuplicateSSHPublicKey"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static ENTITY_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "EntityAlreadyExistsException",
     query_code: Some("EntityAlreadyExists"),
@@ -92,9 +100,25 @@ pub static INVALID_INPUT_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static INVALID_PUBLIC_KEY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidPublicKeyException",
+    query_code: Some("InvalidPublicKey"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static INVALID_USER_TYPE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidUserTypeException",
     query_code: Some("InvalidUserType"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static KEY_PAIR_MISMATCH_EXCEPTION: ErrorShape = ErrorShape {
+    name: "KeyPairMismatchException",
+    query_code: Some("KeyPairMismatch"),
     status: 400,
     fault: Fault::Sender,
     message_key: "message",
@@ -175,6 +199,14 @@ pub static SERVICE_FAILURE_EXCEPTION: ErrorShape = ErrorShape {
 pub static UNMODIFIABLE_ENTITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnmodifiableEntityException",
     query_code: Some("UnmodifiableEntity"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION: ErrorShape = ErrorShape {
+    name: "UnrecognizedPublicKeyEncodingException",
+    query_code: Some("UnrecognizedPublicKeyEncoding"),
     status: 400,
     fault: Fault::Sender,
     message_key: "message",

@@ -1537,6 +1537,51 @@ pub static DELETE_ROLE_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &DELETE_ROLE_REQUEST_MEMBERS, union: false },
 };
 
+pub static DELETE_SSH_PUBLIC_KEY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SSHPublicKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_ID_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static DELETE_SSH_PUBLIC_KEY_REQUEST: Shape = Shape {
+    name: "DeleteSSHPublicKeyRequest",
+    kind: Kind::Structure { members: &DELETE_SSH_PUBLIC_KEY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "ServerCertificateName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVER_CERTIFICATE_NAME_TYPE,
+}];
+pub static DELETE_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "DeleteServerCertificateRequest",
+    kind: Kind::Structure { members: &DELETE_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETE_SERVICE_LINKED_ROLE_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "RoleName",
     location_name: None,
@@ -2869,6 +2914,94 @@ pub static GET_ROLE_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static GET_ROLE_RESPONSE: Shape = Shape {
     name: "GetRoleResponse",
     kind: Kind::Structure { members: &GET_ROLE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_SSH_PUBLIC_KEY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Encoding",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCODING_TYPE,
+    },
+    Member {
+        name: "SSHPublicKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_ID_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static GET_SSH_PUBLIC_KEY_REQUEST: Shape = Shape {
+    name: "GetSSHPublicKeyRequest",
+    kind: Kind::Structure { members: &GET_SSH_PUBLIC_KEY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_SSH_PUBLIC_KEY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "SSHPublicKey",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SSH_PUBLIC_KEY,
+}];
+pub static GET_SSH_PUBLIC_KEY_RESPONSE: Shape = Shape {
+    name: "GetSSHPublicKeyResponse",
+    kind: Kind::Structure { members: &GET_SSH_PUBLIC_KEY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "ServerCertificateName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVER_CERTIFICATE_NAME_TYPE,
+}];
+pub static GET_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "GetServerCertificateRequest",
+    kind: Kind::Structure { members: &GET_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_SERVER_CERTIFICATE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "ServerCertificate",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVER_CERTIFICATE,
+}];
+pub static GET_SERVER_CERTIFICATE_RESPONSE: Shape = Shape {
+    name: "GetServerCertificateResponse",
+    kind: Kind::Structure { members: &GET_SERVER_CERTIFICATE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST_MEMBERS: [Member; 1] = [Member {
@@ -5060,6 +5193,246 @@ pub static LIST_ROLES_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &LIST_ROLES_RESPONSE_MEMBERS, union: false },
 };
 
+pub static LIST_SSH_PUBLIC_KEYS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static LIST_SSH_PUBLIC_KEYS_REQUEST: Shape = Shape {
+    name: "ListSSHPublicKeysRequest",
+    kind: Kind::Structure { members: &LIST_SSH_PUBLIC_KEYS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+    Member {
+        name: "SSHPublicKeys",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SSH_PUBLIC_KEY_LIST_TYPE,
+    },
+];
+pub static LIST_SSH_PUBLIC_KEYS_RESPONSE: Shape = Shape {
+    name: "ListSSHPublicKeysResponse",
+    kind: Kind::Structure { members: &LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_SERVER_CERTIFICATE_TAGS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+];
+pub static LIST_SERVER_CERTIFICATE_TAGS_REQUEST: Shape = Shape {
+    name: "ListServerCertificateTagsRequest",
+    kind: Kind::Structure { members: &LIST_SERVER_CERTIFICATE_TAGS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SERVER_CERTIFICATE_TAGS_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static LIST_SERVER_CERTIFICATE_TAGS_RESPONSE: Shape = Shape {
+    name: "ListServerCertificateTagsResponse",
+    kind: Kind::Structure { members: &LIST_SERVER_CERTIFICATE_TAGS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_SERVER_CERTIFICATES_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MARKER_TYPE,
+    },
+    Member {
+        name: "MaxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_ITEMS_TYPE,
+    },
+    Member {
+        name: "PathPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PATH_PREFIX_TYPE,
+    },
+];
+pub static LIST_SERVER_CERTIFICATES_REQUEST: Shape = Shape {
+    name: "ListServerCertificatesRequest",
+    kind: Kind::Structure { members: &LIST_SERVER_CERTIFICATES_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SERVER_CERTIFICATES_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "IsTruncated",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN_TYPE,
+    },
+    Member {
+        name: "Marker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESPONSE_MARKER_TYPE,
+    },
+    Member {
+        name: "ServerCertificateMetadataList",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_METADATA_LIST_TYPE,
+    },
+];
+pub static LIST_SERVER_CERTIFICATES_RESPONSE: Shape = Shape {
+    name: "ListServerCertificatesResponse",
+    kind: Kind::Structure { members: &LIST_SERVER_CERTIFICATES_RESPONSE_MEMBERS, union: false },
+};
+
 pub static LIST_SIGNING_CERTIFICATES_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "Marker",
@@ -7007,6 +7380,262 @@ pub static ROLE_USAGE_TYPE: Shape = Shape {
     kind: Kind::Structure { members: &ROLE_USAGE_TYPE_MEMBERS, union: false },
 };
 
+pub static SSH_PUBLIC_KEY_MEMBERS: [Member; 6] = [
+    Member {
+        name: "Fingerprint",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_FINGERPRINT_TYPE,
+    },
+    Member {
+        name: "SSHPublicKeyBody",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_MATERIAL_TYPE,
+    },
+    Member {
+        name: "SSHPublicKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_ID_TYPE,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATUS_TYPE,
+    },
+    Member {
+        name: "UploadDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static SSH_PUBLIC_KEY: Shape =
+    Shape { name: "SSHPublicKey", kind: Kind::Structure { members: &SSH_PUBLIC_KEY_MEMBERS, union: false } };
+
+pub static SSH_PUBLIC_KEY_LIST_TYPE: Shape = Shape {
+    name: "SSHPublicKeyListType",
+    kind: Kind::List {
+        item: &SSH_PUBLIC_KEY_METADATA,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SSH_PUBLIC_KEY_METADATA_MEMBERS: [Member; 4] = [
+    Member {
+        name: "SSHPublicKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_ID_TYPE,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATUS_TYPE,
+    },
+    Member {
+        name: "UploadDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static SSH_PUBLIC_KEY_METADATA: Shape = Shape {
+    name: "SSHPublicKeyMetadata",
+    kind: Kind::Structure { members: &SSH_PUBLIC_KEY_METADATA_MEMBERS, union: false },
+};
+
+pub static SERVER_CERTIFICATE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "CertificateBody",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CERTIFICATE_BODY_TYPE,
+    },
+    Member {
+        name: "CertificateChain",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CERTIFICATE_CHAIN_TYPE,
+    },
+    Member {
+        name: "ServerCertificateMetadata",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_METADATA,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static SERVER_CERTIFICATE: Shape = Shape {
+    name: "ServerCertificate",
+    kind: Kind::Structure { members: &SERVER_CERTIFICATE_MEMBERS, union: false },
+};
+
+pub static SERVER_CERTIFICATE_METADATA_MEMBERS: [Member; 6] = [
+    Member {
+        name: "Arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN_TYPE,
+    },
+    Member {
+        name: "Expiration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+    Member {
+        name: "Path",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PATH_TYPE,
+    },
+    Member {
+        name: "ServerCertificateId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ID_TYPE,
+    },
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+    Member {
+        name: "UploadDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TYPE,
+    },
+];
+pub static SERVER_CERTIFICATE_METADATA: Shape = Shape {
+    name: "ServerCertificateMetadata",
+    kind: Kind::Structure { members: &SERVER_CERTIFICATE_METADATA_MEMBERS, union: false },
+};
+
 pub static SET_DEFAULT_POLICY_VERSION_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "PolicyArn",
@@ -7635,6 +8264,35 @@ pub static TAG_ROLE_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &TAG_ROLE_REQUEST_MEMBERS, union: false },
 };
 
+pub static TAG_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static TAG_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "TagServerCertificateRequest",
+    kind: Kind::Structure { members: &TAG_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
+};
+
 pub static TAG_USER_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "Tags",
@@ -7807,6 +8465,35 @@ pub static UNTAG_ROLE_REQUEST_MEMBERS: [Member; 2] = [
 pub static UNTAG_ROLE_REQUEST: Shape = Shape {
     name: "UntagRoleRequest",
     kind: Kind::Structure { members: &UNTAG_ROLE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UNTAG_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+    Member {
+        name: "TagKeys",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY_LIST_TYPE,
+    },
+];
+pub static UNTAG_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "UntagServerCertificateRequest",
+    kind: Kind::Structure { members: &UNTAG_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
 };
 
 pub static UNTAG_USER_REQUEST_MEMBERS: [Member; 2] = [
@@ -8216,6 +8903,86 @@ pub static UPDATE_ROLE_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &UPDATE_ROLE_RESPONSE_MEMBERS, union: false },
 };
 
+pub static UPDATE_SSH_PUBLIC_KEY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "SSHPublicKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_ID_TYPE,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATUS_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static UPDATE_SSH_PUBLIC_KEY_REQUEST: Shape = Shape {
+    name: "UpdateSSHPublicKeyRequest",
+    kind: Kind::Structure { members: &UPDATE_SSH_PUBLIC_KEY_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "NewPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PATH_TYPE,
+    },
+    Member {
+        name: "NewServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+];
+pub static UPDATE_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "UpdateServerCertificateRequest",
+    kind: Kind::Structure { members: &UPDATE_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
+};
+
 pub static UPDATE_SIGNING_CERTIFICATE_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "CertificateId",
@@ -8294,6 +9061,153 @@ pub static UPDATE_USER_REQUEST_MEMBERS: [Member; 3] = [
 pub static UPDATE_USER_REQUEST: Shape = Shape {
     name: "UpdateUserRequest",
     kind: Kind::Structure { members: &UPDATE_USER_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPLOAD_SSH_PUBLIC_KEY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "SSHPublicKeyBody",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PUBLIC_KEY_MATERIAL_TYPE,
+    },
+    Member {
+        name: "UserName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_NAME_TYPE,
+    },
+];
+pub static UPLOAD_SSH_PUBLIC_KEY_REQUEST: Shape = Shape {
+    name: "UploadSSHPublicKeyRequest",
+    kind: Kind::Structure { members: &UPLOAD_SSH_PUBLIC_KEY_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPLOAD_SSH_PUBLIC_KEY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "SSHPublicKey",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SSH_PUBLIC_KEY,
+}];
+pub static UPLOAD_SSH_PUBLIC_KEY_RESPONSE: Shape = Shape {
+    name: "UploadSSHPublicKeyResponse",
+    kind: Kind::Structure { members: &UPLOAD_SSH_PUBLIC_KEY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPLOAD_SERVER_CERTIFICATE_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "CertificateBody",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CERTIFICATE_BODY_TYPE,
+    },
+    Member {
+        name: "CertificateChain",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CERTIFICATE_CHAIN_TYPE,
+    },
+    Member {
+        name: "Path",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PATH_TYPE,
+    },
+    Member {
+        name: "PrivateKey",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &PRIVATE_KEY_TYPE,
+    },
+    Member {
+        name: "ServerCertificateName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_NAME_TYPE,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static UPLOAD_SERVER_CERTIFICATE_REQUEST: Shape = Shape {
+    name: "UploadServerCertificateRequest",
+    kind: Kind::Structure { members: &UPLOAD_SERVER_CERTIFICATE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPLOAD_SERVER_CERTIFICATE_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ServerCertificateMetadata",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVER_CERTIFICATE_METADATA,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST_TYPE,
+    },
+];
+pub static UPLOAD_SERVER_CERTIFICATE_RESPONSE: Shape = Shape {
+    name: "UploadServerCertificateResponse",
+    kind: Kind::Structure { members: &UPLOAD_SERVER_CERTIFICATE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static UPLOAD_SIGNING_CERTIFICATE_REQUEST_MEMBERS: [Member; 2] = [
@@ -8691,6 +9605,15 @@ pub static CERTIFICATE_BODY_TYPE: Shape = Shape {
     },
 };
 
+pub static CERTIFICATE_CHAIN_TYPE: Shape = Shape {
+    name: "certificateChainType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(2097152) },
+        pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
 pub static CERTIFICATE_ID_TYPE: Shape = Shape {
     name: "certificateIdType",
     kind: Kind::Text {
@@ -8725,6 +9648,11 @@ pub static CUSTOM_SUFFIX_TYPE: Shape = Shape {
 };
 
 pub static DATE_TYPE: Shape = Shape { name: "dateType", kind: Kind::Timestamp { format: None } };
+
+pub static ENCODING_TYPE: Shape = Shape {
+    name: "encodingType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["SSH", "PEM"] },
+};
 
 pub static ENTITY_LIST_TYPE: Shape = Shape {
     name: "entityListType",
@@ -8908,6 +9836,42 @@ pub static POLICY_VERSION_ID_TYPE: Shape = Shape {
     kind: Kind::Text { length: Limits::NONE, pattern: Some("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"), values: &[] },
 };
 
+pub static PRIVATE_KEY_TYPE: Shape = Shape {
+    name: "privateKeyType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(16384) },
+        pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
+pub static PUBLIC_KEY_FINGERPRINT_TYPE: Shape = Shape {
+    name: "publicKeyFingerprintType",
+    kind: Kind::Text {
+        length: Limits { min: Some(48), max: Some(48) },
+        pattern: Some("[:\\w]+"),
+        values: &[],
+    },
+};
+
+pub static PUBLIC_KEY_ID_TYPE: Shape = Shape {
+    name: "publicKeyIdType",
+    kind: Kind::Text {
+        length: Limits { min: Some(20), max: Some(128) },
+        pattern: Some("[\\w]+"),
+        values: &[],
+    },
+};
+
+pub static PUBLIC_KEY_MATERIAL_TYPE: Shape = Shape {
+    name: "publicKeyMaterialType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(16384) },
+        pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+        values: &[],
+    },
+};
+
 pub static RESPONSE_MARKER_TYPE: Shape = Shape {
     name: "responseMarkerType",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
@@ -8951,6 +9915,25 @@ pub static SERIAL_NUMBER_TYPE: Shape = Shape {
     kind: Kind::Text {
         length: Limits { min: Some(9), max: Some(256) },
         pattern: Some("[\\w+=/:,.@-]+"),
+        values: &[],
+    },
+};
+
+pub static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Shape = Shape {
+    name: "serverCertificateMetadataListType",
+    kind: Kind::List {
+        item: &SERVER_CERTIFICATE_METADATA,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVER_CERTIFICATE_NAME_TYPE: Shape = Shape {
+    name: "serverCertificateNameType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(128) },
+        pattern: Some("[\\w+=,.@-]+"),
         values: &[],
     },
 };

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 126] = [
+pub static OPERATIONS: [Operation; 139] = [
     Operation {
         name: "AddClientIDToOpenIDConnectProvider",
         method: "POST",
@@ -374,6 +374,28 @@ pub static OPERATIONS: [Operation; 126] = [
         signed: true,
     },
     Operation {
+        name: "DeleteSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SERVER_CERTIFICATE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_DELETE_SERVER_CERTIFICATE],
+        signed: true,
+    },
+    Operation {
         name: "DeleteServiceLinkedRole",
         method: "POST",
         uri: "/",
@@ -682,6 +704,28 @@ pub static OPERATIONS: [Operation; 126] = [
         signed: true,
     },
     Operation {
+        name: "GetSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SSH_PUBLIC_KEY_REQUEST,
+        output: Some(&schema::GET_SSH_PUBLIC_KEY_RESPONSE),
+        result_wrapper: Some("GetSSHPublicKeyResult"),
+        actions: &[&actions::IAM_GET_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+        name: "GetServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_SERVER_CERTIFICATE_REQUEST,
+        output: Some(&schema::GET_SERVER_CERTIFICATE_RESPONSE),
+        result_wrapper: Some("GetServerCertificateResult"),
+        actions: &[&actions::IAM_GET_SERVER_CERTIFICATE],
+        signed: true,
+    },
+    Operation {
         name: "GetServiceLinkedRoleDeletionStatus",
         method: "POST",
         uri: "/",
@@ -957,6 +1001,39 @@ pub static OPERATIONS: [Operation; 126] = [
         signed: true,
     },
     Operation {
+        name: "ListSSHPublicKeys",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
+        output: Some(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE),
+        result_wrapper: Some("ListSSHPublicKeysResult"),
+        actions: &[&actions::IAM_LIST_SSH_PUBLIC_KEYS],
+        signed: true,
+    },
+    Operation {
+        name: "ListServerCertificateTags",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SERVER_CERTIFICATE_TAGS_REQUEST,
+        output: Some(&schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE),
+        result_wrapper: Some("ListServerCertificateTagsResult"),
+        actions: &[&actions::IAM_LIST_SERVER_CERTIFICATE_TAGS],
+        signed: true,
+    },
+    Operation {
+        name: "ListServerCertificates",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SERVER_CERTIFICATES_REQUEST,
+        output: Some(&schema::LIST_SERVER_CERTIFICATES_RESPONSE),
+        result_wrapper: Some("ListServerCertificatesResult"),
+        actions: &[&actions::IAM_LIST_SERVER_CERTIFICATES],
+        signed: true,
+    },
+    Operation {
         name: "ListSigningCertificates",
         method: "POST",
         uri: "/",
@@ -1199,6 +1276,17 @@ pub static OPERATIONS: [Operation; 126] = [
         signed: true,
     },
     Operation {
+        name: "TagServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TAG_SERVER_CERTIFICATE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_TAG_SERVER_CERTIFICATE],
+        signed: true,
+    },
+    Operation {
         name: "TagUser",
         method: "POST",
         uri: "/",
@@ -1262,6 +1350,17 @@ pub static OPERATIONS: [Operation; 126] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UNTAG_ROLE],
+        signed: true,
+    },
+    Operation {
+        name: "UntagServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UNTAG_SERVER_CERTIFICATE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UNTAG_SERVER_CERTIFICATE],
         signed: true,
     },
     Operation {
@@ -1364,6 +1463,28 @@ pub static OPERATIONS: [Operation; 126] = [
         signed: true,
     },
     Operation {
+        name: "UpdateSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SERVER_CERTIFICATE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::IAM_UPDATE_SERVER_CERTIFICATE],
+        signed: true,
+    },
+    Operation {
         name: "UpdateSigningCertificate",
         method: "POST",
         uri: "/",
@@ -1383,6 +1504,28 @@ pub static OPERATIONS: [Operation; 126] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::IAM_UPDATE_USER],
+        signed: true,
+    },
+    Operation {
+        name: "UploadSSHPublicKey",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
+        output: Some(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE),
+        result_wrapper: Some("UploadSSHPublicKeyResult"),
+        actions: &[&actions::IAM_UPLOAD_SSH_PUBLIC_KEY],
+        signed: true,
+    },
+    Operation {
+        name: "UploadServerCertificate",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPLOAD_SERVER_CERTIFICATE_REQUEST,
+        output: Some(&schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE),
+        result_wrapper: Some("UploadServerCertificateResult"),
+        actions: &[&actions::IAM_UPLOAD_SERVER_CERTIFICATE],
         signed: true,
     },
     Operation {
@@ -1414,8 +1557,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "CreateSAMLProvider",
         "CreateServiceSpecificCredential",
         "DeleteSAMLProvider",
-        "DeleteSSHPublicKey",
-        "DeleteServerCertificate",
         "DeleteServiceSpecificCredential",
         "DisableOrganizationsRootCredentialsManagement",
         "DisableOrganizationsRootSessions",
@@ -1430,8 +1571,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GetOrganizationsAccessReport",
         "GetOutboundWebIdentityFederationInfo",
         "GetSAMLProvider",
-        "GetSSHPublicKey",
-        "GetServerCertificate",
         "GetServiceLastAccessedDetails",
         "GetServiceLastAccessedDetailsWithEntities",
         "ListDelegationRequests",
@@ -1439,25 +1578,16 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListPoliciesGrantingServiceAccess",
         "ListSAMLProviderTags",
         "ListSAMLProviders",
-        "ListSSHPublicKeys",
-        "ListServerCertificateTags",
-        "ListServerCertificates",
         "ListServiceSpecificCredentials",
         "RejectDelegationRequest",
         "ResetServiceSpecificCredential",
         "SendDelegationToken",
         "SetSecurityTokenServicePreferences",
         "TagSAMLProvider",
-        "TagServerCertificate",
         "UntagSAMLProvider",
-        "UntagServerCertificate",
         "UpdateDelegationRequest",
         "UpdateSAMLProvider",
-        "UpdateSSHPublicKey",
-        "UpdateServerCertificate",
         "UpdateServiceSpecificCredential",
-        "UploadSSHPublicKey",
-        "UploadServerCertificate",
     ],
 };
 
@@ -1712,6 +1842,20 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRolePolicy is not implemented."))
     }
+    async fn delete_ssh_public_key(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteSSHPublicKeyRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSSHPublicKey is not implemented."))
+    }
+    async fn delete_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteServerCertificateRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteServerCertificate is not implemented."))
+    }
     async fn delete_service_linked_role(
         &self,
         _context: &RequestContext,
@@ -1908,6 +2052,20 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<GetRolePolicyResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetRolePolicy is not implemented."))
     }
+    async fn get_ssh_public_key(
+        &self,
+        _context: &RequestContext,
+        _input: GetSSHPublicKeyRequest,
+    ) -> Result<GetSSHPublicKeyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetSSHPublicKey is not implemented."))
+    }
+    async fn get_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: GetServerCertificateRequest,
+    ) -> Result<GetServerCertificateResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetServerCertificate is not implemented."))
+    }
     async fn get_service_linked_role_deletion_status(
         &self,
         _context: &RequestContext,
@@ -2083,6 +2241,27 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<ListRolesResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListRoles is not implemented."))
     }
+    async fn list_ssh_public_keys(
+        &self,
+        _context: &RequestContext,
+        _input: ListSSHPublicKeysRequest,
+    ) -> Result<ListSSHPublicKeysResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListSSHPublicKeys is not implemented."))
+    }
+    async fn list_server_certificate_tags(
+        &self,
+        _context: &RequestContext,
+        _input: ListServerCertificateTagsRequest,
+    ) -> Result<ListServerCertificateTagsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListServerCertificateTags is not implemented."))
+    }
+    async fn list_server_certificates(
+        &self,
+        _context: &RequestContext,
+        _input: ListServerCertificatesRequest,
+    ) -> Result<ListServerCertificatesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListServerCertificates is not implemented."))
+    }
     async fn list_signing_certificates(
         &self,
         _context: &RequestContext,
@@ -2236,6 +2415,13 @@ pub trait Iam: Send + Sync + 'static {
     async fn tag_role(&self, _context: &RequestContext, _input: TagRoleRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagRole is not implemented."))
     }
+    async fn tag_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: TagServerCertificateRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagServerCertificate is not implemented."))
+    }
     async fn tag_user(&self, _context: &RequestContext, _input: TagUserRequest) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagUser is not implemented."))
     }
@@ -2273,6 +2459,13 @@ pub trait Iam: Send + Sync + 'static {
         _input: UntagRoleRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagRole is not implemented."))
+    }
+    async fn untag_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: UntagServerCertificateRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagServerCertificate is not implemented."))
     }
     async fn untag_user(
         &self,
@@ -2337,6 +2530,20 @@ pub trait Iam: Send + Sync + 'static {
     ) -> Result<UpdateRoleDescriptionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateRoleDescription is not implemented."))
     }
+    async fn update_ssh_public_key(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateSSHPublicKeyRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateSSHPublicKey is not implemented."))
+    }
+    async fn update_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateServerCertificateRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateServerCertificate is not implemented."))
+    }
     async fn update_signing_certificate(
         &self,
         _context: &RequestContext,
@@ -2350,6 +2557,20 @@ pub trait Iam: Send + Sync + 'static {
         _input: UpdateUserRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateUser is not implemented."))
+    }
+    async fn upload_ssh_public_key(
+        &self,
+        _context: &RequestContext,
+        _input: UploadSSHPublicKeyRequest,
+    ) -> Result<UploadSSHPublicKeyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UploadSSHPublicKey is not implemented."))
+    }
+    async fn upload_server_certificate(
+        &self,
+        _context: &RequestContext,
+        _input: UploadServerCertificateRequest,
+    ) -> Result<UploadServerCertificateResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UploadServerCertificate is not implemented."))
     }
     async fn upload_signing_certificate(
         &self,
@@ -2439,6 +2660,10 @@ impl<T: Iam> Service for Server<T> {
                 Ok(Box::new(self.0.delete_role_permissions_boundary(context, read(input)?).await?))
             }
             "DeleteRolePolicy" => Ok(Box::new(self.0.delete_role_policy(context, read(input)?).await?)),
+            "DeleteSSHPublicKey" => Ok(Box::new(self.0.delete_ssh_public_key(context, read(input)?).await?)),
+            "DeleteServerCertificate" => {
+                Ok(Box::new(self.0.delete_server_certificate(context, read(input)?).await?))
+            }
             "DeleteServiceLinkedRole" => {
                 Ok(Box::new(self.0.delete_service_linked_role(context, read(input)?).await?))
             }
@@ -2487,6 +2712,10 @@ impl<T: Iam> Service for Server<T> {
             "GetPolicyVersion" => Ok(Box::new(self.0.get_policy_version(context, read(input)?).await?)),
             "GetRole" => Ok(Box::new(self.0.get_role(context, read(input)?).await?)),
             "GetRolePolicy" => Ok(Box::new(self.0.get_role_policy(context, read(input)?).await?)),
+            "GetSSHPublicKey" => Ok(Box::new(self.0.get_ssh_public_key(context, read(input)?).await?)),
+            "GetServerCertificate" => {
+                Ok(Box::new(self.0.get_server_certificate(context, read(input)?).await?))
+            }
             "GetServiceLinkedRoleDeletionStatus" => {
                 Ok(Box::new(self.0.get_service_linked_role_deletion_status(context, read(input)?).await?))
             }
@@ -2532,6 +2761,13 @@ impl<T: Iam> Service for Server<T> {
             "ListRolePolicies" => Ok(Box::new(self.0.list_role_policies(context, read(input)?).await?)),
             "ListRoleTags" => Ok(Box::new(self.0.list_role_tags(context, read(input)?).await?)),
             "ListRoles" => Ok(Box::new(self.0.list_roles(context, read(input)?).await?)),
+            "ListSSHPublicKeys" => Ok(Box::new(self.0.list_ssh_public_keys(context, read(input)?).await?)),
+            "ListServerCertificateTags" => {
+                Ok(Box::new(self.0.list_server_certificate_tags(context, read(input)?).await?))
+            }
+            "ListServerCertificates" => {
+                Ok(Box::new(self.0.list_server_certificates(context, read(input)?).await?))
+            }
             "ListSigningCertificates" => {
                 Ok(Box::new(self.0.list_signing_certificates(context, read(input)?).await?))
             }
@@ -2576,6 +2812,9 @@ impl<T: Iam> Service for Server<T> {
             }
             "TagPolicy" => Ok(Box::new(self.0.tag_policy(context, read(input)?).await?)),
             "TagRole" => Ok(Box::new(self.0.tag_role(context, read(input)?).await?)),
+            "TagServerCertificate" => {
+                Ok(Box::new(self.0.tag_server_certificate(context, read(input)?).await?))
+            }
             "TagUser" => Ok(Box::new(self.0.tag_user(context, read(input)?).await?)),
             "UntagInstanceProfile" => {
                 Ok(Box::new(self.0.untag_instance_profile(context, read(input)?).await?))
@@ -2586,6 +2825,9 @@ impl<T: Iam> Service for Server<T> {
             }
             "UntagPolicy" => Ok(Box::new(self.0.untag_policy(context, read(input)?).await?)),
             "UntagRole" => Ok(Box::new(self.0.untag_role(context, read(input)?).await?)),
+            "UntagServerCertificate" => {
+                Ok(Box::new(self.0.untag_server_certificate(context, read(input)?).await?))
+            }
             "UntagUser" => Ok(Box::new(self.0.untag_user(context, read(input)?).await?)),
             "UpdateAccessKey" => Ok(Box::new(self.0.update_access_key(context, read(input)?).await?)),
             "UpdateAccountPasswordPolicy" => {
@@ -2603,10 +2845,18 @@ impl<T: Iam> Service for Server<T> {
             "UpdateRoleDescription" => {
                 Ok(Box::new(self.0.update_role_description(context, read(input)?).await?))
             }
+            "UpdateSSHPublicKey" => Ok(Box::new(self.0.update_ssh_public_key(context, read(input)?).await?)),
+            "UpdateServerCertificate" => {
+                Ok(Box::new(self.0.update_server_certificate(context, read(input)?).await?))
+            }
             "UpdateSigningCertificate" => {
                 Ok(Box::new(self.0.update_signing_certificate(context, read(input)?).await?))
             }
             "UpdateUser" => Ok(Box::new(self.0.update_user(context, read(input)?).await?)),
+            "UploadSSHPublicKey" => Ok(Box::new(self.0.upload_ssh_public_key(context, read(input)?).await?)),
+            "UploadServerCertificate" => {
+                Ok(Box::new(self.0.upload_server_certificate(context, read(input)?).await?))
+            }
             "UploadSigningCertificate" => {
                 Ok(Box::new(self.0.upload_signing_certificate(context, read(input)?).await?))
             }

@@ -1178,6 +1178,52 @@ impl FromNode for DeleteRoleRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSSHPublicKeyRequest {
+    pub ssh_public_key_id: String,
+    pub user_name: String,
+}
+
+impl ReadItem for DeleteSSHPublicKeyRequest {}
+impl FromNode for DeleteSSHPublicKeyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteServerCertificateRequest {
+    pub server_certificate_name: String,
+}
+
+impl ReadItem for DeleteServerCertificateRequest {}
+impl FromNode for DeleteServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteServiceLinkedRoleRequest {
     pub role_name: String,
 }
@@ -2194,6 +2240,82 @@ impl ToWire for GetRoleResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::GET_ROLE_RESPONSE_MEMBERS[0], &self.role);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSSHPublicKeyRequest {
+    pub encoding: EncodingType,
+    pub ssh_public_key_id: String,
+    pub user_name: String,
+}
+
+impl ReadItem for GetSSHPublicKeyRequest {}
+impl FromNode for GetSSHPublicKeyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Encoding" => out.encoding = FromNode::from_node(value)?,
+                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSSHPublicKeyResponse {
+    pub ssh_public_key: Option<SSHPublicKey>,
+}
+
+impl WriteItem for GetSSHPublicKeyResponse {}
+impl ToWire for GetSSHPublicKeyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_SSH_PUBLIC_KEY_RESPONSE_MEMBERS[0], &self.ssh_public_key);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServerCertificateRequest {
+    pub server_certificate_name: String,
+}
+
+impl ReadItem for GetServerCertificateRequest {}
+impl FromNode for GetServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServerCertificateResponse {
+    pub server_certificate: ServerCertificate,
+}
+
+impl WriteItem for GetServerCertificateResponse {}
+impl ToWire for GetServerCertificateResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_SERVER_CERTIFICATE_RESPONSE_MEMBERS[0], &self.server_certificate);
         writer.end_structure();
     }
 }
@@ -3394,6 +3516,142 @@ impl ToWire for ListRolesResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSSHPublicKeysRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub user_name: Option<String>,
+}
+
+impl ReadItem for ListSSHPublicKeysRequest {}
+impl FromNode for ListSSHPublicKeysRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSSHPublicKeysResponse {
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub ssh_public_keys: Option<Vec<SSHPublicKeyMetadata>>,
+}
+
+impl WriteItem for ListSSHPublicKeysResponse {}
+impl ToWire for ListSSHPublicKeysResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[1], &self.marker);
+        write_member(writer, &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE_MEMBERS[2], &self.ssh_public_keys);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificateTagsRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub server_certificate_name: String,
+}
+
+impl ReadItem for ListServerCertificateTagsRequest {}
+impl FromNode for ListServerCertificateTagsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificateTagsResponse {
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub tags: Vec<Tag>,
+}
+
+impl WriteItem for ListServerCertificateTagsResponse {}
+impl ToWire for ListServerCertificateTagsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE_MEMBERS[1], &self.marker);
+        write_member(writer, &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE_MEMBERS[2], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificatesRequest {
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub path_prefix: Option<String>,
+}
+
+impl ReadItem for ListServerCertificatesRequest {}
+impl FromNode for ListServerCertificatesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Marker" => out.marker = FromNode::from_node(value)?,
+                "MaxItems" => out.max_items = FromNode::from_node(value)?,
+                "PathPrefix" => out.path_prefix = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificatesResponse {
+    pub is_truncated: Option<bool>,
+    pub marker: Option<String>,
+    pub server_certificate_metadata_list: Vec<ServerCertificateMetadata>,
+}
+
+impl WriteItem for ListServerCertificatesResponse {}
+impl ToWire for ListServerCertificatesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SERVER_CERTIFICATES_RESPONSE_MEMBERS[0], &self.is_truncated);
+        write_member(writer, &schema::LIST_SERVER_CERTIFICATES_RESPONSE_MEMBERS[1], &self.marker);
+        write_member(
+            writer,
+            &schema::LIST_SERVER_CERTIFICATES_RESPONSE_MEMBERS[2],
+            &self.server_certificate_metadata_list,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListSigningCertificatesRequest {
     pub marker: Option<String>,
     pub max_items: Option<i32>,
@@ -4487,6 +4745,94 @@ impl ToWire for RoleUsageType {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct SSHPublicKey {
+    pub fingerprint: String,
+    pub ssh_public_key_body: String,
+    pub ssh_public_key_id: String,
+    pub status: StatusType,
+    pub upload_date: Option<Timestamp>,
+    pub user_name: String,
+}
+
+impl WriteItem for SSHPublicKey {}
+impl ToWire for SSHPublicKey {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[0], &self.fingerprint);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[1], &self.ssh_public_key_body);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[2], &self.ssh_public_key_id);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[3], &self.status);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[4], &self.upload_date);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_MEMBERS[5], &self.user_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SSHPublicKeyMetadata {
+    pub ssh_public_key_id: String,
+    pub status: StatusType,
+    pub upload_date: Timestamp,
+    pub user_name: String,
+}
+
+impl WriteItem for SSHPublicKeyMetadata {}
+impl ToWire for SSHPublicKeyMetadata {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[0], &self.ssh_public_key_id);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[1], &self.status);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[2], &self.upload_date);
+        write_member(writer, &schema::SSH_PUBLIC_KEY_METADATA_MEMBERS[3], &self.user_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerCertificate {
+    pub certificate_body: String,
+    pub certificate_chain: Option<String>,
+    pub server_certificate_metadata: ServerCertificateMetadata,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl WriteItem for ServerCertificate {}
+impl ToWire for ServerCertificate {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVER_CERTIFICATE_MEMBERS[0], &self.certificate_body);
+        write_member(writer, &schema::SERVER_CERTIFICATE_MEMBERS[1], &self.certificate_chain);
+        write_member(writer, &schema::SERVER_CERTIFICATE_MEMBERS[2], &self.server_certificate_metadata);
+        write_member(writer, &schema::SERVER_CERTIFICATE_MEMBERS[3], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerCertificateMetadata {
+    pub arn: String,
+    pub expiration: Option<Timestamp>,
+    pub path: String,
+    pub server_certificate_id: String,
+    pub server_certificate_name: String,
+    pub upload_date: Option<Timestamp>,
+}
+
+impl WriteItem for ServerCertificateMetadata {}
+impl ToWire for ServerCertificateMetadata {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[1], &self.expiration);
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[2], &self.path);
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[3], &self.server_certificate_id);
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[4], &self.server_certificate_name);
+        write_member(writer, &schema::SERVER_CERTIFICATE_METADATA_MEMBERS[5], &self.upload_date);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SetDefaultPolicyVersionRequest {
     pub policy_arn: String,
     pub version_id: String,
@@ -4815,6 +5161,30 @@ impl FromNode for TagRoleRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagServerCertificateRequest {
+    pub server_certificate_name: String,
+    pub tags: Vec<Tag>,
+}
+
+impl ReadItem for TagServerCertificateRequest {}
+impl FromNode for TagServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TagUserRequest {
     pub tags: Vec<Tag>,
     pub user_name: String,
@@ -4950,6 +5320,30 @@ impl FromNode for UntagRoleRequest {
             }
             match key.as_str() {
                 "RoleName" => out.role_name = FromNode::from_node(value)?,
+                "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagServerCertificateRequest {
+    pub server_certificate_name: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl ReadItem for UntagServerCertificateRequest {}
+impl FromNode for UntagServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
                 "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
                 _ => {}
             }
@@ -5238,6 +5632,58 @@ impl ToWire for UpdateRoleResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSSHPublicKeyRequest {
+    pub ssh_public_key_id: String,
+    pub status: StatusType,
+    pub user_name: String,
+}
+
+impl ReadItem for UpdateSSHPublicKeyRequest {}
+impl FromNode for UpdateSSHPublicKeyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SSHPublicKeyId" => out.ssh_public_key_id = FromNode::from_node(value)?,
+                "Status" => out.status = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateServerCertificateRequest {
+    pub new_path: Option<String>,
+    pub new_server_certificate_name: Option<String>,
+    pub server_certificate_name: String,
+}
+
+impl ReadItem for UpdateServerCertificateRequest {}
+impl FromNode for UpdateServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "NewPath" => out.new_path = FromNode::from_node(value)?,
+                "NewServerCertificateName" => out.new_server_certificate_name = FromNode::from_node(value)?,
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateSigningCertificateRequest {
     pub certificate_id: String,
     pub status: StatusType,
@@ -5286,6 +5732,109 @@ impl FromNode for UpdateUserRequest {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadSSHPublicKeyRequest {
+    pub ssh_public_key_body: String,
+    pub user_name: String,
+}
+
+impl ReadItem for UploadSSHPublicKeyRequest {}
+impl FromNode for UploadSSHPublicKeyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SSHPublicKeyBody" => out.ssh_public_key_body = FromNode::from_node(value)?,
+                "UserName" => out.user_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadSSHPublicKeyResponse {
+    pub ssh_public_key: Option<SSHPublicKey>,
+}
+
+impl WriteItem for UploadSSHPublicKeyResponse {}
+impl ToWire for UploadSSHPublicKeyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE_MEMBERS[0], &self.ssh_public_key);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct UploadServerCertificateRequest {
+    pub certificate_body: String,
+    pub certificate_chain: Option<String>,
+    pub path: Option<String>,
+    pub private_key: String,
+    pub server_certificate_name: String,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl std::fmt::Debug for UploadServerCertificateRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UploadServerCertificateRequest")
+            .field("certificate_body", &self.certificate_body)
+            .field("certificate_chain", &self.certificate_chain)
+            .field("path", &self.path)
+            .field("private_key", &"(sensitive)")
+            .field("server_certificate_name", &self.server_certificate_name)
+            .field("tags", &self.tags)
+            .finish()
+    }
+}
+
+impl ReadItem for UploadServerCertificateRequest {}
+impl FromNode for UploadServerCertificateRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "CertificateBody" => out.certificate_body = FromNode::from_node(value)?,
+                "CertificateChain" => out.certificate_chain = FromNode::from_node(value)?,
+                "Path" => out.path = FromNode::from_node(value)?,
+                "PrivateKey" => out.private_key = FromNode::from_node(value)?,
+                "ServerCertificateName" => out.server_certificate_name = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadServerCertificateResponse {
+    pub server_certificate_metadata: Option<ServerCertificateMetadata>,
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl WriteItem for UploadServerCertificateResponse {}
+impl ToWire for UploadServerCertificateResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE_MEMBERS[0],
+            &self.server_certificate_metadata,
+        );
+        write_member(writer, &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE_MEMBERS[1], &self.tags);
+        writer.end_structure();
     }
 }
 
@@ -5456,6 +6005,40 @@ impl std::str::FromStr for AssignmentStatusType {
 
 impl ReadItem for AssignmentStatusType {}
 impl FromNode for AssignmentStatusType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EncodingType {
+    #[default]
+    Ssh,
+    Pem,
+}
+
+impl EncodingType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "SSH",
+            Self::Pem => "PEM",
+        }
+    }
+}
+
+impl std::str::FromStr for EncodingType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "SSH" => Ok(Self::Ssh),
+            "PEM" => Ok(Self::Pem),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for EncodingType {}
+impl FromNode for EncodingType {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
     }

@@ -54,3 +54,37 @@ impl Stored for SigningCertificate {
         format!("{}/{}", key_of(&self.account, &self.user), self.id)
     }
 }
+
+/// A public key of SSH, with which a user shows itself to CodeCommit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshPublicKey {
+    /// Owner.
+    pub account: AccountId,
+    /// The user it belongs to.
+    pub user: String,
+    /// Its id, beginning with `APKA`.
+    pub id: String,
+    /// The key as it was uploaded.
+    pub body: String,
+    /// The MD5 of the key.
+    pub fingerprint: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// When it was uploaded.
+    pub uploaded_at: Timestamp,
+}
+
+impl SshPublicKey {
+    /// Prefix of the keys of a user's public keys.
+    pub fn rows_of(user: &User) -> String {
+        format!("{}/", key_of(&user.account, &user.name))
+    }
+}
+
+impl Stored for SshPublicKey {
+    const TABLE: &'static str = "iam/ssh-public-key";
+
+    fn key(&self) -> String {
+        format!("{}/{}", key_of(&self.account, &self.user), self.id)
+    }
+}
