@@ -5,6 +5,7 @@ import hmac
 import json
 import shutil
 import struct
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -123,14 +124,15 @@ def test_secrets_of_keys_are_sealed_at_rest(region, iam, name):
     iam.create_user(UserName=name)
     own = key_of(iam, name)
     seed = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]["Base32StringSeed"]
-    hidden = [own["aws_secret_access_key"].encode(), region.key[1].encode(), seed, base64.b32decode(seed)]
-    files = [file for file in (Path(region.data_dir) / "store").rglob("*") if file.is_file()]
-    assert files
+    hidden = [own["aws_secret_access_key"].encode(), region.key[1].encode(), seed, base64.b64encode(seed)]
+    # The end brings the records of the calls to the disk, too.
+    region.stop()
+    files = [file for file in Path(region.data_dir).rglob("*") if file.is_file() and not file.name.endswith(".toml")]
+    assert any("store" in file.parts for file in files)
     for file in files:
         content = file.read_bytes()
         assert not any(secret in content for secret in hidden), file
     # They open after a restart.
-    region.stop()
     region.start()
     region.client("sts", **own).get_caller_identity()
 
@@ -240,3 +242,54 @@ def test_quotas_hold_when_many_ask_at_once(region, iam, name):
         made = [key for key in pool.map(create, range(12)) if key]
     assert len(made) == 2
     assert len(iam.list_access_keys(UserName=name)["AccessKeyMetadata"]) == 2
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["rsa:2048", "ec"])
+def test_server_certificates_come_with_their_keys(region, iam, name, tmp_path, kind):
+    curve = ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else []
+    for pair in ["own", "other"]:
+        files = ["-keyout", str(tmp_path / f"{pair}.key"), "-out", str(tmp_path / f"{pair}.crt")]
+        openssl("req", "-x509", "-nodes", "-newkey", kind, *curve, "-days", "9", "-subj", "/CN=example.com", *files)
+    body, key = (tmp_path / "own.crt").read_text(), (tmp_path / "own.key").read_text()
+    other = (tmp_path / "other.key").read_text()
+    upload = dict(ServerCertificateName=name, CertificateBody=body)
+    assert refused(iam.upload_server_certificate, **upload, PrivateKey=other)[0] == "KeyPairMismatch"
+    assert refused(iam.upload_server_certificate, **upload, PrivateKey="key")[0] == "MalformedCertificate"
+    region.aws(
+        "iam",
+        "upload-server-certificate",
+        *("--server-certificate-name", name),
+        *("--certificate-body", f"file://{tmp_path}/own.crt"),
+        *("--private-key", f"file://{tmp_path}/own.key"),
+    )
+    shown = iam.get_server_certificate(ServerCertificateName=name)["ServerCertificate"]
+    assert shown["CertificateBody"].strip() == body.strip()
+    assert shown["ServerCertificateMetadata"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:server-certificate/{name}"
+    secret = key.splitlines()[2].encode()
+    assert not any(secret in file.read_bytes() for file in (Path(region.data_dir)).rglob("*") if file.is_file())
+    iam.delete_server_certificate(ServerCertificateName=name)
+    assert refused(iam.get_server_certificate, ServerCertificateName=name) == (
+        "NoSuchEntity",
+        f"The Server Certificate with name {name} cannot be found.",
+    )
+
+
+def test_ssh_keys_have_the_fingerprints_of_openssh(iam, name, tmp_path):
+    iam.create_user(UserName=name)
+    file = str(tmp_path / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", file], check=True, timeout=60)
+    said = subprocess.run(["ssh-keygen", "-E", "md5", "-lf", file], check=True, capture_output=True, text=True)
+    body = Path(file + ".pub").read_text()
+    made = iam.upload_ssh_public_key(UserName=name, SSHPublicKeyBody=body)["SSHPublicKey"]
+    assert "MD5:" + made["Fingerprint"] == said.stdout.split()[1]
+    pem = iam.get_ssh_public_key(UserName=name, SSHPublicKeyId=made["SSHPublicKeyId"], Encoding="PEM")["SSHPublicKey"]
+    export = ["ssh-keygen", "-f", file, "-e", "-m", "PKCS8"]
+    exported = subprocess.run(export, check=True, capture_output=True, text=True)
+    assert pem["SSHPublicKeyBody"].strip() == exported.stdout.strip()
+    ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIUdMj3tvJNZ2vTLIbpkkCRjEzVuHrR6GiGHMPRMqHZT"
+    assert refused(iam.upload_ssh_public_key, UserName=name, SSHPublicKeyBody=ed25519)[0] == "InvalidPublicKey"
+    iam.delete_ssh_public_key(UserName=name, SSHPublicKeyId=made["SSHPublicKeyId"])

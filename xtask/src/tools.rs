@@ -20,6 +20,8 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "skopeo", package: "skopeo" },
     Tool { program: "podman", package: "podman" },
     Tool { program: "aws", package: "awscli" },
+    Tool { program: "openssl", package: "openssl" },
+    Tool { program: "ssh-keygen", package: "openssh-client" },
 ];
 
 /// What the benchmarks use besides.
