@@ -78,7 +78,7 @@ def test_a_user_made_anew_is_not_trusted(region, iam, name):
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
     assert role["AssumeRolePolicyDocument"] == json.loads(trust)
     old = iam.get_user(UserName=name)["User"]["UserId"]
-    assume = dict(RoleArn=role["Arn"], RoleSessionName="s")
+    assume = dict(RoleArn=role["Arn"], RoleSessionName="session")
     own = key_of(iam, name)
     region.client("sts", **own).assume_role(**assume)
     iam.delete_access_key(UserName=name, AccessKeyId=own["aws_access_key_id"])
@@ -160,7 +160,7 @@ def test_a_second_factor_opens_what_a_key_alone_does_not(region, iam, name):
     own = key_of(iam, name)
     sts = region.client("sts", **own)
     assert refused(region.client("ecs", **own).list_clusters)[0] == "AccessDeniedException"
-    assert refused(sts.assume_role, RoleArn=role, RoleSessionName="s")[0] == "AccessDenied"
+    assert refused(sts.assume_role, RoleArn=role, RoleSessionName="session")[0] == "AccessDenied"
     assert refused(sts.get_session_token, SerialNumber=serial)[0] == "AccessDenied"
     assert refused(sts.get_session_token, SerialNumber=serial, TokenCode=code(seed, 700)) == (
         "AccessDenied",
@@ -175,11 +175,11 @@ def test_a_second_factor_opens_what_a_key_alone_does_not(region, iam, name):
     )
     region.client("ecs", **session).list_clusters()
     region.client("iam", **session).list_users()
-    region.client("sts", **session).assume_role(RoleArn=role, RoleSessionName="s")
+    region.client("sts", **session).assume_role(RoleArn=role, RoleSessionName="session")
     # A code is good once, for whatever it is shown.
     again = dict(SerialNumber=serial, TokenCode=shown)
     assert refused(sts.get_session_token, **again)[0] == "AccessDenied"
-    assert refused(sts.assume_role, RoleArn=role, RoleSessionName="s", **again)[0] == "AccessDenied"
+    assert refused(sts.assume_role, RoleArn=role, RoleSessionName="session", **again)[0] == "AccessDenied"
     plain = sts.get_session_token()["Credentials"]
     plain = dict(
         aws_access_key_id=plain["AccessKeyId"],
@@ -205,7 +205,7 @@ def test_a_role_is_assumed_with_a_code(region, iam, name):
     codes = dict(AuthenticationCode1=code(seed, -2), AuthenticationCode2=code(seed, -1))
     iam.enable_mfa_device(UserName=name, SerialNumber=serial, **codes)
     sts = region.client("sts", **key_of(iam, name))
-    assume = dict(RoleArn=role, RoleSessionName="s", SerialNumber=serial)
+    assume = dict(RoleArn=role, RoleSessionName="session", SerialNumber=serial)
     assert refused(sts.assume_role, **assume, TokenCode=code(seed, 900))[0] == "AccessDenied"
     sts.assume_role(**assume, TokenCode=code(seed))
     assert refused(sts.assume_role, **assume, TokenCode=code(seed))[0] == "AccessDenied"
@@ -293,3 +293,37 @@ def test_ssh_keys_have_the_fingerprints_of_openssh(iam, name, tmp_path):
     ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIUdMj3tvJNZ2vTLIbpkkCRjEzVuHrR6GiGHMPRMqHZT"
     assert refused(iam.upload_ssh_public_key, UserName=name, SSHPublicKeyBody=ed25519)[0] == "InvalidPublicKey"
     iam.delete_ssh_public_key(UserName=name, SSHPublicKeyId=made["SSHPublicKeyId"])
+
+
+def test_hostile_documents_are_answered_soon(region, iam, name):
+    iam.create_user(UserName=name)
+    put = dict(UserName=name, PolicyName="p")
+    deep = '{"a":' * 2_000 + "1" + "}" * 2_000
+    assert refused(iam.put_user_policy, **put, PolicyDocument=deep)[0] == "MalformedPolicyDocument"
+    long = policy(Action="ecs:ListClusters", Resource=[f"arn:aws:s3:::bucket-{n}/*" for n in range(4_000)])
+    assert len(long) > 100 * 1024
+    assert refused(iam.put_user_policy, **put, PolicyDocument=long)[0] == "LimitExceeded"
+    assert refused(iam.put_user_policy, **put, PolicyDocument="x" * 200_000)[0] == "ValidationError"
+    # Matched by trying every way these would take until the end of time.
+    hostile = "arn:aws:ecs:*:*:cluster/" + "*a" * 250 + "*b"
+    iam.put_user_policy(**put, PolicyDocument=policy(Action="ecs:*" + "c*" * 100, Resource=hostile))
+    ecs = region.client("ecs", **key_of(iam, name))
+    begun = time.monotonic()
+    assert refused(ecs.create_cluster, clusterName="a" * 255)[0] == "AccessDeniedException"
+    assert time.monotonic() - begun < 10
+
+
+def test_a_role_is_passed_to_a_machine_only_with_permission(region, iam, name):
+    trust = policy(Principal={"Service": "ec2.amazonaws.com"}, Action="sts:AssumeRole")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.create_instance_profile(InstanceProfileName=name)
+    iam.create_user(UserName=name)
+    own = region.client("iam", **key_of(iam, name))
+    add = dict(InstanceProfileName=name, RoleName=name)
+    iam.put_user_policy(
+        UserName=name, PolicyName="p", PolicyDocument=policy(Action="iam:AddRoleToInstanceProfile", Resource="*")
+    )
+    code, message = refused(own.add_role_to_instance_profile, **add)
+    assert code == "AccessDenied" and f"iam:PassRole on resource: {role}" in message
+    iam.put_user_policy(UserName=name, PolicyName="pass", PolicyDocument=policy(Action="iam:PassRole", Resource=role))
+    own.add_role_to_instance_profile(**add)
