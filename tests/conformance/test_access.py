@@ -459,6 +459,8 @@ def minimal(shape, depth=0):
             return shape.enum[0]
         if shape.name == "policyVersionIdType":
             return "v1"
+        if shape.name == "authenticationCodeType":
+            return "123456"
         return "arn:aws:iam::123456789012:role/xx" if "arn" in shape.name.lower() else "x" * max(shape.metadata.get("min", 1), 2)
     if shape.type_name in ("integer", "long", "float", "double"):
         return shape.metadata.get("min", 1)

@@ -135,7 +135,7 @@ def test_rotation_is_kept_in_the_books(secrets, name):
 
 def test_resource_policies(secrets, name):
     secrets.create_secret(Name=name, SecretString=SECRET)
-    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:role/r"},
+    statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
                  "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     secrets.put_resource_policy(SecretId=name, ResourcePolicy=policy)
@@ -146,7 +146,7 @@ def test_resource_policies(secrets, name):
         with pytest.raises(ClientError) as error:
             secrets.put_resource_policy(SecretId=name, ResourcePolicy=bad)
         assert code(error) == "MalformedPolicyDocumentException"
-    public = policy.replace("arn:aws:iam::123456789012:role/r", "*")
+    public = policy.replace("arn:aws:iam::123456789012:root", "*")
     with pytest.raises(ClientError) as error:
         secrets.put_resource_policy(SecretId=name, ResourcePolicy=public, BlockPublicPolicy=True)
     assert code(error) == "PublicPolicyException"
