@@ -7,7 +7,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// What RFC 3986 leaves as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Checks the document of an identity policy.
+/// Checks the document of a managed policy.
+pub(crate) fn check_managed(document: &str) -> Result<(), Failure> {
+    Ok(Policy::parse(document, PolicyKind::Managed).map(drop)?)
+}
+
+/// Checks the document of an inline policy.
 pub(crate) fn check_identity(document: &str) -> Result<(), Failure> {
     Ok(Policy::parse(document, PolicyKind::Identity).map(drop)?)
 }

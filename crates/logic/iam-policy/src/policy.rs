@@ -15,8 +15,10 @@ pub(crate) const MAX_STATEMENTS: usize = 2_000;
 /// What a document is for, which decides what it must and must not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyKind {
-    /// Attached to a user, group or role; also permissions boundaries and session policies.
+    /// Inline in a user, group or role; also session policies. May leave out its version, which then is the oldest.
     Identity,
+    /// A managed policy, which must say the newest version of the language, and else is as [`PolicyKind::Identity`].
+    Managed,
     /// Attached to a resource, such as a repository or a secret.
     Resource,
     /// The trust policy of a role.

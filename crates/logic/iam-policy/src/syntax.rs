@@ -163,7 +163,7 @@ fn parse_conditions(json: Json, kind: PolicyKind) -> Parsed<Vec<RawCondition>> {
         if !keys.is_empty() && crate::condition::Operator::parse(&operator).is_none() {
             return Err(match kind {
                 PolicyKind::Resource => MalformedPolicy::ConditionType(operator),
-                PolicyKind::Identity | PolicyKind::Trust => MalformedPolicy::Syntax,
+                PolicyKind::Identity | PolicyKind::Managed | PolicyKind::Trust => MalformedPolicy::Syntax,
             });
         }
         for (key, values) in keys {

@@ -17,10 +17,10 @@ type Checked = Result<(), MalformedPolicy>;
 /// Refuses what AWS refuses for this kind of policy.
 pub(crate) fn check(document: &Document, kind: PolicyKind) -> Checked {
     let statements = &document.statements;
-    if kind == PolicyKind::Identity {
-        if document.version != Some(Version::V2012) {
-            return Err(MalformedPolicy::Version);
-        }
+    if kind == PolicyKind::Managed && document.version != Some(Version::V2012) {
+        return Err(MalformedPolicy::Version);
+    }
+    if matches!(kind, PolicyKind::Identity | PolicyKind::Managed) {
         principals::absent(statements)?;
     }
     statements.iter().try_for_each(legacy_effect_and_dates)?;
@@ -31,7 +31,7 @@ pub(crate) fn check(document: &Document, kind: PolicyKind) -> Checked {
     resource_fault.map_or(Ok(()), Err)?;
     actions::check_prefixes(statements)?;
     match kind {
-        PolicyKind::Identity => statements.iter().try_for_each(has_resources),
+        PolicyKind::Identity | PolicyKind::Managed => statements.iter().try_for_each(has_resources),
         PolicyKind::Resource => principals::check(statements),
         PolicyKind::Trust => {
             actions::assume_role_only(statements)?;
@@ -64,7 +64,7 @@ fn has_actions(statement: &RawStatement, kind: PolicyKind) -> Checked {
     let actions = statement.action.as_ref().or(statement.not_action.as_ref());
     match (actions, kind) {
         (Some(actions), _) if !actions.is_empty() => Ok(()),
-        (_, PolicyKind::Identity) => Err(MalformedPolicy::NoActions),
+        (_, PolicyKind::Identity | PolicyKind::Managed) => Err(MalformedPolicy::NoActions),
         (_, PolicyKind::Resource | PolicyKind::Trust) => Err(MalformedPolicy::MissingField("Action")),
     }
 }

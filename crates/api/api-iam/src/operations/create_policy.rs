@@ -1,6 +1,6 @@
 //! CreatePolicy.
 
-use crate::documents::{check_identity, size};
+use crate::documents::{check_managed, size};
 use crate::entities::now;
 use crate::errors::{Failure, already_exists, over_quota};
 use crate::shapes::{CreatePolicyRequest, CreatePolicyResponse, Policy};
@@ -41,7 +41,7 @@ pub(crate) async fn run(
 
 /// Checks the document of a managed policy.
 pub(super) fn check(document: &str) -> Result<(), Failure> {
-    check_identity(document)?;
+    check_managed(document)?;
     if size(document) > quotas::POLICY_SIZE {
         return Err(over_quota("PolicySize", quotas::POLICY_SIZE));
     }

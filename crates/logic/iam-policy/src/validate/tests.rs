@@ -51,7 +51,7 @@ fn documents_as_a_whole() {
             SYNTAX,
         ),
     ] {
-        assert_eq!(answer(&text, PolicyKind::Identity), expected, "{text}");
+        assert_eq!(answer(&text, PolicyKind::Managed), expected, "{text}");
     }
 }
 
@@ -67,7 +67,7 @@ fn effects_and_ids() {
     );
     // The version comes before the effect, the effect before resources and ids.
     let old = r#"{"Statement": {"Effect": "denY", "Action": "s3:Get", "Resource": "*"}}"#;
-    assert_eq!(answer(old, PolicyKind::Identity), VERSION);
+    assert_eq!(answer(old, PolicyKind::Managed), VERSION);
     let twice = r#"[{"Sid": "a", "Effect": "EFFECT", "Action": "s3:Get", "Resource": "*"}, {"Sid": "a", "Effect": "Allow"}]"#;
     assert_eq!(answer(&document(&twice.replace("EFFECT", "aLLow")), PolicyKind::Identity), LEGACY);
     assert_eq!(answer(&document(&twice.replace("EFFECT", "Allow")), PolicyKind::Identity), SIDS);
@@ -212,7 +212,8 @@ fn conditions() {
     assert_eq!(identity(date), LEGACY);
     assert_eq!(identity(&format!(r#""Action": "s3:X", "Resource": "arn:error:s3:::b", {date}"#)), LEGACY);
     let old = format!(r#"{{"Statement": {{"Effect": "Allow", "Action": "s3:X", "Resource": "*", {date}}}}}"#);
-    assert_eq!(answer(&old, PolicyKind::Identity), VERSION);
+    assert_eq!(answer(&old, PolicyKind::Managed), VERSION);
+    assert_eq!(answer(&old, PolicyKind::Identity), LEGACY, "only a managed policy must say its version");
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl World {
     fn add_policy(&mut self, name: &str, kind: &str, document: &str) -> String {
         let kind = match kind {
             "identity" => PolicyKind::Identity,
+            "managed" => PolicyKind::Managed,
             "resource" => PolicyKind::Resource,
             "trust" => PolicyKind::Trust,
             _ => panic!("no such kind of policy: {kind}"),
