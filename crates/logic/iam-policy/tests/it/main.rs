@@ -3,6 +3,7 @@
 //! Each `scripts/NAME.txt` must give `scripts/NAME.out`; `UPDATE_EXPECT=1 cargo test -p iam-policy --test it` writes
 //! the transcripts anew, and the difference is what a reviewer reads.
 
+mod mutations;
 mod script;
 
 use std::path::Path;
