@@ -1,6 +1,9 @@
 //! Web identity tokens: JWTs of OpenID Connect providers that an account has registered.
 
 mod keys;
+#[cfg(test)]
+mod tests;
+mod trust;
 
 pub use keys::ProviderKeys;
 
@@ -105,11 +108,14 @@ pub(crate) async fn verify(
     if !ALGORITHMS.contains(&header.alg) {
         return Err(bad_token("Unsupported signature algorithm of the token"));
     }
-    let key = keys.find(&provider.url, header.kid.as_deref()).await.map_err(|error| match error {
+    let key = keys.find(provider, header.kid.as_deref()).await.map_err(|error| match error {
         NoKey::Unknown => bad_token(
             "Couldn't retrieve verification key from your identity provider,  please reference \
              AssumeRoleWithWebIdentity documentation for requirements",
         ),
+        NoKey::Untrusted => {
+            bad_token("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint")
+        }
         NoKey::Unreachable(reason) => {
             tracing::warn!(provider = provider.url, reason, "cannot fetch the keys of an identity provider");
             ServiceError::new(

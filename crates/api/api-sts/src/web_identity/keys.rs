@@ -1,5 +1,6 @@
 //! Keys of identity providers: from a file of the region, else from the provider, fetched within bounds and remembered.
 
+use super::trust::ProviderTrust;
 use bytes::Bytes;
 use environment::{Environment, Timestamp};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -10,6 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quick_cache::sync::Cache;
+use resources::iam::OidcProvider;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +52,8 @@ pub(crate) enum NoKey {
     Unknown,
     /// The provider does not answer with keys.
     Unreachable(String),
+    /// Who answers shows a certificate that neither this machine nor the account trusts.
+    Untrusted,
     /// The region's own file is damaged.
     Unreadable(String),
 }
@@ -72,12 +76,14 @@ impl ProviderKeys {
     }
 
     /// The key with an id, or the only key when a token names none.
-    pub(crate) async fn find(&self, url: &str, id: Option<&str>) -> Result<Jwk, NoKey> {
-        if let Some(keys) = self.local(url).await? {
+    pub(crate) async fn find(&self, provider: &OidcProvider, id: Option<&str>) -> Result<Jwk, NoKey> {
+        if let Some(keys) = self.local(&provider.url).await? {
             return pick(&keys, id).ok_or(NoKey::Unknown);
         }
         let now = self.0.environment.now();
-        if let Some(known) = self.0.known.get(url) {
+        // Accounts may trust different authorities for the same provider.
+        let name = format!("{} {}", provider.url, provider.thumbprints.join(" "));
+        if let Some(known) = self.0.known.get(&name) {
             let age = now.since(known.at);
             match pick(&known.keys, id) {
                 Some(key) if age < FRESH => return Ok(key),
@@ -85,9 +91,9 @@ impl ProviderKeys {
                 _ => {}
             }
         }
-        let keys = fetch(url).await.map_err(NoKey::Unreachable)?;
+        let keys = fetch(provider).await?;
         let found = pick(&keys, id);
-        self.0.known.insert(url.to_owned(), Arc::new(Known { keys, at: now }));
+        self.0.known.insert(name, Arc::new(Known { keys, at: now }));
         found.ok_or(NoKey::Unknown)
     }
 
@@ -116,13 +122,16 @@ fn pick(keys: &JwkSet, id: Option<&str>) -> Option<Jwk> {
 }
 
 /// Asks a provider for its keys. Only https is spoken and no redirect is followed.
-async fn fetch(url: &str) -> Result<JwkSet, String> {
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-        .map_err(|error| format!("no certificate authorities on this machine: {error}"))?
-        .https_only()
-        .enable_http1()
-        .build();
+async fn fetch(provider: &OidcProvider) -> Result<JwkSet, NoKey> {
+    let trust = ProviderTrust::new(&provider.thumbprints);
+    ask(&provider.url, &trust)
+        .await
+        .map_err(|reason| if trust.has_mismatched() { NoKey::Untrusted } else { NoKey::Unreachable(reason) })
+}
+
+async fn ask(url: &str, trust: &Arc<ProviderTrust>) -> Result<JwkSet, String> {
+    let tls = trust.client().map_err(|error| format!("no TLS on this machine: {error}"))?;
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().build();
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let discovery = format!("https://{}/.well-known/openid-configuration", url.trim_end_matches('/'));
     let discovery: Discovery = get(&client, &discovery).await?;
