@@ -1,10 +1,12 @@
-//! AWS Systems Manager: the Parameter Store, and nothing else of it.
+//! AWS Systems Manager: the Parameter Store and documents, and nothing else of it. Documents are kept, versioned, checked
+//! and shared; nothing here runs one.
 //!
 //! Every value is sealed under a key of the region before it is stored, bound to its account, parameter and version. A
 //! `SecureString` is opened only for a caller who asks for decryption; others get its sealed form. The region has no
 //! KMS: a `KeyId` is kept and shown, and the region's key ring stands in for it. Policies may say when a parameter
 //! expires; those that would send notifications are refused, for there is nobody to send them.
 
+mod documents;
 mod errors;
 mod filters;
 mod lookup;
@@ -65,18 +67,28 @@ macro_rules! operations {
 
 operations! {
     add_tags_to_resource, AddTagsToResourceRequest => AddTagsToResourceResult;
+    create_document, CreateDocumentRequest => CreateDocumentResult;
+    delete_document, DeleteDocumentRequest => DeleteDocumentResult;
     delete_parameter, DeleteParameterRequest => DeleteParameterResult;
     delete_parameters, DeleteParametersRequest => DeleteParametersResult;
+    describe_document, DescribeDocumentRequest => DescribeDocumentResult;
+    describe_document_permission, DescribeDocumentPermissionRequest => DescribeDocumentPermissionResponse;
     describe_parameters, DescribeParametersRequest => DescribeParametersResult;
+    get_document, GetDocumentRequest => GetDocumentResult;
     get_parameter, GetParameterRequest => GetParameterResult;
     get_parameter_history, GetParameterHistoryRequest => GetParameterHistoryResult;
     get_parameters, GetParametersRequest => GetParametersResult;
     get_parameters_by_path, GetParametersByPathRequest => GetParametersByPathResult;
     label_parameter_version, LabelParameterVersionRequest => LabelParameterVersionResult;
+    list_document_versions, ListDocumentVersionsRequest => ListDocumentVersionsResult;
+    list_documents, ListDocumentsRequest => ListDocumentsResult;
     list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResult;
+    modify_document_permission, ModifyDocumentPermissionRequest => ModifyDocumentPermissionResponse;
     put_parameter, PutParameterRequest => PutParameterResult;
     remove_tags_from_resource, RemoveTagsFromResourceRequest => RemoveTagsFromResourceResult;
     unlabel_parameter_version, UnlabelParameterVersionRequest => UnlabelParameterVersionResult;
+    update_document, UpdateDocumentRequest => UpdateDocumentResult;
+    update_document_default_version, UpdateDocumentDefaultVersionRequest => UpdateDocumentDefaultVersionResult;
 }
 
 #[cfg(test)]

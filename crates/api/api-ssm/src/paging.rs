@@ -18,6 +18,20 @@ pub(crate) fn cut<T>(
     Ok((page, next))
 }
 
+/// As [`cut`], but the last page has no token even when it is full.
+pub(crate) fn cut_exactly<T>(
+    items: Vec<T>,
+    token: Option<&str>,
+    limit: Option<i32>,
+    usual: usize,
+) -> Result<(Vec<T>, Option<String>), ServiceError> {
+    let all = items.len();
+    let token = token.filter(|token| !token.is_empty());
+    let (page, next) = cut(items, token, limit, usual)?;
+    let more = |next: &String| next.parse().is_ok_and(|given: usize| given < all);
+    Ok((page, next.filter(more)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

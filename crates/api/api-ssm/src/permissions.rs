@@ -1,5 +1,8 @@
 //! What a caller must be allowed to do for each operation: its action on the parameters that the input names, with
-//! their tags. A secret that is read under the name of a parameter is asked for itself, too.
+//! their tags. A secret that is read under the name of a parameter is asked for itself, too. Documents are in
+//! [`documents`].
+
+mod documents;
 
 use crate::SsmService;
 use crate::errors::store;
@@ -16,7 +19,7 @@ pub(crate) async fn of(
     input: &Node,
 ) -> Result<Vec<Permission>, ServiceError> {
     let named: Vec<&str> = match operation.name {
-        "DescribeParameters" => return Ok(vec![Permission::of(operation, "*")]),
+        "DescribeParameters" | "ListDocuments" => return Ok(vec![Permission::of(operation, "*")]),
         "GetParametersByPath" => {
             let path = input.text("Path").unwrap_or_default();
             let recursive = matches!(input.member("Recursive"), Some(Node::Bool(true)));
@@ -26,9 +29,16 @@ pub(crate) async fn of(
         "AddTagsToResource" | "ListTagsForResource" | "RemoveTagsFromResource" => {
             match (input.text("ResourceType"), input.text("ResourceId")) {
                 (Some("Parameter"), Some(id)) => vec![id],
+                (Some("Document"), Some(name)) => {
+                    return documents::of(service, context, operation, name, input).await;
+                }
                 // Refused by the operation; nothing is told of it before.
                 _ => return Ok(vec![Permission::of(operation, "*")]),
             }
+        }
+        name if name.contains("Document") => {
+            let name = input.text("Name").unwrap_or_default();
+            return documents::of(service, context, operation, name, input).await;
         }
         "GetParameters" | "DeleteParameters" => input.texts("Names").collect(),
         _ => input.text("Name").into_iter().collect(),

@@ -1,5 +1,7 @@
 //! The service over a store in memory.
 
+mod documents;
+
 use super::*;
 use environment::Timestamp;
 use std::net::{IpAddr, Ipv4Addr};

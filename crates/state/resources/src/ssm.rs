@@ -1,4 +1,9 @@
-//! Systems Manager's Parameter Store. Every value is sealed before it gets here, that of a plain `String` too.
+//! Systems Manager's Parameter Store and documents. Every value of a parameter is sealed before it gets here, that of a
+//! plain `String` too.
+
+mod document;
+
+pub use document::{Document, DocumentContent, DocumentFormat, DocumentKind, DocumentVersion, Platform};
 
 use crate::Stored;
 use crate::sealed::{SealedText, Sealing};

@@ -46,7 +46,7 @@ fn structure(
             json.member(name);
             self::value(json, service, member.shape, value);
             if let Some(resources) = resources.as_deref_mut() {
-                add_parameter(service, name, value, resources);
+                add_parameter(service, name, member.shape.name, value, resources);
             }
         }
     }

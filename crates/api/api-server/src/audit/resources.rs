@@ -28,17 +28,23 @@ impl Named {
 }
 
 /// Adds what a parameter at the top of a request names.
-pub(super) fn add_parameter(service: &str, member: &str, value: &Node, resources: &mut Vec<Named>) {
+pub(super) fn add_parameter(
+    service: &str,
+    member: &str,
+    shape: &str,
+    value: &Node,
+    resources: &mut Vec<Named>,
+) {
     match value {
         Node::Text(text) => {
-            if let Some(kind) = kind_of(service, member).or_else(|| kind_of_arn(text)) {
+            if let Some(kind) = kind_of(service, member, shape).or_else(|| kind_of_arn(text)) {
                 add(kind, text, resources);
             }
         }
         Node::List(items) => {
             for item in items.iter().take(MOST) {
                 if let Node::Text(text) = item
-                    && let Some(kind) = kind_of(service, member).or_else(|| kind_of_arn(text))
+                    && let Some(kind) = kind_of(service, member, shape).or_else(|| kind_of_arn(text))
                 {
                     add(kind, text, resources);
                 }
@@ -62,8 +68,8 @@ fn add(kind: &'static str, name: &str, resources: &mut Vec<Named>) {
     }
 }
 
-/// The type of what a parameter names.
-fn kind_of(service: &str, member: &str) -> Option<&'static str> {
+/// The type of what a parameter names, by its own name and that of its shape.
+fn kind_of(service: &str, member: &str, shape: &str) -> Option<&'static str> {
     Some(match (service, member) {
         ("ecs", "cluster" | "clusterName" | "clusters") => "AWS::ECS::Cluster",
         ("ecs", "service" | "services" | "serviceName") => "AWS::ECS::Service",
@@ -82,6 +88,7 @@ fn kind_of(service: &str, member: &str) -> Option<&'static str> {
         ("iam" | "sts", "AccessKeyId") => "AWS::IAM::AccessKey",
         ("iam", "OpenIDConnectProviderArn") => "AWS::IAM::OIDCProvider",
         ("secretsmanager", "SecretId" | "Name") => "AWS::SecretsManager::Secret",
+        ("ssm", "Name") if shape.starts_with("Document") => "AWS::SSM::Document",
         ("ssm", "Name" | "Names") => "AWS::SSM::Parameter",
         ("cloudtrail", "Name" | "TrailName") => "AWS::CloudTrail::Trail",
         ("cloudtrail", "S3BucketName") => "AWS::S3::Bucket",
@@ -113,6 +120,7 @@ fn kind_of_arn(arn: &str) -> Option<&'static str> {
         ("iam", "instance-profile") => "AWS::IAM::InstanceProfile",
         ("iam", "oidc-provider") => "AWS::IAM::OIDCProvider",
         ("secretsmanager", "secret") => "AWS::SecretsManager::Secret",
+        ("ssm", "document") => "AWS::SSM::Document",
         ("ssm", "parameter") => "AWS::SSM::Parameter",
         ("cloudtrail", "trail") => "AWS::CloudTrail::Trail",
         ("s3", _) => "AWS::S3::Bucket",
@@ -126,7 +134,7 @@ mod tests {
 
     fn added(service: &str, member: &str, value: Node) -> Vec<(&'static str, String)> {
         let mut resources = Vec::new();
-        add_parameter(service, member, &value, &mut resources);
+        add_parameter(service, member, "String", &value, &mut resources);
         resources.into_iter().map(|named| (named.kind, named.name)).collect()
     }
 
@@ -140,6 +148,8 @@ mod tests {
         for (member, value) in [("reason", text("c")), ("cluster", Node::Integer(1)), ("cluster", text(""))] {
             assert!(added("ecs", member, value).is_empty());
         }
+        assert_eq!(kind_of("ssm", "Name", "DocumentName"), Some("AWS::SSM::Document"));
+        assert_eq!(kind_of("ssm", "Name", "PSParameterName"), Some("AWS::SSM::Parameter"));
         let many = (0..100).map(|number| text(&number.to_string())).collect();
         assert_eq!(added("ecs", "tasks", Node::List(many)).len(), MOST);
     }

@@ -9,7 +9,7 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: ListTagsForResourceRequest,
 ) -> Result<ListTagsForResourceResult, ServiceError> {
-    let parameter = service.tagged(context, input.resource_type, &input.resource_id).await?;
+    let tagged = service.tagged(context, input.resource_type, &input.resource_id).await?;
     let shown = |(key, value): &(String, String)| Tag { key: key.clone(), value: value.clone() };
-    Ok(ListTagsForResourceResult { tag_list: Some(parameter.tags.iter().map(shown).collect()) })
+    Ok(ListTagsForResourceResult { tag_list: Some(tagged.tags().iter().map(shown).collect()) })
 }

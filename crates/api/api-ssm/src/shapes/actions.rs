@@ -26,6 +26,22 @@ pub static SSM_ADD_TAGS_TO_RESOURCE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static SSM_CREATE_DOCUMENT: Action = Action {
+    name: "ssm:CreateDocument",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys", "ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
+pub static SSM_DELETE_DOCUMENT: Action = Action {
+    name: "ssm:DeleteDocument",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
 pub static SSM_DELETE_PARAMETER: Action = Action {
     name: "ssm:DeleteParameter",
     access: AccessLevel::Write,
@@ -42,11 +58,35 @@ pub static SSM_DELETE_PARAMETERS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static SSM_DESCRIBE_DOCUMENT: Action = Action {
+    name: "ssm:DescribeDocument",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
+pub static SSM_DESCRIBE_DOCUMENT_PERMISSION: Action = Action {
+    name: "ssm:DescribeDocumentPermission",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
 pub static SSM_DESCRIBE_PARAMETERS: Action = Action {
     name: "ssm:DescribeParameters",
     access: AccessLevel::List,
     resources: &[],
     condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static SSM_GET_DOCUMENT: Action = Action {
+    name: "ssm:GetDocument",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentCategories", "ssm:DocumentType"],
     dependent_actions: &[],
 };
 
@@ -90,6 +130,22 @@ pub static SSM_LABEL_PARAMETER_VERSION: Action = Action {
     dependent_actions: &[],
 };
 
+pub static SSM_LIST_DOCUMENT_VERSIONS: Action = Action {
+    name: "ssm:ListDocumentVersions",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
+pub static SSM_LIST_DOCUMENTS: Action = Action {
+    name: "ssm:ListDocuments",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static SSM_LIST_TAGS_FOR_RESOURCE: Action = Action {
     name: "ssm:ListTagsForResource",
     access: AccessLevel::List,
@@ -106,6 +162,14 @@ pub static SSM_LIST_TAGS_FOR_RESOURCE: Action = Action {
         ActionResource { kind: &SSM_TYPE_PATCHBASELINE, required: false },
     ],
     condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
+pub static SSM_MODIFY_DOCUMENT_PERMISSION: Action = Action {
+    name: "ssm:ModifyDocumentPermission",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
     dependent_actions: &[],
 };
 
@@ -143,6 +207,22 @@ pub static SSM_UNLABEL_PARAMETER_VERSION: Action = Action {
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &SSM_TYPE_PARAMETER, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
+pub static SSM_UPDATE_DOCUMENT: Action = Action {
+    name: "ssm:UpdateDocument",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
+    dependent_actions: &[],
+};
+
+pub static SSM_UPDATE_DOCUMENT_DEFAULT_VERSION: Action = Action {
+    name: "ssm:UpdateDocumentDefaultVersion",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_DOCUMENT, required: true }],
+    condition_keys: &["ssm:DocumentType"],
     dependent_actions: &[],
 };
 

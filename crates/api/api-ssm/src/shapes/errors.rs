@@ -4,6 +4,62 @@
 
 use aws_wire::{ErrorShape, Fault};
 
+pub static ASSOCIATED_INSTANCES: ErrorShape = ErrorShape {
+    name: "AssociatedInstances",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static DOCUMENT_ALREADY_EXISTS: ErrorShape = ErrorShape {
+    name: "DocumentAlreadyExists",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static DOCUMENT_LIMIT_EXCEEDED: ErrorShape = ErrorShape {
+    name: "DocumentLimitExceeded",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static DOCUMENT_PERMISSION_LIMIT: ErrorShape = ErrorShape {
+    name: "DocumentPermissionLimit",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static DOCUMENT_VERSION_LIMIT_EXCEEDED: ErrorShape = ErrorShape {
+    name: "DocumentVersionLimitExceeded",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static DUPLICATE_DOCUMENT_CONTENT: ErrorShape = ErrorShape {
+    name: "DuplicateDocumentContent",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static DUPLICATE_DOCUMENT_VERSION_NAME: ErrorShape = ErrorShape {
+    name: "DuplicateDocumentVersionName",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
 pub static HIERARCHY_LEVEL_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "HierarchyLevelLimitExceededException",
     query_code: None,
@@ -42,6 +98,46 @@ pub static INVALID_ALLOWED_PATTERN_EXCEPTION: ErrorShape = ErrorShape {
     status: 400,
     fault: Fault::Sender,
     message_key: "message",
+};
+
+pub static INVALID_DOCUMENT: ErrorShape = ErrorShape {
+    name: "InvalidDocument",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static INVALID_DOCUMENT_CONTENT: ErrorShape = ErrorShape {
+    name: "InvalidDocumentContent",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static INVALID_DOCUMENT_OPERATION: ErrorShape = ErrorShape {
+    name: "InvalidDocumentOperation",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static INVALID_DOCUMENT_SCHEMA_VERSION: ErrorShape = ErrorShape {
+    name: "InvalidDocumentSchemaVersion",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static INVALID_DOCUMENT_VERSION: ErrorShape = ErrorShape {
+    name: "InvalidDocumentVersion",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
 };
 
 pub static INVALID_FILTER_KEY: ErrorShape = ErrorShape {
@@ -84,6 +180,14 @@ pub static INVALID_NEXT_TOKEN: ErrorShape = ErrorShape {
     message_key: "Message",
 };
 
+pub static INVALID_PERMISSION_TYPE: ErrorShape = ErrorShape {
+    name: "InvalidPermissionType",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
 pub static INVALID_POLICY_ATTRIBUTE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidPolicyAttributeException",
     query_code: None,
@@ -114,6 +218,22 @@ pub static INVALID_RESOURCE_TYPE: ErrorShape = ErrorShape {
     status: 400,
     fault: Fault::Sender,
     message_key: "message",
+};
+
+pub static MAX_DOCUMENT_SIZE_EXCEEDED: ErrorShape = ErrorShape {
+    name: "MaxDocumentSizeExceeded",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
+pub static NO_LONGER_SUPPORTED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "NoLongerSupportedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
 };
 
 pub static PARAMETER_ALREADY_EXISTS: ErrorShape = ErrorShape {

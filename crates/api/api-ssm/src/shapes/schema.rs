@@ -8,6 +8,55 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ACCOUNT_ID: Shape = Shape {
+    name: "AccountId",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("(?i)all|[0-9]{12}"), values: &[] },
+};
+
+pub static ACCOUNT_ID_LIST: Shape = Shape {
+    name: "AccountIdList",
+    kind: Kind::List {
+        item: &ACCOUNT_ID,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(20) },
+    },
+};
+
+pub static ACCOUNT_SHARING_INFO_MEMBERS: [Member; 2] = [
+    Member {
+        name: "AccountId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_ID,
+    },
+    Member {
+        name: "SharedDocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SHARED_DOCUMENT_VERSION,
+    },
+];
+pub static ACCOUNT_SHARING_INFO: Shape = Shape {
+    name: "AccountSharingInfo",
+    kind: Kind::Structure { members: &ACCOUNT_SHARING_INFO_MEMBERS, union: false },
+};
+
+pub static ACCOUNT_SHARING_INFO_LIST: Shape = Shape {
+    name: "AccountSharingInfoList",
+    kind: Kind::List { item: &ACCOUNT_SHARING_INFO, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static ADD_TAGS_TO_RESOURCE_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "ResourceId",
@@ -59,9 +108,416 @@ pub static ALLOWED_PATTERN: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(0), max: Some(1024) }, pattern: None, values: &[] },
 };
 
+pub static ATTACHMENT_CONTENT_MEMBERS: [Member; 5] = [
+    Member {
+        name: "Hash",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_HASH,
+    },
+    Member {
+        name: "HashType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_HASH_TYPE,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_NAME,
+    },
+    Member {
+        name: "Size",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTENT_LENGTH,
+    },
+    Member {
+        name: "Url",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_URL,
+    },
+];
+pub static ATTACHMENT_CONTENT: Shape = Shape {
+    name: "AttachmentContent",
+    kind: Kind::Structure { members: &ATTACHMENT_CONTENT_MEMBERS, union: false },
+};
+
+pub static ATTACHMENT_CONTENT_LIST: Shape = Shape {
+    name: "AttachmentContentList",
+    kind: Kind::List { item: &ATTACHMENT_CONTENT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static ATTACHMENT_HASH: Shape = Shape {
+    name: "AttachmentHash",
+    kind: Kind::Text { length: Limits { min: None, max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static ATTACHMENT_HASH_TYPE: Shape = Shape {
+    name: "AttachmentHashType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Sha256"] },
+};
+
+pub static ATTACHMENT_IDENTIFIER: Shape = Shape {
+    name: "AttachmentIdentifier",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("^[a-zA-Z0-9_\\-.]{3,128}$"), values: &[] },
+};
+
+pub static ATTACHMENT_INFORMATION_MEMBERS: [Member; 1] = [Member {
+    name: "Name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ATTACHMENT_NAME,
+}];
+pub static ATTACHMENT_INFORMATION: Shape = Shape {
+    name: "AttachmentInformation",
+    kind: Kind::Structure { members: &ATTACHMENT_INFORMATION_MEMBERS, union: false },
+};
+
+pub static ATTACHMENT_INFORMATION_LIST: Shape = Shape {
+    name: "AttachmentInformationList",
+    kind: Kind::List {
+        item: &ATTACHMENT_INFORMATION,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static ATTACHMENT_NAME: Shape = Shape {
+    name: "AttachmentName",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("^[a-zA-Z0-9_\\-.]{3,128}$"), values: &[] },
+};
+
+pub static ATTACHMENT_URL: Shape =
+    Shape { name: "AttachmentUrl", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static ATTACHMENTS_SOURCE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "Key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENTS_SOURCE_KEY,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_IDENTIFIER,
+    },
+    Member {
+        name: "Values",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENTS_SOURCE_VALUES,
+    },
+];
+pub static ATTACHMENTS_SOURCE: Shape = Shape {
+    name: "AttachmentsSource",
+    kind: Kind::Structure { members: &ATTACHMENTS_SOURCE_MEMBERS, union: false },
+};
+
+pub static ATTACHMENTS_SOURCE_KEY: Shape = Shape {
+    name: "AttachmentsSourceKey",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["SourceUrl", "S3FileUrl", "AttachmentReference"],
+    },
+};
+
+pub static ATTACHMENTS_SOURCE_LIST: Shape = Shape {
+    name: "AttachmentsSourceList",
+    kind: Kind::List {
+        item: &ATTACHMENTS_SOURCE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(20) },
+    },
+};
+
+pub static ATTACHMENTS_SOURCE_VALUE: Shape = Shape {
+    name: "AttachmentsSourceValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static ATTACHMENTS_SOURCE_VALUES: Shape = Shape {
+    name: "AttachmentsSourceValues",
+    kind: Kind::List {
+        item: &ATTACHMENTS_SOURCE_VALUE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(1) },
+    },
+};
+
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean };
 
+pub static CATEGORY: Shape = Shape {
+    name: "Category",
+    kind: Kind::Text { length: Limits { min: None, max: Some(128) }, pattern: None, values: &[] },
+};
+
+pub static CATEGORY_ENUM_LIST: Shape = Shape {
+    name: "CategoryEnumList",
+    kind: Kind::List {
+        item: &CATEGORY,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(3) },
+    },
+};
+
+pub static CATEGORY_LIST: Shape = Shape {
+    name: "CategoryList",
+    kind: Kind::List {
+        item: &CATEGORY,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(3) },
+    },
+};
+
+pub static CONTENT_LENGTH: Shape = Shape { name: "ContentLength", kind: Kind::Long { range: Limits::NONE } };
+
+pub static CREATE_DOCUMENT_REQUEST_MEMBERS: [Member; 10] = [
+    Member {
+        name: "Attachments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENTS_SOURCE_LIST,
+    },
+    Member {
+        name: "Content",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_CONTENT,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_TYPE,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "Requires",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_REQUIRES_LIST,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+    Member {
+        name: "TargetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_TYPE,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static CREATE_DOCUMENT_REQUEST: Shape = Shape {
+    name: "CreateDocumentRequest",
+    kind: Kind::Structure { members: &CREATE_DOCUMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_DOCUMENT_RESULT_MEMBERS: [Member; 1] = [Member {
+    name: "DocumentDescription",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DOCUMENT_DESCRIPTION,
+}];
+pub static CREATE_DOCUMENT_RESULT: Shape = Shape {
+    name: "CreateDocumentResult",
+    kind: Kind::Structure { members: &CREATE_DOCUMENT_RESULT_MEMBERS, union: false },
+};
+
 pub static DATE_TIME: Shape = Shape { name: "DateTime", kind: Kind::Timestamp { format: None } };
+
+pub static DELETE_DOCUMENT_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Force",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DELETE_DOCUMENT_REQUEST: Shape = Shape {
+    name: "DeleteDocumentRequest",
+    kind: Kind::Structure { members: &DELETE_DOCUMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_DOCUMENT_RESULT_MEMBERS: [Member; 0] = [];
+pub static DELETE_DOCUMENT_RESULT: Shape = Shape {
+    name: "DeleteDocumentResult",
+    kind: Kind::Structure { members: &DELETE_DOCUMENT_RESULT_MEMBERS, union: false },
+};
 
 pub static DELETE_PARAMETER_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "Name",
@@ -128,6 +584,153 @@ pub static DELETE_PARAMETERS_RESULT_MEMBERS: [Member; 2] = [
 pub static DELETE_PARAMETERS_RESULT: Shape = Shape {
     name: "DeleteParametersResult",
     kind: Kind::Structure { members: &DELETE_PARAMETERS_RESULT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DOCUMENT_PERMISSION_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "MaxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PERMISSION_MAX_RESULTS,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "PermissionType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PERMISSION_TYPE,
+    },
+];
+pub static DESCRIBE_DOCUMENT_PERMISSION_REQUEST: Shape = Shape {
+    name: "DescribeDocumentPermissionRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DOCUMENT_PERMISSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DOCUMENT_PERMISSION_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "AccountIds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_ID_LIST,
+    },
+    Member {
+        name: "AccountSharingInfoList",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_SHARING_INFO_LIST,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DOCUMENT_PERMISSION_RESPONSE: Shape = Shape {
+    name: "DescribeDocumentPermissionResponse",
+    kind: Kind::Structure { members: &DESCRIBE_DOCUMENT_PERMISSION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DOCUMENT_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DESCRIBE_DOCUMENT_REQUEST: Shape = Shape {
+    name: "DescribeDocumentRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DOCUMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DOCUMENT_RESULT_MEMBERS: [Member; 1] = [Member {
+    name: "Document",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DOCUMENT_DESCRIPTION,
+}];
+pub static DESCRIBE_DOCUMENT_RESULT: Shape = Shape {
+    name: "DescribeDocumentResult",
+    kind: Kind::Structure { members: &DESCRIBE_DOCUMENT_RESULT_MEMBERS, union: false },
 };
 
 pub static DESCRIBE_PARAMETERS_REQUEST_MEMBERS: [Member; 5] = [
@@ -219,6 +822,1265 @@ pub static DESCRIBE_PARAMETERS_RESULT_MEMBERS: [Member; 2] = [
 pub static DESCRIBE_PARAMETERS_RESULT: Shape = Shape {
     name: "DescribeParametersResult",
     kind: Kind::Structure { members: &DESCRIBE_PARAMETERS_RESULT_MEMBERS, union: false },
+};
+
+pub static DESCRIPTION_IN_DOCUMENT: Shape = Shape {
+    name: "DescriptionInDocument",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_ARN: Shape = Shape {
+    name: "DocumentARN",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("^[a-zA-Z0-9_\\-.:/]{3,128}$"), values: &[] },
+};
+
+pub static DOCUMENT_AUTHOR: Shape =
+    Shape { name: "DocumentAuthor", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static DOCUMENT_CONTENT: Shape = Shape {
+    name: "DocumentContent",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_DEFAULT_VERSION_DESCRIPTION_MEMBERS: [Member; 3] = [
+    Member {
+        name: "DefaultVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "DefaultVersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+];
+pub static DOCUMENT_DEFAULT_VERSION_DESCRIPTION: Shape = Shape {
+    name: "DocumentDefaultVersionDescription",
+    kind: Kind::Structure { members: &DOCUMENT_DEFAULT_VERSION_DESCRIPTION_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_DESCRIPTION_MEMBERS: [Member; 30] = [
+    Member {
+        name: "ApprovedVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "AttachmentsInformation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_INFORMATION_LIST,
+    },
+    Member {
+        name: "Author",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_AUTHOR,
+    },
+    Member {
+        name: "Category",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CATEGORY_LIST,
+    },
+    Member {
+        name: "CategoryEnum",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CATEGORY_ENUM_LIST,
+    },
+    Member {
+        name: "CreatedDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TIME,
+    },
+    Member {
+        name: "DefaultVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIPTION_IN_DOCUMENT,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_TYPE,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Hash",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_HASH,
+    },
+    Member {
+        name: "HashType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_HASH_TYPE,
+    },
+    Member {
+        name: "LatestVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "Owner",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_OWNER,
+    },
+    Member {
+        name: "Parameters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PARAMETER_LIST,
+    },
+    Member {
+        name: "PendingReviewVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "PlatformTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLATFORM_TYPE_LIST,
+    },
+    Member {
+        name: "Requires",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_REQUIRES_LIST,
+    },
+    Member {
+        name: "ReviewInformation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_INFORMATION_LIST,
+    },
+    Member {
+        name: "ReviewStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_STATUS,
+    },
+    Member {
+        name: "SchemaVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_SCHEMA_VERSION,
+    },
+    Member {
+        name: "Sha1",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_SHA1,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS,
+    },
+    Member {
+        name: "StatusInformation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS_INFORMATION,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+    Member {
+        name: "TargetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_TYPE,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DOCUMENT_DESCRIPTION: Shape = Shape {
+    name: "DocumentDescription",
+    kind: Kind::Structure { members: &DOCUMENT_DESCRIPTION_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_DISPLAY_NAME: Shape = Shape {
+    name: "DocumentDisplayName",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(1024) },
+        pattern: Some("^[\\w\\.\\-\\:\\/ ]*$"),
+        values: &[],
+    },
+};
+
+pub static DOCUMENT_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FILTER_KEY,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FILTER_VALUE,
+    },
+];
+pub static DOCUMENT_FILTER: Shape = Shape {
+    name: "DocumentFilter",
+    kind: Kind::Structure { members: &DOCUMENT_FILTER_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_FILTER_KEY: Shape = Shape {
+    name: "DocumentFilterKey",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["Name", "Owner", "PlatformTypes", "DocumentType"],
+    },
+};
+
+pub static DOCUMENT_FILTER_LIST: Shape = Shape {
+    name: "DocumentFilterList",
+    kind: Kind::List {
+        item: &DOCUMENT_FILTER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: None },
+    },
+};
+
+pub static DOCUMENT_FILTER_VALUE: Shape = Shape {
+    name: "DocumentFilterValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_FORMAT: Shape = Shape {
+    name: "DocumentFormat",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["YAML", "JSON", "TEXT"] },
+};
+
+pub static DOCUMENT_HASH: Shape = Shape {
+    name: "DocumentHash",
+    kind: Kind::Text { length: Limits { min: None, max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_HASH_TYPE: Shape = Shape {
+    name: "DocumentHashType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Sha256", "Sha1"] },
+};
+
+pub static DOCUMENT_IDENTIFIER_MEMBERS: [Member; 15] = [
+    Member {
+        name: "Author",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_AUTHOR,
+    },
+    Member {
+        name: "CreatedDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TIME,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_TYPE,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "Owner",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_OWNER,
+    },
+    Member {
+        name: "PlatformTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLATFORM_TYPE_LIST,
+    },
+    Member {
+        name: "Requires",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_REQUIRES_LIST,
+    },
+    Member {
+        name: "ReviewStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_STATUS,
+    },
+    Member {
+        name: "SchemaVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_SCHEMA_VERSION,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+    Member {
+        name: "TargetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_TYPE,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DOCUMENT_IDENTIFIER: Shape = Shape {
+    name: "DocumentIdentifier",
+    kind: Kind::Structure { members: &DOCUMENT_IDENTIFIER_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_IDENTIFIER_LIST: Shape = Shape {
+    name: "DocumentIdentifierList",
+    kind: Kind::List { item: &DOCUMENT_IDENTIFIER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DOCUMENT_KEY_VALUES_FILTER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "Key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_KEY_VALUES_FILTER_KEY,
+    },
+    Member {
+        name: "Values",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_KEY_VALUES_FILTER_VALUES,
+    },
+];
+pub static DOCUMENT_KEY_VALUES_FILTER: Shape = Shape {
+    name: "DocumentKeyValuesFilter",
+    kind: Kind::Structure { members: &DOCUMENT_KEY_VALUES_FILTER_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_KEY_VALUES_FILTER_KEY: Shape = Shape {
+    name: "DocumentKeyValuesFilterKey",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(128) }, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_KEY_VALUES_FILTER_LIST: Shape = Shape {
+    name: "DocumentKeyValuesFilterList",
+    kind: Kind::List {
+        item: &DOCUMENT_KEY_VALUES_FILTER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(6) },
+    },
+};
+
+pub static DOCUMENT_KEY_VALUES_FILTER_VALUE: Shape = Shape {
+    name: "DocumentKeyValuesFilterValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_KEY_VALUES_FILTER_VALUES: Shape = Shape {
+    name: "DocumentKeyValuesFilterValues",
+    kind: Kind::List {
+        item: &DOCUMENT_KEY_VALUES_FILTER_VALUE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DOCUMENT_NAME: Shape = Shape {
+    name: "DocumentName",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("^[a-zA-Z0-9_\\-.]{3,128}$"), values: &[] },
+};
+
+pub static DOCUMENT_OWNER: Shape =
+    Shape { name: "DocumentOwner", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static DOCUMENT_PARAMETER_MEMBERS: [Member; 4] = [
+    Member {
+        name: "DefaultValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PARAMETER_DEFAULT_VALUE,
+    },
+    Member {
+        name: "Description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PARAMETER_DESCRPTION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PARAMETER_NAME,
+    },
+    Member {
+        name: "Type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PARAMETER_TYPE,
+    },
+];
+pub static DOCUMENT_PARAMETER: Shape = Shape {
+    name: "DocumentParameter",
+    kind: Kind::Structure { members: &DOCUMENT_PARAMETER_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_PARAMETER_DEFAULT_VALUE: Shape = Shape {
+    name: "DocumentParameterDefaultValue",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_PARAMETER_DESCRPTION: Shape = Shape {
+    name: "DocumentParameterDescrption",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_PARAMETER_LIST: Shape = Shape {
+    name: "DocumentParameterList",
+    kind: Kind::List { item: &DOCUMENT_PARAMETER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DOCUMENT_PARAMETER_NAME: Shape = Shape {
+    name: "DocumentParameterName",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_PARAMETER_TYPE: Shape = Shape {
+    name: "DocumentParameterType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["String", "StringList"] },
+};
+
+pub static DOCUMENT_PERMISSION_MAX_RESULTS: Shape = Shape {
+    name: "DocumentPermissionMaxResults",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(200) } },
+};
+
+pub static DOCUMENT_PERMISSION_TYPE: Shape = Shape {
+    name: "DocumentPermissionType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Share"] },
+};
+
+pub static DOCUMENT_REQUIRES_MEMBERS: [Member; 4] = [
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "RequireType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REQUIRE_TYPE,
+    },
+    Member {
+        name: "Version",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DOCUMENT_REQUIRES: Shape = Shape {
+    name: "DocumentRequires",
+    kind: Kind::Structure { members: &DOCUMENT_REQUIRES_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_REQUIRES_LIST: Shape = Shape {
+    name: "DocumentRequiresList",
+    kind: Kind::List {
+        item: &DOCUMENT_REQUIRES,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: None },
+    },
+};
+
+pub static DOCUMENT_SCHEMA_VERSION: Shape = Shape {
+    name: "DocumentSchemaVersion",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("([0-9]+)\\.([0-9]+)"), values: &[] },
+};
+
+pub static DOCUMENT_SHA1: Shape =
+    Shape { name: "DocumentSha1", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static DOCUMENT_STATUS: Shape = Shape {
+    name: "DocumentStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["Creating", "Active", "Updating", "Deleting", "Failed"],
+    },
+};
+
+pub static DOCUMENT_STATUS_INFORMATION: Shape = Shape {
+    name: "DocumentStatusInformation",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static DOCUMENT_TYPE: Shape = Shape {
+    name: "DocumentType",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "Command",
+            "Policy",
+            "Automation",
+            "Session",
+            "Package",
+            "ApplicationConfiguration",
+            "ApplicationConfigurationSchema",
+            "DeploymentStrategy",
+            "ChangeCalendar",
+            "Automation.ChangeTemplate",
+            "ProblemAnalysis",
+            "ProblemAnalysisTemplate",
+            "CloudFormation",
+            "ConformancePackTemplate",
+            "QuickSetup",
+            "ManualApprovalPolicy",
+            "AutoApprovalPolicy",
+        ],
+    },
+};
+
+pub static DOCUMENT_VERSION: Shape = Shape {
+    name: "DocumentVersion",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: Some("([$]LATEST|[$]DEFAULT|^[1-9][0-9]*$)"),
+        values: &[],
+    },
+};
+
+pub static DOCUMENT_VERSION_INFO_MEMBERS: [Member; 10] = [
+    Member {
+        name: "CreatedDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TIME,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "IsDefaultVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "ReviewStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_STATUS,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS,
+    },
+    Member {
+        name: "StatusInformation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS_INFORMATION,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static DOCUMENT_VERSION_INFO: Shape = Shape {
+    name: "DocumentVersionInfo",
+    kind: Kind::Structure { members: &DOCUMENT_VERSION_INFO_MEMBERS, union: false },
+};
+
+pub static DOCUMENT_VERSION_LIST: Shape = Shape {
+    name: "DocumentVersionList",
+    kind: Kind::List {
+        item: &DOCUMENT_VERSION_INFO,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: None },
+    },
+};
+
+pub static DOCUMENT_VERSION_NAME: Shape = Shape {
+    name: "DocumentVersionName",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("^[a-zA-Z0-9_\\-.]{1,128}$"), values: &[] },
+};
+
+pub static DOCUMENT_VERSION_NUMBER: Shape = Shape {
+    name: "DocumentVersionNumber",
+    kind: Kind::Text { length: Limits::NONE, pattern: Some("(^[1-9][0-9]*$)"), values: &[] },
+};
+
+pub static GET_DOCUMENT_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static GET_DOCUMENT_REQUEST: Shape = Shape {
+    name: "GetDocumentRequest",
+    kind: Kind::Structure { members: &GET_DOCUMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DOCUMENT_RESULT_MEMBERS: [Member; 13] = [
+    Member {
+        name: "AttachmentsContent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENT_CONTENT_LIST,
+    },
+    Member {
+        name: "Content",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_CONTENT,
+    },
+    Member {
+        name: "CreatedDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TIME,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_TYPE,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "Requires",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_REQUIRES_LIST,
+    },
+    Member {
+        name: "ReviewStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_STATUS,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS,
+    },
+    Member {
+        name: "StatusInformation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_STATUS_INFORMATION,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static GET_DOCUMENT_RESULT: Shape = Shape {
+    name: "GetDocumentResult",
+    kind: Kind::Structure { members: &GET_DOCUMENT_RESULT_MEMBERS, union: false },
 };
 
 pub static GET_PARAMETER_HISTORY_REQUEST_MEMBERS: [Member; 4] = [
@@ -585,6 +2447,155 @@ pub static LABEL_PARAMETER_VERSION_RESULT: Shape = Shape {
     kind: Kind::Structure { members: &LABEL_PARAMETER_VERSION_RESULT_MEMBERS, union: false },
 };
 
+pub static LIST_DOCUMENT_VERSIONS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "MaxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_ARN,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static LIST_DOCUMENT_VERSIONS_REQUEST: Shape = Shape {
+    name: "ListDocumentVersionsRequest",
+    kind: Kind::Structure { members: &LIST_DOCUMENT_VERSIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_DOCUMENT_VERSIONS_RESULT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "DocumentVersions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_LIST,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static LIST_DOCUMENT_VERSIONS_RESULT: Shape = Shape {
+    name: "ListDocumentVersionsResult",
+    kind: Kind::Structure { members: &LIST_DOCUMENT_VERSIONS_RESULT_MEMBERS, union: false },
+};
+
+pub static LIST_DOCUMENTS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "DocumentFilterList",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FILTER_LIST,
+    },
+    Member {
+        name: "Filters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_KEY_VALUES_FILTER_LIST,
+    },
+    Member {
+        name: "MaxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RESULTS,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static LIST_DOCUMENTS_REQUEST: Shape = Shape {
+    name: "ListDocumentsRequest",
+    kind: Kind::Structure { members: &LIST_DOCUMENTS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_DOCUMENTS_RESULT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "DocumentIdentifiers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_IDENTIFIER_LIST,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static LIST_DOCUMENTS_RESULT: Shape = Shape {
+    name: "ListDocumentsResult",
+    kind: Kind::Structure { members: &LIST_DOCUMENTS_RESULT_MEMBERS, union: false },
+};
+
 pub static LIST_TAGS_FOR_RESOURCE_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "ResourceId",
@@ -632,6 +2643,74 @@ pub static LIST_TAGS_FOR_RESOURCE_RESULT: Shape = Shape {
 
 pub static MAX_RESULTS: Shape =
     Shape { name: "MaxResults", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(50) } } };
+
+pub static MODIFY_DOCUMENT_PERMISSION_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "AccountIdsToAdd",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_ID_LIST,
+    },
+    Member {
+        name: "AccountIdsToRemove",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCOUNT_ID_LIST,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "PermissionType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_PERMISSION_TYPE,
+    },
+    Member {
+        name: "SharedDocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SHARED_DOCUMENT_VERSION,
+    },
+];
+pub static MODIFY_DOCUMENT_PERMISSION_REQUEST: Shape = Shape {
+    name: "ModifyDocumentPermissionRequest",
+    kind: Kind::Structure { members: &MODIFY_DOCUMENT_PERMISSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static MODIFY_DOCUMENT_PERMISSION_RESPONSE_MEMBERS: [Member; 0] = [];
+pub static MODIFY_DOCUMENT_PERMISSION_RESPONSE: Shape = Shape {
+    name: "ModifyDocumentPermissionResponse",
+    kind: Kind::Structure { members: &MODIFY_DOCUMENT_PERMISSION_RESPONSE_MEMBERS, union: false },
+};
 
 pub static NEXT_TOKEN: Shape =
     Shape { name: "NextToken", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
@@ -1310,6 +3389,16 @@ pub static PARAMETERS_FILTER_VALUE_LIST: Shape = Shape {
     },
 };
 
+pub static PLATFORM_TYPE: Shape = Shape {
+    name: "PlatformType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Windows", "Linux", "MacOS"] },
+};
+
+pub static PLATFORM_TYPE_LIST: Shape = Shape {
+    name: "PlatformTypeList",
+    kind: Kind::List { item: &PLATFORM_TYPE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static PUT_PARAMETER_REQUEST_MEMBERS: [Member; 11] = [
     Member {
         name: "AllowedPattern",
@@ -1513,6 +3602,15 @@ pub static REMOVE_TAGS_FROM_RESOURCE_RESULT: Shape = Shape {
     kind: Kind::Structure { members: &REMOVE_TAGS_FROM_RESOURCE_RESULT_MEMBERS, union: false },
 };
 
+pub static REQUIRE_TYPE: Shape = Shape {
+    name: "RequireType",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(128) },
+        pattern: Some("^[a-zA-Z0-9_\\-.]{1,128}$"),
+        values: &[],
+    },
+};
+
 pub static RESOURCE_ID: Shape =
     Shape { name: "ResourceId", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
@@ -1532,6 +3630,83 @@ pub static RESOURCE_TYPE_FOR_TAGGING: Shape = Shape {
             "Automation",
             "Association",
         ],
+    },
+};
+
+pub static REVIEW_INFORMATION_MEMBERS: [Member; 3] = [
+    Member {
+        name: "ReviewedTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATE_TIME,
+    },
+    Member {
+        name: "Reviewer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEWER,
+    },
+    Member {
+        name: "Status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &REVIEW_STATUS,
+    },
+];
+pub static REVIEW_INFORMATION: Shape = Shape {
+    name: "ReviewInformation",
+    kind: Kind::Structure { members: &REVIEW_INFORMATION_MEMBERS, union: false },
+};
+
+pub static REVIEW_INFORMATION_LIST: Shape = Shape {
+    name: "ReviewInformationList",
+    kind: Kind::List {
+        item: &REVIEW_INFORMATION,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: None },
+    },
+};
+
+pub static REVIEW_STATUS: Shape = Shape {
+    name: "ReviewStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["APPROVED", "NOT_REVIEWED", "PENDING", "REJECTED"],
+    },
+};
+
+pub static REVIEWER: Shape = Shape {
+    name: "Reviewer",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(50) },
+        pattern: Some("^[a-zA-Z0-9_\\-.]{1,128}$"),
+        values: &[],
+    },
+};
+
+pub static SHARED_DOCUMENT_VERSION: Shape = Shape {
+    name: "SharedDocumentVersion",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(8) },
+        pattern: Some("([$]LATEST|[$]DEFAULT|[$]ALL)"),
+        values: &[],
     },
 };
 
@@ -1588,6 +3763,15 @@ pub static TAG_VALUE: Shape = Shape {
     kind: Kind::Text {
         length: Limits { min: Some(0), max: Some(256) },
         pattern: Some("^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$"),
+        values: &[],
+    },
+};
+
+pub static TARGET_TYPE: Shape = Shape {
+    name: "TargetType",
+    kind: Kind::Text {
+        length: Limits { min: None, max: Some(200) },
+        pattern: Some("^\\/[\\w\\.\\-\\:\\/]*$"),
         values: &[],
     },
 };
@@ -1659,4 +3843,160 @@ pub static UNLABEL_PARAMETER_VERSION_RESULT_MEMBERS: [Member; 2] = [
 pub static UNLABEL_PARAMETER_VERSION_RESULT: Shape = Shape {
     name: "UnlabelParameterVersionResult",
     kind: Kind::Structure { members: &UNLABEL_PARAMETER_VERSION_RESULT_MEMBERS, union: false },
+};
+
+pub static UPDATE_DOCUMENT_DEFAULT_VERSION_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NUMBER,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+];
+pub static UPDATE_DOCUMENT_DEFAULT_VERSION_REQUEST: Shape = Shape {
+    name: "UpdateDocumentDefaultVersionRequest",
+    kind: Kind::Structure { members: &UPDATE_DOCUMENT_DEFAULT_VERSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_DOCUMENT_DEFAULT_VERSION_RESULT_MEMBERS: [Member; 1] = [Member {
+    name: "Description",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DOCUMENT_DEFAULT_VERSION_DESCRIPTION,
+}];
+pub static UPDATE_DOCUMENT_DEFAULT_VERSION_RESULT: Shape = Shape {
+    name: "UpdateDocumentDefaultVersionResult",
+    kind: Kind::Structure { members: &UPDATE_DOCUMENT_DEFAULT_VERSION_RESULT_MEMBERS, union: false },
+};
+
+pub static UPDATE_DOCUMENT_REQUEST_MEMBERS: [Member; 8] = [
+    Member {
+        name: "Attachments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ATTACHMENTS_SOURCE_LIST,
+    },
+    Member {
+        name: "Content",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_CONTENT,
+    },
+    Member {
+        name: "DisplayName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_DISPLAY_NAME,
+    },
+    Member {
+        name: "DocumentFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_FORMAT,
+    },
+    Member {
+        name: "DocumentVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION,
+    },
+    Member {
+        name: "Name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_NAME,
+    },
+    Member {
+        name: "TargetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_TYPE,
+    },
+    Member {
+        name: "VersionName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOCUMENT_VERSION_NAME,
+    },
+];
+pub static UPDATE_DOCUMENT_REQUEST: Shape = Shape {
+    name: "UpdateDocumentRequest",
+    kind: Kind::Structure { members: &UPDATE_DOCUMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_DOCUMENT_RESULT_MEMBERS: [Member; 1] = [Member {
+    name: "DocumentDescription",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DOCUMENT_DESCRIPTION,
+}];
+pub static UPDATE_DOCUMENT_RESULT: Shape = Shape {
+    name: "UpdateDocumentResult",
+    kind: Kind::Structure { members: &UPDATE_DOCUMENT_RESULT_MEMBERS, union: false },
 };

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 13] = [
+pub static OPERATIONS: [Operation; 23] = [
     Operation {
         name: "AddTagsToResource",
         method: "POST",
@@ -19,6 +19,28 @@ pub static OPERATIONS: [Operation; 13] = [
         output: Some(&schema::ADD_TAGS_TO_RESOURCE_RESULT),
         result_wrapper: None,
         actions: &[&actions::SSM_ADD_TAGS_TO_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "CreateDocument",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_DOCUMENT_REQUEST,
+        output: Some(&schema::CREATE_DOCUMENT_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_CREATE_DOCUMENT],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDocument",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DOCUMENT_REQUEST,
+        output: Some(&schema::DELETE_DOCUMENT_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_DELETE_DOCUMENT],
         signed: true,
     },
     Operation {
@@ -44,6 +66,28 @@ pub static OPERATIONS: [Operation; 13] = [
         signed: true,
     },
     Operation {
+        name: "DescribeDocument",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DOCUMENT_REQUEST,
+        output: Some(&schema::DESCRIBE_DOCUMENT_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_DESCRIBE_DOCUMENT],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeDocumentPermission",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DOCUMENT_PERMISSION_REQUEST,
+        output: Some(&schema::DESCRIBE_DOCUMENT_PERMISSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::SSM_DESCRIBE_DOCUMENT_PERMISSION],
+        signed: true,
+    },
+    Operation {
         name: "DescribeParameters",
         method: "POST",
         uri: "/",
@@ -52,6 +96,17 @@ pub static OPERATIONS: [Operation; 13] = [
         output: Some(&schema::DESCRIBE_PARAMETERS_RESULT),
         result_wrapper: None,
         actions: &[&actions::SSM_DESCRIBE_PARAMETERS],
+        signed: true,
+    },
+    Operation {
+        name: "GetDocument",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DOCUMENT_REQUEST,
+        output: Some(&schema::GET_DOCUMENT_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_GET_DOCUMENT],
         signed: true,
     },
     Operation {
@@ -110,6 +165,28 @@ pub static OPERATIONS: [Operation; 13] = [
         signed: true,
     },
     Operation {
+        name: "ListDocumentVersions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_DOCUMENT_VERSIONS_REQUEST,
+        output: Some(&schema::LIST_DOCUMENT_VERSIONS_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_LIST_DOCUMENT_VERSIONS],
+        signed: true,
+    },
+    Operation {
+        name: "ListDocuments",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_DOCUMENTS_REQUEST,
+        output: Some(&schema::LIST_DOCUMENTS_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_LIST_DOCUMENTS],
+        signed: true,
+    },
+    Operation {
         name: "ListTagsForResource",
         method: "POST",
         uri: "/",
@@ -118,6 +195,17 @@ pub static OPERATIONS: [Operation; 13] = [
         output: Some(&schema::LIST_TAGS_FOR_RESOURCE_RESULT),
         result_wrapper: None,
         actions: &[&actions::SSM_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "ModifyDocumentPermission",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::MODIFY_DOCUMENT_PERMISSION_REQUEST,
+        output: Some(&schema::MODIFY_DOCUMENT_PERMISSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::SSM_MODIFY_DOCUMENT_PERMISSION],
         signed: true,
     },
     Operation {
@@ -153,6 +241,28 @@ pub static OPERATIONS: [Operation; 13] = [
         actions: &[&actions::SSM_UNLABEL_PARAMETER_VERSION],
         signed: true,
     },
+    Operation {
+        name: "UpdateDocument",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_DOCUMENT_REQUEST,
+        output: Some(&schema::UPDATE_DOCUMENT_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_UPDATE_DOCUMENT],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateDocumentDefaultVersion",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_DOCUMENT_DEFAULT_VERSION_REQUEST,
+        output: Some(&schema::UPDATE_DOCUMENT_DEFAULT_VERSION_RESULT),
+        result_wrapper: None,
+        actions: &[&actions::SSM_UPDATE_DOCUMENT_DEFAULT_VERSION],
+        signed: true,
+    },
 ];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
@@ -171,7 +281,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "CreateActivation",
         "CreateAssociation",
         "CreateAssociationBatch",
-        "CreateDocument",
         "CreateMaintenanceWindow",
         "CreateOpsItem",
         "CreateOpsMetadata",
@@ -179,7 +288,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "CreateResourceDataSync",
         "DeleteActivation",
         "DeleteAssociation",
-        "DeleteDocument",
         "DeleteInventory",
         "DeleteMaintenanceWindow",
         "DeleteOpsItem",
@@ -198,8 +306,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeAutomationExecutions",
         "DescribeAutomationStepExecutions",
         "DescribeAvailablePatches",
-        "DescribeDocument",
-        "DescribeDocumentPermission",
         "DescribeEffectiveInstanceAssociations",
         "DescribeEffectivePatchesForPatchBaseline",
         "DescribeInstanceAssociationsStatus",
@@ -231,7 +337,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "GetConnectionStatus",
         "GetDefaultPatchBaseline",
         "GetDeployablePatchSnapshotForInstance",
-        "GetDocument",
         "GetExecutionPreview",
         "GetInventory",
         "GetInventorySchema",
@@ -254,8 +359,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListComplianceItems",
         "ListComplianceSummaries",
         "ListDocumentMetadataHistory",
-        "ListDocumentVersions",
-        "ListDocuments",
         "ListInventoryEntries",
         "ListNodes",
         "ListNodesSummary",
@@ -264,7 +367,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListOpsMetadata",
         "ListResourceComplianceSummaries",
         "ListResourceDataSync",
-        "ModifyDocumentPermission",
         "PutComplianceItems",
         "PutInventory",
         "PutResourcePolicy",
@@ -286,8 +388,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "TerminateSession",
         "UpdateAssociation",
         "UpdateAssociationStatus",
-        "UpdateDocument",
-        "UpdateDocumentDefaultVersion",
         "UpdateDocumentMetadata",
         "UpdateMaintenanceWindow",
         "UpdateMaintenanceWindowTarget",
@@ -328,6 +428,20 @@ pub trait Ssm: Send + Sync + 'static {
     ) -> Result<AddTagsToResourceResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "AddTagsToResource is not implemented."))
     }
+    async fn create_document(
+        &self,
+        _context: &RequestContext,
+        _input: CreateDocumentRequest,
+    ) -> Result<CreateDocumentResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateDocument is not implemented."))
+    }
+    async fn delete_document(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDocumentRequest,
+    ) -> Result<DeleteDocumentResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDocument is not implemented."))
+    }
     async fn delete_parameter(
         &self,
         _context: &RequestContext,
@@ -342,12 +456,33 @@ pub trait Ssm: Send + Sync + 'static {
     ) -> Result<DeleteParametersResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteParameters is not implemented."))
     }
+    async fn describe_document(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDocumentRequest,
+    ) -> Result<DescribeDocumentResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDocument is not implemented."))
+    }
+    async fn describe_document_permission(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDocumentPermissionRequest,
+    ) -> Result<DescribeDocumentPermissionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDocumentPermission is not implemented."))
+    }
     async fn describe_parameters(
         &self,
         _context: &RequestContext,
         _input: DescribeParametersRequest,
     ) -> Result<DescribeParametersResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeParameters is not implemented."))
+    }
+    async fn get_document(
+        &self,
+        _context: &RequestContext,
+        _input: GetDocumentRequest,
+    ) -> Result<GetDocumentResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDocument is not implemented."))
     }
     async fn get_parameter(
         &self,
@@ -384,12 +519,33 @@ pub trait Ssm: Send + Sync + 'static {
     ) -> Result<LabelParameterVersionResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "LabelParameterVersion is not implemented."))
     }
+    async fn list_document_versions(
+        &self,
+        _context: &RequestContext,
+        _input: ListDocumentVersionsRequest,
+    ) -> Result<ListDocumentVersionsResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListDocumentVersions is not implemented."))
+    }
+    async fn list_documents(
+        &self,
+        _context: &RequestContext,
+        _input: ListDocumentsRequest,
+    ) -> Result<ListDocumentsResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListDocuments is not implemented."))
+    }
     async fn list_tags_for_resource(
         &self,
         _context: &RequestContext,
         _input: ListTagsForResourceRequest,
     ) -> Result<ListTagsForResourceResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTagsForResource is not implemented."))
+    }
+    async fn modify_document_permission(
+        &self,
+        _context: &RequestContext,
+        _input: ModifyDocumentPermissionRequest,
+    ) -> Result<ModifyDocumentPermissionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ModifyDocumentPermission is not implemented."))
     }
     async fn put_parameter(
         &self,
@@ -411,6 +567,20 @@ pub trait Ssm: Send + Sync + 'static {
         _input: UnlabelParameterVersionRequest,
     ) -> Result<UnlabelParameterVersionResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UnlabelParameterVersion is not implemented."))
+    }
+    async fn update_document(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateDocumentRequest,
+    ) -> Result<UpdateDocumentResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateDocument is not implemented."))
+    }
+    async fn update_document_default_version(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateDocumentDefaultVersionRequest,
+    ) -> Result<UpdateDocumentDefaultVersionResult, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateDocumentDefaultVersion is not implemented."))
     }
 }
 
@@ -441,9 +611,16 @@ impl<T: Ssm> Service for Server<T> {
     ) -> Result<Answer, ServiceError> {
         match operation.name {
             "AddTagsToResource" => Ok(Box::new(self.0.add_tags_to_resource(context, read(input)?).await?)),
+            "CreateDocument" => Ok(Box::new(self.0.create_document(context, read(input)?).await?)),
+            "DeleteDocument" => Ok(Box::new(self.0.delete_document(context, read(input)?).await?)),
             "DeleteParameter" => Ok(Box::new(self.0.delete_parameter(context, read(input)?).await?)),
             "DeleteParameters" => Ok(Box::new(self.0.delete_parameters(context, read(input)?).await?)),
+            "DescribeDocument" => Ok(Box::new(self.0.describe_document(context, read(input)?).await?)),
+            "DescribeDocumentPermission" => {
+                Ok(Box::new(self.0.describe_document_permission(context, read(input)?).await?))
+            }
             "DescribeParameters" => Ok(Box::new(self.0.describe_parameters(context, read(input)?).await?)),
+            "GetDocument" => Ok(Box::new(self.0.get_document(context, read(input)?).await?)),
             "GetParameter" => Ok(Box::new(self.0.get_parameter(context, read(input)?).await?)),
             "GetParameterHistory" => Ok(Box::new(self.0.get_parameter_history(context, read(input)?).await?)),
             "GetParameters" => Ok(Box::new(self.0.get_parameters(context, read(input)?).await?)),
@@ -453,8 +630,15 @@ impl<T: Ssm> Service for Server<T> {
             "LabelParameterVersion" => {
                 Ok(Box::new(self.0.label_parameter_version(context, read(input)?).await?))
             }
+            "ListDocumentVersions" => {
+                Ok(Box::new(self.0.list_document_versions(context, read(input)?).await?))
+            }
+            "ListDocuments" => Ok(Box::new(self.0.list_documents(context, read(input)?).await?)),
             "ListTagsForResource" => {
                 Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
+            }
+            "ModifyDocumentPermission" => {
+                Ok(Box::new(self.0.modify_document_permission(context, read(input)?).await?))
             }
             "PutParameter" => Ok(Box::new(self.0.put_parameter(context, read(input)?).await?)),
             "RemoveTagsFromResource" => {
@@ -462,6 +646,10 @@ impl<T: Ssm> Service for Server<T> {
             }
             "UnlabelParameterVersion" => {
                 Ok(Box::new(self.0.unlabel_parameter_version(context, read(input)?).await?))
+            }
+            "UpdateDocument" => Ok(Box::new(self.0.update_document(context, read(input)?).await?)),
+            "UpdateDocumentDefaultVersion" => {
+                Ok(Box::new(self.0.update_document_default_version(context, read(input)?).await?))
             }
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }

@@ -11,6 +11,22 @@ use environment::Timestamp;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountSharingInfo {
+    pub account_id: Option<String>,
+    pub shared_document_version: Option<String>,
+}
+
+impl WriteItem for AccountSharingInfo {}
+impl ToWire for AccountSharingInfo {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ACCOUNT_SHARING_INFO_MEMBERS[0], &self.account_id);
+        write_member(writer, &schema::ACCOUNT_SHARING_INFO_MEMBERS[1], &self.shared_document_version);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddTagsToResourceRequest {
     pub resource_id: String,
     pub resource_type: ResourceTypeForTagging,
@@ -41,6 +57,229 @@ pub struct AddTagsToResourceResult {}
 
 impl WriteItem for AddTagsToResourceResult {}
 impl ToWire for AddTagsToResourceResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachmentContent {
+    pub hash: Option<String>,
+    pub hash_type: Option<AttachmentHashType>,
+    pub name: Option<String>,
+    pub size: Option<i64>,
+    pub url: Option<String>,
+}
+
+impl WriteItem for AttachmentContent {}
+impl ToWire for AttachmentContent {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ATTACHMENT_CONTENT_MEMBERS[0], &self.hash);
+        write_member(writer, &schema::ATTACHMENT_CONTENT_MEMBERS[1], &self.hash_type);
+        write_member(writer, &schema::ATTACHMENT_CONTENT_MEMBERS[2], &self.name);
+        write_member(writer, &schema::ATTACHMENT_CONTENT_MEMBERS[3], &self.size);
+        write_member(writer, &schema::ATTACHMENT_CONTENT_MEMBERS[4], &self.url);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AttachmentHashType {
+    #[default]
+    Sha256,
+}
+
+impl AttachmentHashType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "Sha256",
+        }
+    }
+}
+
+impl std::str::FromStr for AttachmentHashType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Sha256" => Ok(Self::Sha256),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AttachmentHashType {}
+impl ToWire for AttachmentHashType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachmentInformation {
+    pub name: Option<String>,
+}
+
+impl WriteItem for AttachmentInformation {}
+impl ToWire for AttachmentInformation {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ATTACHMENT_INFORMATION_MEMBERS[0], &self.name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachmentsSource {
+    pub key: Option<AttachmentsSourceKey>,
+    pub name: Option<String>,
+    pub values: Option<Vec<String>>,
+}
+
+impl ReadItem for AttachmentsSource {}
+impl FromNode for AttachmentsSource {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Key" => out.key = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "Values" => out.values = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AttachmentsSourceKey {
+    #[default]
+    SourceUrl,
+    S3FileUrl,
+    AttachmentReference,
+}
+
+impl AttachmentsSourceKey {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SourceUrl => "SourceUrl",
+            Self::S3FileUrl => "S3FileUrl",
+            Self::AttachmentReference => "AttachmentReference",
+        }
+    }
+}
+
+impl std::str::FromStr for AttachmentsSourceKey {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "SourceUrl" => Ok(Self::SourceUrl),
+            "S3FileUrl" => Ok(Self::S3FileUrl),
+            "AttachmentReference" => Ok(Self::AttachmentReference),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for AttachmentsSourceKey {}
+impl FromNode for AttachmentsSourceKey {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDocumentRequest {
+    pub attachments: Option<Vec<AttachmentsSource>>,
+    pub content: String,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_type: Option<DocumentType>,
+    pub name: String,
+    pub requires: Option<Vec<DocumentRequires>>,
+    pub tags: Option<Vec<Tag>>,
+    pub target_type: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for CreateDocumentRequest {}
+impl FromNode for CreateDocumentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Attachments" => out.attachments = FromNode::from_node(value)?,
+                "Content" => out.content = FromNode::from_node(value)?,
+                "DisplayName" => out.display_name = FromNode::from_node(value)?,
+                "DocumentFormat" => out.document_format = FromNode::from_node(value)?,
+                "DocumentType" => out.document_type = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "Requires" => out.requires = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                "TargetType" => out.target_type = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDocumentResult {
+    pub document_description: Option<DocumentDescription>,
+}
+
+impl WriteItem for CreateDocumentResult {}
+impl ToWire for CreateDocumentResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_DOCUMENT_RESULT_MEMBERS[0], &self.document_description);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDocumentRequest {
+    pub document_version: Option<String>,
+    pub force: Option<bool>,
+    pub name: String,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for DeleteDocumentRequest {}
+impl FromNode for DeleteDocumentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DocumentVersion" => out.document_version = FromNode::from_node(value)?,
+                "Force" => out.force = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDocumentResult {}
+
+impl WriteItem for DeleteDocumentResult {}
+impl ToWire for DeleteDocumentResult {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         writer.end_structure();
@@ -119,6 +358,96 @@ impl ToWire for DeleteParametersResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDocumentPermissionRequest {
+    pub max_results: Option<i32>,
+    pub name: String,
+    pub next_token: Option<String>,
+    pub permission_type: DocumentPermissionType,
+}
+
+impl ReadItem for DescribeDocumentPermissionRequest {}
+impl FromNode for DescribeDocumentPermissionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "MaxResults" => out.max_results = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "NextToken" => out.next_token = FromNode::from_node(value)?,
+                "PermissionType" => out.permission_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDocumentPermissionResponse {
+    pub account_ids: Option<Vec<String>>,
+    pub account_sharing_info_list: Option<Vec<AccountSharingInfo>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeDocumentPermissionResponse {}
+impl ToWire for DescribeDocumentPermissionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_DOCUMENT_PERMISSION_RESPONSE_MEMBERS[0], &self.account_ids);
+        write_member(
+            writer,
+            &schema::DESCRIBE_DOCUMENT_PERMISSION_RESPONSE_MEMBERS[1],
+            &self.account_sharing_info_list,
+        );
+        write_member(writer, &schema::DESCRIBE_DOCUMENT_PERMISSION_RESPONSE_MEMBERS[2], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDocumentRequest {
+    pub document_version: Option<String>,
+    pub name: String,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for DescribeDocumentRequest {}
+impl FromNode for DescribeDocumentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DocumentVersion" => out.document_version = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDocumentResult {
+    pub document: Option<DocumentDescription>,
+}
+
+impl WriteItem for DescribeDocumentResult {}
+impl ToWire for DescribeDocumentResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_DOCUMENT_RESULT_MEMBERS[0], &self.document);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeParametersRequest {
     pub filters: Option<Vec<ParametersFilter>>,
     pub max_results: Option<i32>,
@@ -160,6 +489,660 @@ impl ToWire for DescribeParametersResult {
         writer.begin_structure();
         write_member(writer, &schema::DESCRIBE_PARAMETERS_RESULT_MEMBERS[0], &self.next_token);
         write_member(writer, &schema::DESCRIBE_PARAMETERS_RESULT_MEMBERS[1], &self.parameters);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentDefaultVersionDescription {
+    pub default_version: Option<String>,
+    pub default_version_name: Option<String>,
+    pub name: Option<String>,
+}
+
+impl WriteItem for DocumentDefaultVersionDescription {}
+impl ToWire for DocumentDefaultVersionDescription {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_DEFAULT_VERSION_DESCRIPTION_MEMBERS[0], &self.default_version);
+        write_member(
+            writer,
+            &schema::DOCUMENT_DEFAULT_VERSION_DESCRIPTION_MEMBERS[1],
+            &self.default_version_name,
+        );
+        write_member(writer, &schema::DOCUMENT_DEFAULT_VERSION_DESCRIPTION_MEMBERS[2], &self.name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentDescription {
+    pub approved_version: Option<String>,
+    pub attachments_information: Option<Vec<AttachmentInformation>>,
+    pub author: Option<String>,
+    pub category: Option<Vec<String>>,
+    pub category_enum: Option<Vec<String>>,
+    pub created_date: Option<Timestamp>,
+    pub default_version: Option<String>,
+    pub description: Option<String>,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_type: Option<DocumentType>,
+    pub document_version: Option<String>,
+    pub hash: Option<String>,
+    pub hash_type: Option<DocumentHashType>,
+    pub latest_version: Option<String>,
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub parameters: Option<Vec<DocumentParameter>>,
+    pub pending_review_version: Option<String>,
+    pub platform_types: Option<Vec<PlatformType>>,
+    pub requires: Option<Vec<DocumentRequires>>,
+    pub review_information: Option<Vec<ReviewInformation>>,
+    pub review_status: Option<ReviewStatus>,
+    pub schema_version: Option<String>,
+    pub sha1: Option<String>,
+    pub status: Option<DocumentStatus>,
+    pub status_information: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub target_type: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl WriteItem for DocumentDescription {}
+impl ToWire for DocumentDescription {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[0], &self.approved_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[1], &self.attachments_information);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[2], &self.author);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[3], &self.category);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[4], &self.category_enum);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[5], &self.created_date);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[6], &self.default_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[7], &self.description);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[8], &self.display_name);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[9], &self.document_format);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[10], &self.document_type);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[11], &self.document_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[12], &self.hash);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[13], &self.hash_type);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[14], &self.latest_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[15], &self.name);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[16], &self.owner);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[17], &self.parameters);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[18], &self.pending_review_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[19], &self.platform_types);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[20], &self.requires);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[21], &self.review_information);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[22], &self.review_status);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[23], &self.schema_version);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[24], &self.sha1);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[25], &self.status);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[26], &self.status_information);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[27], &self.tags);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[28], &self.target_type);
+        write_member(writer, &schema::DOCUMENT_DESCRIPTION_MEMBERS[29], &self.version_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentFilter {
+    pub key: DocumentFilterKey,
+    pub value: String,
+}
+
+impl ReadItem for DocumentFilter {}
+impl FromNode for DocumentFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "key" => out.key = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentFilterKey {
+    #[default]
+    Name,
+    Owner,
+    PlatformTypes,
+    DocumentType,
+}
+
+impl DocumentFilterKey {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "Name",
+            Self::Owner => "Owner",
+            Self::PlatformTypes => "PlatformTypes",
+            Self::DocumentType => "DocumentType",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentFilterKey {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Name" => Ok(Self::Name),
+            "Owner" => Ok(Self::Owner),
+            "PlatformTypes" => Ok(Self::PlatformTypes),
+            "DocumentType" => Ok(Self::DocumentType),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DocumentFilterKey {}
+impl FromNode for DocumentFilterKey {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentFormat {
+    #[default]
+    Yaml,
+    Json,
+    Text,
+}
+
+impl DocumentFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yaml => "YAML",
+            Self::Json => "JSON",
+            Self::Text => "TEXT",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentFormat {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "YAML" => Ok(Self::Yaml),
+            "JSON" => Ok(Self::Json),
+            "TEXT" => Ok(Self::Text),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DocumentFormat {}
+impl FromNode for DocumentFormat {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DocumentFormat {}
+impl ToWire for DocumentFormat {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentHashType {
+    #[default]
+    Sha256,
+    Sha1,
+}
+
+impl DocumentHashType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "Sha256",
+            Self::Sha1 => "Sha1",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentHashType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Sha256" => Ok(Self::Sha256),
+            "Sha1" => Ok(Self::Sha1),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DocumentHashType {}
+impl ToWire for DocumentHashType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentIdentifier {
+    pub author: Option<String>,
+    pub created_date: Option<Timestamp>,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_type: Option<DocumentType>,
+    pub document_version: Option<String>,
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub platform_types: Option<Vec<PlatformType>>,
+    pub requires: Option<Vec<DocumentRequires>>,
+    pub review_status: Option<ReviewStatus>,
+    pub schema_version: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub target_type: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl WriteItem for DocumentIdentifier {}
+impl ToWire for DocumentIdentifier {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[0], &self.author);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[1], &self.created_date);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[2], &self.display_name);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[3], &self.document_format);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[4], &self.document_type);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[5], &self.document_version);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[6], &self.name);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[7], &self.owner);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[8], &self.platform_types);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[9], &self.requires);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[10], &self.review_status);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[11], &self.schema_version);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[12], &self.tags);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[13], &self.target_type);
+        write_member(writer, &schema::DOCUMENT_IDENTIFIER_MEMBERS[14], &self.version_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentKeyValuesFilter {
+    pub key: Option<String>,
+    pub values: Option<Vec<String>>,
+}
+
+impl ReadItem for DocumentKeyValuesFilter {}
+impl FromNode for DocumentKeyValuesFilter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Key" => out.key = FromNode::from_node(value)?,
+                "Values" => out.values = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentParameter {
+    pub default_value: Option<String>,
+    pub description: Option<String>,
+    pub name: Option<String>,
+    pub r#type: Option<DocumentParameterType>,
+}
+
+impl WriteItem for DocumentParameter {}
+impl ToWire for DocumentParameter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_PARAMETER_MEMBERS[0], &self.default_value);
+        write_member(writer, &schema::DOCUMENT_PARAMETER_MEMBERS[1], &self.description);
+        write_member(writer, &schema::DOCUMENT_PARAMETER_MEMBERS[2], &self.name);
+        write_member(writer, &schema::DOCUMENT_PARAMETER_MEMBERS[3], &self.r#type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentParameterType {
+    #[default]
+    String,
+    StringList,
+}
+
+impl DocumentParameterType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "String",
+            Self::StringList => "StringList",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentParameterType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "String" => Ok(Self::String),
+            "StringList" => Ok(Self::StringList),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DocumentParameterType {}
+impl ToWire for DocumentParameterType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentPermissionType {
+    #[default]
+    Share,
+}
+
+impl DocumentPermissionType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Share => "Share",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentPermissionType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Share" => Ok(Self::Share),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DocumentPermissionType {}
+impl FromNode for DocumentPermissionType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentRequires {
+    pub name: String,
+    pub require_type: Option<String>,
+    pub version: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for DocumentRequires {}
+impl FromNode for DocumentRequires {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Name" => out.name = FromNode::from_node(value)?,
+                "RequireType" => out.require_type = FromNode::from_node(value)?,
+                "Version" => out.version = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DocumentRequires {}
+impl ToWire for DocumentRequires {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_REQUIRES_MEMBERS[0], &self.name);
+        write_member(writer, &schema::DOCUMENT_REQUIRES_MEMBERS[1], &self.require_type);
+        write_member(writer, &schema::DOCUMENT_REQUIRES_MEMBERS[2], &self.version);
+        write_member(writer, &schema::DOCUMENT_REQUIRES_MEMBERS[3], &self.version_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentStatus {
+    #[default]
+    Creating,
+    Active,
+    Updating,
+    Deleting,
+    Failed,
+}
+
+impl DocumentStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "Creating",
+            Self::Active => "Active",
+            Self::Updating => "Updating",
+            Self::Deleting => "Deleting",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Creating" => Ok(Self::Creating),
+            "Active" => Ok(Self::Active),
+            "Updating" => Ok(Self::Updating),
+            "Deleting" => Ok(Self::Deleting),
+            "Failed" => Ok(Self::Failed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DocumentStatus {}
+impl ToWire for DocumentStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DocumentType {
+    #[default]
+    Command,
+    Policy,
+    Automation,
+    Session,
+    Package,
+    ApplicationConfiguration,
+    ApplicationConfigurationSchema,
+    DeploymentStrategy,
+    ChangeCalendar,
+    AutomationChangeTemplate,
+    ProblemAnalysis,
+    ProblemAnalysisTemplate,
+    CloudFormation,
+    ConformancePackTemplate,
+    QuickSetup,
+    ManualApprovalPolicy,
+    AutoApprovalPolicy,
+}
+
+impl DocumentType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "Command",
+            Self::Policy => "Policy",
+            Self::Automation => "Automation",
+            Self::Session => "Session",
+            Self::Package => "Package",
+            Self::ApplicationConfiguration => "ApplicationConfiguration",
+            Self::ApplicationConfigurationSchema => "ApplicationConfigurationSchema",
+            Self::DeploymentStrategy => "DeploymentStrategy",
+            Self::ChangeCalendar => "ChangeCalendar",
+            Self::AutomationChangeTemplate => "Automation.ChangeTemplate",
+            Self::ProblemAnalysis => "ProblemAnalysis",
+            Self::ProblemAnalysisTemplate => "ProblemAnalysisTemplate",
+            Self::CloudFormation => "CloudFormation",
+            Self::ConformancePackTemplate => "ConformancePackTemplate",
+            Self::QuickSetup => "QuickSetup",
+            Self::ManualApprovalPolicy => "ManualApprovalPolicy",
+            Self::AutoApprovalPolicy => "AutoApprovalPolicy",
+        }
+    }
+}
+
+impl std::str::FromStr for DocumentType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Command" => Ok(Self::Command),
+            "Policy" => Ok(Self::Policy),
+            "Automation" => Ok(Self::Automation),
+            "Session" => Ok(Self::Session),
+            "Package" => Ok(Self::Package),
+            "ApplicationConfiguration" => Ok(Self::ApplicationConfiguration),
+            "ApplicationConfigurationSchema" => Ok(Self::ApplicationConfigurationSchema),
+            "DeploymentStrategy" => Ok(Self::DeploymentStrategy),
+            "ChangeCalendar" => Ok(Self::ChangeCalendar),
+            "Automation.ChangeTemplate" => Ok(Self::AutomationChangeTemplate),
+            "ProblemAnalysis" => Ok(Self::ProblemAnalysis),
+            "ProblemAnalysisTemplate" => Ok(Self::ProblemAnalysisTemplate),
+            "CloudFormation" => Ok(Self::CloudFormation),
+            "ConformancePackTemplate" => Ok(Self::ConformancePackTemplate),
+            "QuickSetup" => Ok(Self::QuickSetup),
+            "ManualApprovalPolicy" => Ok(Self::ManualApprovalPolicy),
+            "AutoApprovalPolicy" => Ok(Self::AutoApprovalPolicy),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DocumentType {}
+impl FromNode for DocumentType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DocumentType {}
+impl ToWire for DocumentType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DocumentVersionInfo {
+    pub created_date: Option<Timestamp>,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_version: Option<String>,
+    pub is_default_version: Option<bool>,
+    pub name: Option<String>,
+    pub review_status: Option<ReviewStatus>,
+    pub status: Option<DocumentStatus>,
+    pub status_information: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl WriteItem for DocumentVersionInfo {}
+impl ToWire for DocumentVersionInfo {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[0], &self.created_date);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[1], &self.display_name);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[2], &self.document_format);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[3], &self.document_version);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[4], &self.is_default_version);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[5], &self.name);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[6], &self.review_status);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[7], &self.status);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[8], &self.status_information);
+        write_member(writer, &schema::DOCUMENT_VERSION_INFO_MEMBERS[9], &self.version_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDocumentRequest {
+    pub document_format: Option<DocumentFormat>,
+    pub document_version: Option<String>,
+    pub name: String,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for GetDocumentRequest {}
+impl FromNode for GetDocumentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DocumentFormat" => out.document_format = FromNode::from_node(value)?,
+                "DocumentVersion" => out.document_version = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDocumentResult {
+    pub attachments_content: Option<Vec<AttachmentContent>>,
+    pub content: Option<String>,
+    pub created_date: Option<Timestamp>,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_type: Option<DocumentType>,
+    pub document_version: Option<String>,
+    pub name: Option<String>,
+    pub requires: Option<Vec<DocumentRequires>>,
+    pub review_status: Option<ReviewStatus>,
+    pub status: Option<DocumentStatus>,
+    pub status_information: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl WriteItem for GetDocumentResult {}
+impl ToWire for GetDocumentResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[0], &self.attachments_content);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[1], &self.content);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[2], &self.created_date);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[3], &self.display_name);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[4], &self.document_format);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[5], &self.document_type);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[6], &self.document_version);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[7], &self.name);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[8], &self.requires);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[9], &self.review_status);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[10], &self.status);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[11], &self.status_information);
+        write_member(writer, &schema::GET_DOCUMENT_RESULT_MEMBERS[12], &self.version_name);
         writer.end_structure();
     }
 }
@@ -377,6 +1360,92 @@ impl ToWire for LabelParameterVersionResult {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDocumentVersionsRequest {
+    pub max_results: Option<i32>,
+    pub name: String,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for ListDocumentVersionsRequest {}
+impl FromNode for ListDocumentVersionsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "MaxResults" => out.max_results = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "NextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDocumentVersionsResult {
+    pub document_versions: Option<Vec<DocumentVersionInfo>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for ListDocumentVersionsResult {}
+impl ToWire for ListDocumentVersionsResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_DOCUMENT_VERSIONS_RESULT_MEMBERS[0], &self.document_versions);
+        write_member(writer, &schema::LIST_DOCUMENT_VERSIONS_RESULT_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDocumentsRequest {
+    pub document_filter_list: Option<Vec<DocumentFilter>>,
+    pub filters: Option<Vec<DocumentKeyValuesFilter>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for ListDocumentsRequest {}
+impl FromNode for ListDocumentsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DocumentFilterList" => out.document_filter_list = FromNode::from_node(value)?,
+                "Filters" => out.filters = FromNode::from_node(value)?,
+                "MaxResults" => out.max_results = FromNode::from_node(value)?,
+                "NextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDocumentsResult {
+    pub document_identifiers: Option<Vec<DocumentIdentifier>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for ListDocumentsResult {}
+impl ToWire for ListDocumentsResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_DOCUMENTS_RESULT_MEMBERS[0], &self.document_identifiers);
+        write_member(writer, &schema::LIST_DOCUMENTS_RESULT_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceRequest {
     pub resource_id: String,
     pub resource_type: ResourceTypeForTagging,
@@ -410,6 +1479,47 @@ impl ToWire for ListTagsForResourceResult {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::LIST_TAGS_FOR_RESOURCE_RESULT_MEMBERS[0], &self.tag_list);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyDocumentPermissionRequest {
+    pub account_ids_to_add: Option<Vec<String>>,
+    pub account_ids_to_remove: Option<Vec<String>>,
+    pub name: String,
+    pub permission_type: DocumentPermissionType,
+    pub shared_document_version: Option<String>,
+}
+
+impl ReadItem for ModifyDocumentPermissionRequest {}
+impl FromNode for ModifyDocumentPermissionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AccountIdsToAdd" => out.account_ids_to_add = FromNode::from_node(value)?,
+                "AccountIdsToRemove" => out.account_ids_to_remove = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "PermissionType" => out.permission_type = FromNode::from_node(value)?,
+                "SharedDocumentVersion" => out.shared_document_version = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModifyDocumentPermissionResponse {}
+
+impl WriteItem for ModifyDocumentPermissionResponse {}
+impl ToWire for ModifyDocumentPermissionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
         writer.end_structure();
     }
 }
@@ -747,6 +1857,43 @@ impl FromNode for ParametersFilterKey {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PlatformType {
+    #[default]
+    Windows,
+    Linux,
+    MacOS,
+}
+
+impl PlatformType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Windows => "Windows",
+            Self::Linux => "Linux",
+            Self::MacOS => "MacOS",
+        }
+    }
+}
+
+impl std::str::FromStr for PlatformType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Windows" => Ok(Self::Windows),
+            "Linux" => Ok(Self::Linux),
+            "MacOS" => Ok(Self::MacOS),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for PlatformType {}
+impl ToWire for PlatformType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Default, PartialEq)]
 pub struct PutParameterRequest {
     pub allowed_pattern: Option<String>,
@@ -916,6 +2063,64 @@ impl FromNode for ResourceTypeForTagging {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReviewInformation {
+    pub reviewed_time: Option<Timestamp>,
+    pub reviewer: Option<String>,
+    pub status: Option<ReviewStatus>,
+}
+
+impl WriteItem for ReviewInformation {}
+impl ToWire for ReviewInformation {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::REVIEW_INFORMATION_MEMBERS[0], &self.reviewed_time);
+        write_member(writer, &schema::REVIEW_INFORMATION_MEMBERS[1], &self.reviewer);
+        write_member(writer, &schema::REVIEW_INFORMATION_MEMBERS[2], &self.status);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReviewStatus {
+    #[default]
+    Approved,
+    NotReviewed,
+    Pending,
+    Rejected,
+}
+
+impl ReviewStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "APPROVED",
+            Self::NotReviewed => "NOT_REVIEWED",
+            Self::Pending => "PENDING",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+impl std::str::FromStr for ReviewStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "APPROVED" => Ok(Self::Approved),
+            "NOT_REVIEWED" => Ok(Self::NotReviewed),
+            "PENDING" => Ok(Self::Pending),
+            "REJECTED" => Ok(Self::Rejected),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ReviewStatus {}
+impl ToWire for ReviewStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tag {
     pub key: String,
     pub value: String,
@@ -987,6 +2192,94 @@ impl ToWire for UnlabelParameterVersionResult {
         writer.begin_structure();
         write_member(writer, &schema::UNLABEL_PARAMETER_VERSION_RESULT_MEMBERS[0], &self.invalid_labels);
         write_member(writer, &schema::UNLABEL_PARAMETER_VERSION_RESULT_MEMBERS[1], &self.removed_labels);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateDocumentDefaultVersionRequest {
+    pub document_version: String,
+    pub name: String,
+}
+
+impl ReadItem for UpdateDocumentDefaultVersionRequest {}
+impl FromNode for UpdateDocumentDefaultVersionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DocumentVersion" => out.document_version = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateDocumentDefaultVersionResult {
+    pub description: Option<DocumentDefaultVersionDescription>,
+}
+
+impl WriteItem for UpdateDocumentDefaultVersionResult {}
+impl ToWire for UpdateDocumentDefaultVersionResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_DOCUMENT_DEFAULT_VERSION_RESULT_MEMBERS[0], &self.description);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateDocumentRequest {
+    pub attachments: Option<Vec<AttachmentsSource>>,
+    pub content: String,
+    pub display_name: Option<String>,
+    pub document_format: Option<DocumentFormat>,
+    pub document_version: Option<String>,
+    pub name: String,
+    pub target_type: Option<String>,
+    pub version_name: Option<String>,
+}
+
+impl ReadItem for UpdateDocumentRequest {}
+impl FromNode for UpdateDocumentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Attachments" => out.attachments = FromNode::from_node(value)?,
+                "Content" => out.content = FromNode::from_node(value)?,
+                "DisplayName" => out.display_name = FromNode::from_node(value)?,
+                "DocumentFormat" => out.document_format = FromNode::from_node(value)?,
+                "DocumentVersion" => out.document_version = FromNode::from_node(value)?,
+                "Name" => out.name = FromNode::from_node(value)?,
+                "TargetType" => out.target_type = FromNode::from_node(value)?,
+                "VersionName" => out.version_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateDocumentResult {
+    pub document_description: Option<DocumentDescription>,
+}
+
+impl WriteItem for UpdateDocumentResult {}
+impl ToWire for UpdateDocumentResult {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_DOCUMENT_RESULT_MEMBERS[0], &self.document_description);
         writer.end_structure();
     }
 }
