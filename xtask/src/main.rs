@@ -32,6 +32,11 @@ enum Command {
         #[arg(long)]
         rust_only: bool,
     },
+    /// Run peers' own test suites against a region, and compare with the lists in tests/peers.
+    Peers {
+        /// Which services; all that have a list when none is given.
+        service: Vec<String>,
+    },
     /// Run the benchmarks side by side with their peers and print the figures.
     Bench {
         /// Which: run-task, api, registry, start; all when none is given.
@@ -48,6 +53,7 @@ fn main() -> Result<()> {
         Command::ManagedPolicies => managed_policies::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Test { rust_only } => ci::test(&root, rust_only),
+        Command::Peers { service } => ci::peers(&root, &service),
         Command::Bench { which } => bench::run(&root, &which),
         Command::Ci => ci::run(&root),
     }
