@@ -39,8 +39,9 @@ def free_port():
 class Region:
     """A `longshore up` process on its own port and directory."""
 
-    def __init__(self, *flags, data_dir=None, address="127.0.0.1"):
+    def __init__(self, *flags, data_dir=None, address="127.0.0.1", env=None):
         self.address = address
+        self.env = env
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
         self.data_dir = str(data_dir or Path(self.dir) / "data")
         self.flags = list(flags)
@@ -51,7 +52,8 @@ class Region:
     def start(self):
         self.log = open(Path(self.dir) / "server.log", "ab")
         command = [program(), "up", "--listen", f"{self.address}:{self.port}", "--data-dir", self.data_dir, *self.flags]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
+        environment = {**os.environ, **self.env} if self.env else None
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
         wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
         key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())
         self.key = (key["access_key_id"], key["secret_access_key"])
@@ -106,6 +108,11 @@ class Region:
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def cli(self, *arguments):
+        """Runs the program on this region's data directory."""
+        command = [program(), *arguments, "--data-dir", self.data_dir]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     def stop(self, hard=False):
         """Stops the server; tasks go on."""

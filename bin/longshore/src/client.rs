@@ -1,7 +1,7 @@
 //! A small client of the region's own API, for commands that look at it from outside as any user would.
 
 use crate::data_dir::AccessKeyFile;
-use crate::region::accounts;
+use crate::region::{accounts, registry};
 use anyhow::{Context, Result, bail};
 use aws_wire::sigv4::{Signer, sign};
 use base64::Engine;
@@ -20,6 +20,8 @@ use std::time::Duration;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Longest wait for an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// Longest wait for the registry to read all it has.
+const CARE_TIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Calls JSON services, signed.
 pub(crate) struct Client {
@@ -90,6 +92,17 @@ impl Client {
         serde_json::from_slice(&content).context("read the answer")
     }
 
+    /// Takes care of the registry's storage: `verify` or `collect`, with a query.
+    pub(crate) async fn registry(&self, what: &str) -> Result<Value> {
+        let request = http::Request::post(format!("{}{}{what}", self.endpoint, registry::PATH));
+        let answer = self.send_patiently(request, accounts::SIGNING_NAME, Bytes::new(), CARE_TIME);
+        let (status, content) = answer.await?;
+        if !status.is_success() {
+            bail!("{}", String::from_utf8_lossy(&content));
+        }
+        serde_json::from_slice(&content).context("read the answer")
+    }
+
     async fn call(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
         let prefix = match service {
             "ecs" => "AmazonEC2ContainerServiceV20141113",
@@ -120,11 +133,21 @@ impl Client {
         service: &str,
         body: Bytes,
     ) -> Result<(http::StatusCode, Bytes)> {
+        self.send_patiently(request, service, body, ANSWER_TIME).await
+    }
+
+    async fn send_patiently(
+        &self,
+        request: http::request::Builder,
+        service: &str,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<(http::StatusCode, Bytes)> {
         let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
         let (mut parts, ()) = request.header("host", host).body(())?.into_parts();
         sign(&mut parts, &body, &self.signer, service, self.environment.now())?;
         let request = http::Request::from_parts(parts, Full::new(body));
-        let answer = tokio::time::timeout(ANSWER_TIME, self.http.request(request));
+        let answer = tokio::time::timeout(patience, self.http.request(request));
         let answer = answer.await.context("the region does not answer in time")?;
         let answer =
             answer.with_context(|| format!("reach the region at {}; is it running?", self.endpoint))?;

@@ -6,5 +6,6 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod keys;
+pub(crate) mod registry;
 pub(crate) mod status;
 pub(crate) mod up;

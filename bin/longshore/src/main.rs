@@ -8,7 +8,7 @@ mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{account, configure, demo, doctor, env, keys, status, up};
+use commands::{account, configure, demo, doctor, env, keys, registry, status, up};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +35,7 @@ enum Command {
     Account(account::AccountArgs),
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
+    Registry(registry::RegistryArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
     /// What the containers of the demonstration run
@@ -85,6 +86,7 @@ fn run(command: Command) -> Result<()> {
         Command::Up(arguments) => block_on(up::run(arguments)),
         Command::Demo(arguments) => block_on(demo::run(arguments)),
         Command::Account(arguments) => block_on(account::run(arguments)),
+        Command::Registry(arguments) => block_on(registry::run(arguments)),
         Command::Status(arguments) => block_on(status::run(arguments)),
     }
 }

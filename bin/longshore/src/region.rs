@@ -5,7 +5,9 @@ mod handlers;
 mod host;
 mod keys;
 mod records;
+pub(crate) mod registry;
 mod reset;
+mod storage;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
@@ -23,6 +25,7 @@ use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
 use oci_registry::{Registry, RegistryConfig};
 use records::Records;
+use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
 use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,8 +37,8 @@ use store_backends::embedded::EmbeddedStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two sweeps of unused blobs.
-const SWEEP: Duration = Duration::from_secs(3600);
+/// How long the address of a blob in a bucket is good, which a client is sent to.
+const DOWNLOAD: Duration = Duration::from_secs(3600);
 
 /// A region at work.
 pub(crate) struct Region {
@@ -74,7 +77,7 @@ impl Region {
         access.ensure_account(&settings.account).await?;
         access.seal_clear_keys().await?;
         let key = keys::root_key(&dir, &access, &settings.account).await?;
-        let blobs = BlobStore::local(&dir.join("blobs"), environment.clone())?;
+        let blobs = storage::open(&settings, &dir.join("blobs"), &environment)?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
         let records = Records::open(&settings, &tables, &blobs).await?;
         let images = ImageRegistry::new(tables.clone(), blobs.clone());
@@ -86,6 +89,7 @@ impl Region {
                 region: settings.region.clone(),
                 create_on_push: settings.create_repository_on_push,
                 audit: Some(records.log().clone()),
+                redirect_for: settings.redirect_downloads.then_some(DOWNLOAD),
             },
         );
         let port = listener.address().port();
@@ -115,7 +119,9 @@ impl Region {
             Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
-            vec![Arc::new(RegistryHandler(registry)), Arc::new(AgentHandler(gateway.clone()))];
+            vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
+        handlers.push(Arc::new(MetricsHandler(registry)));
+        handlers.push(Arc::new(RegistryCareHandler::new(images.clone(), settings.account.clone())));
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
@@ -147,7 +153,7 @@ impl Region {
             shutdown: shutdown.clone(),
             records,
             background: vec![
-                tokio::spawn(sweep(images.clone(), environment, shutdown.clone())),
+                tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
                 tokio::spawn(note_pulls(images, shutdown.clone())),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),
@@ -317,17 +323,4 @@ fn registry_hosts(settings: &Settings, port: u16) -> RegistryHosts {
 
 async fn note_pulls(images: ImageRegistry, shutdown: CancellationToken) {
     images.pulls().run(shutdown.cancelled()).await;
-}
-
-async fn sweep(images: ImageRegistry, environment: Environment, shutdown: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = environment.sleep(SWEEP) => {}
-            () = shutdown.cancelled() => return,
-        }
-        match images.sweep().await {
-            Ok(swept) => tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept the registry"),
-            Err(error) => tracing::warn!(%error, "cannot sweep the registry"),
-        }
-    }
 }

@@ -44,6 +44,22 @@ pub(crate) struct SettingsArgs {
     /// Create an ECR repository at the first push to it, which AWS does not
     #[arg(long, env = "LONGSHORE_CREATE_REPOSITORY_ON_PUSH")]
     pub(crate) create_repository_on_push: bool,
+    /// Bucket for the registry's blobs, `s3://BUCKET/PREFIX`; keys as for the aws command line: AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, or a profile of the credentials file [default: DATA-DIR/blobs]
+    #[arg(long, env = "LONGSHORE_BLOBS", value_name = "URL")]
+    pub(crate) blobs: Option<String>,
+    /// Address of the S3-compatible server with that bucket [default: Amazon's of --s3-region]
+    #[arg(long, env = "LONGSHORE_S3_ENDPOINT", value_name = "URL")]
+    pub(crate) s3_endpoint: Option<String>,
+    /// Region that requests to the bucket are signed for [default: us-east-1]
+    #[arg(long, env = "LONGSHORE_S3_REGION", value_name = "NAME")]
+    pub(crate) s3_region: Option<String>,
+    /// Profile of the credentials file with the bucket's keys [default: the keys of the environment, then `default`]
+    #[arg(long, env = "LONGSHORE_S3_PROFILE", value_name = "NAME")]
+    pub(crate) s3_profile: Option<String>,
+    /// Send clients that pull to the bucket, with an address that is good for an hour; they must be able to reach it
+    #[arg(long, env = "LONGSHORE_REDIRECT_DOWNLOADS")]
+    pub(crate) redirect_downloads: bool,
     /// Whose requests are answered: `verify` demands signatures; `open` takes any key and date for the account's root,
     /// on a loopback address only, for test suites written against mocks [default: verify]
     #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
@@ -83,6 +99,12 @@ struct File {
     no_host: bool,
     #[serde(default)]
     create_repository_on_push: bool,
+    blobs: Option<String>,
+    s3_endpoint: Option<String>,
+    s3_region: Option<String>,
+    s3_profile: Option<String>,
+    #[serde(default)]
+    redirect_downloads: bool,
     auth: Option<AuthMode>,
     audit_retention_days: Option<NonZeroU32>,
     trails_dir: Option<PathBuf>,
@@ -101,6 +123,14 @@ pub(crate) struct Settings {
     pub(crate) task_subnet: Option<String>,
     pub(crate) no_host: bool,
     pub(crate) create_repository_on_push: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blobs: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_endpoint: Option<String>,
+    pub(crate) s3_region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) s3_profile: Option<String>,
+    pub(crate) redirect_downloads: bool,
     pub(crate) auth: AuthMode,
     pub(crate) audit_retention_days: u32,
     pub(crate) trails_dir: PathBuf,
@@ -156,6 +186,11 @@ impl SettingsArgs {
             task_subnet: self.task_subnet.or(file.task_subnet),
             no_host: self.no_host || file.no_host,
             create_repository_on_push: self.create_repository_on_push || file.create_repository_on_push,
+            blobs: self.blobs.or(file.blobs),
+            s3_endpoint: self.s3_endpoint.or(file.s3_endpoint),
+            s3_region: self.s3_region.or(file.s3_region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            s3_profile: self.s3_profile.or(file.s3_profile),
+            redirect_downloads: self.redirect_downloads || file.redirect_downloads,
             auth,
         })
     }

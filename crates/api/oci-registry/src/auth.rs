@@ -45,28 +45,60 @@ pub(crate) async fn authorize(
     (resource, query): (&Resource, &Query),
     (parts, found): (&Parts, Option<&Repository>),
 ) -> Result<(), RegistryError> {
-    let arn = |name: &str| {
-        Arn::new("ecr", &inner.config.region, &place.account, format!("repository/{name}")).to_string()
-    };
-    let repository = arn(&place.name);
+    let mut actions = actions(resource, &parts.method, query).to_vec();
+    if found.is_none() && inner.creates(&parts.method) {
+        actions.push("ecr:CreateRepository");
+    }
+    check(inner, caller, place, &actions, (parts, found)).await
+}
+
+/// Whether a blob of a repository may be read, and so mounted from it.
+pub(crate) async fn may_read(
+    inner: &Inner,
+    caller: &Caller,
+    place: &Place,
+    parts: &Parts,
+) -> Result<bool, RegistryError> {
+    let actions = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"];
+    allows(inner, caller, place, &actions, parts).await
+}
+
+/// Whether these actions on a repository that is there are allowed.
+pub(crate) async fn allows(
+    inner: &Inner,
+    caller: &Caller,
+    place: &Place,
+    actions: &[&str],
+    parts: &Parts,
+) -> Result<bool, RegistryError> {
+    let key = format!("{}/{}", place.account, place.name);
+    let Some(found) = inner.tables.get::<Repository>(&key).await? else { return Ok(false) };
+    match check(inner, caller, place, actions, (parts, Some(&found))).await {
+        Ok(()) => Ok(true),
+        Err(RegistryError::Denied(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn check(
+    inner: &Inner,
+    caller: &Caller,
+    place: &Place,
+    actions: &[&str],
+    (parts, found): (&Parts, Option<&Repository>),
+) -> Result<(), RegistryError> {
+    let path = format!("repository/{}", place.name);
+    let repository = Arn::new("ecr", &inner.config.region, &place.account, path).to_string();
     let mut conditions: Vec<(Cow<'static, str>, Vec<String>)> = Vec::new();
     for (key, value) in found.iter().flat_map(|found| &found.tags) {
         conditions.push((format!("aws:ResourceTag/{key}").into(), vec![value.clone()]));
         conditions.push((format!("ecr:ResourceTag/{key}").into(), vec![value.clone()]));
     }
-    let mut asked: Vec<Asked<'_>> = actions(resource, &parts.method, query)
+    let resource_policy = found.and_then(|found| found.policy.as_deref());
+    let asked: Vec<Asked<'_>> = actions
         .iter()
-        .map(|action| Asked { conditions: &conditions, ..Asked::new(action, &repository) })
+        .map(|action| Asked { conditions: &conditions, resource_policy, ..Asked::new(action, &repository) })
         .collect();
-    if found.is_none() && inner.creates(&parts.method) {
-        asked.push(Asked::new("ecr:CreateRepository", &repository));
-    }
-    let from = query.get("from").filter(|_| matches!(resource, Resource::Uploads)).map(|name| arn(name));
-    if let Some(from) = &from {
-        // A blob that is mounted from elsewhere can be read afterwards.
-        asked.push(Asked::new("ecr:BatchCheckLayerAvailability", from));
-        asked.push(Asked::new("ecr:GetDownloadUrlForLayer", from));
-    }
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let peer = parts.extensions.get::<SocketAddr>();
     let facts = RequestFacts {
@@ -86,6 +118,8 @@ pub(crate) async fn authorize(
 pub(crate) fn actions(resource: &Resource, method: &Method, query: &Query) -> &'static [&'static str] {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match resource {
+        // Whoever has a login may ask; each repository of the catalogue is allowed by itself.
+        Resource::Base | Resource::Catalog => &[],
         Resource::Tags => &["ecr:ListImages"],
         Resource::Referrers(_) => &["ecr:BatchGetImage"],
         Resource::Manifest(_) if reads => &["ecr:BatchGetImage"],

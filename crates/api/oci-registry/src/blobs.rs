@@ -1,15 +1,15 @@
 //! Reading and deleting blobs.
 
 use crate::error::RegistryError;
-use crate::respond::{DIGEST, Response, empty, set};
-use crate::{Inner, Place};
+use crate::respond::{DIGEST, Response, empty, is_known, set};
+use crate::{Inner, Place, range};
 use blob_store::{BlobRange, Digest};
 use futures::TryStreamExt;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use resources::ecr::{BlobLink, rows_of};
+use resources::ecr::BlobLink;
 
 pub(crate) async fn handle(
     registry: &Inner,
@@ -18,61 +18,64 @@ pub(crate) async fn handle(
     parts: &Parts,
 ) -> Result<Response, RegistryError> {
     let digest = parse(digest)?;
-    let link = link(registry, place, &digest).await?;
-    let link = link.ok_or_else(|| RegistryError::BlobUnknown(digest.to_string()))?;
+    let unknown = || RegistryError::BlobUnknown(digest.to_string());
     match parts.method {
         Method::HEAD => {
+            let link =
+                registry.images.link(&place.account, &place.name, &digest).await?.ok_or_else(unknown)?;
             let mut response = empty(StatusCode::OK);
             describe(&mut response, &digest);
             set(&mut response, header::CONTENT_LENGTH, &link.size.to_string());
             Ok(response)
         }
-        Method::GET => read(registry, &digest, parts).await,
+        Method::GET => {
+            // Reading tells by itself whether the blob is there.
+            let link = registry.tables.get::<BlobLink>(&place.row(&digest.to_string())).await?;
+            link.ok_or_else(unknown)?;
+            get(registry, &digest, parts).await
+        }
         Method::DELETE => {
-            registry.tables.batch().delete_any::<BlobLink>(&key(place, &digest)).commit().await?;
-            Ok(empty(StatusCode::ACCEPTED))
+            registry.images.link(&place.account, &place.name, &digest).await?.ok_or_else(unknown)?;
+            let gone = registry.images.unlink(&place.account, &place.name, &digest).await?;
+            if gone { Ok(empty(StatusCode::ACCEPTED)) } else { Err(RegistryError::BlobInUse) }
         }
         _ => Err(RegistryError::Unsupported),
     }
 }
 
-/// The row that makes a blob visible in a repository, if the blob is really there.
-pub(crate) async fn link(
-    registry: &Inner,
-    place: &Place,
-    digest: &Digest,
-) -> Result<Option<BlobLink>, RegistryError> {
-    Ok(registry.images.link(&place.account, &place.name, digest).await?)
-}
-
-/// Makes a blob visible in a repository.
-pub(crate) async fn add_link(
-    registry: &Inner,
-    place: &Place,
-    digest: &Digest,
-    size: u64,
-) -> Result<(), RegistryError> {
-    Ok(registry.images.add_link(&place.account, &place.name, digest, size).await?)
-}
-
-fn key(place: &Place, digest: &Digest) -> String {
-    format!("{}{digest}", rows_of(&place.account, &place.name))
-}
-
 pub(crate) fn parse(text: &str) -> Result<Digest, RegistryError> {
-    text.parse().map_err(|_| RegistryError::DigestInvalid(format!("not a digest: {text}")))
+    let shown = || text.chars().take(200).collect::<String>();
+    text.parse().map_err(|_| RegistryError::DigestInvalid(format!("not a digest: {}", shown())))
+}
+
+fn etag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
 }
 
 fn describe(response: &mut Response, digest: &Digest) {
     set(response, DIGEST, &digest.to_string());
-    set(response, header::ETAG, &format!("\"{digest}\""));
+    set(response, header::ETAG, &etag(digest));
     set(response, header::CONTENT_TYPE, "application/octet-stream");
     set(response, header::ACCEPT_RANGES, "bytes");
 }
 
-async fn read(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Response, RegistryError> {
-    let wanted = parts.headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(range);
+async fn get(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Response, RegistryError> {
+    if is_known(parts, &etag(digest)) {
+        let mut response = empty(StatusCode::NOT_MODIFIED);
+        describe(&mut response, digest);
+        return Ok(response);
+    }
+    if let Some(life) = registry.config.redirect_for
+        && let Some(address) = registry.blobs.download_url(digest, life).await?
+    {
+        let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+        describe(&mut response, digest);
+        set(&mut response, header::LOCATION, &address);
+        return Ok(response);
+    }
+    let wanted = wanted(digest, parts);
     let blob = registry.blobs.read(digest, wanted.unwrap_or(BlobRange::All)).await?;
+    registry.metrics.sent(blob.length);
     let frames = blob.stream.map_ok(Frame::data).map_err(Into::into);
     let mut response = http::Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
     describe(&mut response, digest);
@@ -85,31 +88,9 @@ async fn read(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Respon
     Ok(response)
 }
 
-/// One range of bytes. A list of ranges, or what cannot be read, gives the whole blob, as HTTP allows.
-fn range(text: &str) -> Option<BlobRange> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    if first.is_empty() {
-        return last.parse().ok().map(BlobRange::Last);
-    }
-    let start = first.parse().ok()?;
-    let end = if last.is_empty() { None } else { Some(last.parse::<u64>().ok()?.checked_add(1)?) };
-    if end.is_some_and(|end| end <= start) {
-        return None;
-    }
-    Some(BlobRange::Bytes { start, end })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        assert_eq!(range("bytes=0-9"), Some(BlobRange::Bytes { start: 0, end: Some(10) }));
-        assert_eq!(range("bytes=5-"), Some(BlobRange::Bytes { start: 5, end: None }));
-        assert_eq!(range("bytes=-5"), Some(BlobRange::Last(5)));
-        for bad in ["bytes=9-1", "bytes=a-b", "bytes=0-1,3-4", "lines=0-1", "bytes=0-18446744073709551615"] {
-            assert_eq!(range(bad), None, "{bad}");
-        }
-    }
+/// The range that is asked for, if the blob is still the one that the client has the rest of.
+fn wanted(digest: &Digest, parts: &Parts) -> Option<BlobRange> {
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let same = text(header::IF_RANGE).is_none_or(|known| known == etag(digest));
+    text(header::RANGE).filter(|_| same).and_then(range::parse)
 }

@@ -15,6 +15,8 @@ pub(crate) enum RegistryError {
     Denied(String),
     #[error("The repository with name '{0}' does not exist in the registry")]
     NameUnknown(String),
+    #[error("the repository was deleted meanwhile")]
+    RepositoryGone,
     #[error("not a repository name: {0}")]
     NameInvalid(String),
     #[error("there is no such resource")]
@@ -35,6 +37,12 @@ pub(crate) enum RegistryError {
     TagImmutable(String),
     #[error("not a tag: {0}")]
     TagInvalid(String),
+    #[error("{0}")]
+    SizeInvalid(String),
+    #[error("an image needs the blob; delete the image first")]
+    BlobInUse,
+    #[error("not a number of entries: {0}")]
+    PageInvalid(String),
     #[error("blob unknown: {0}")]
     BlobUnknown(String),
     #[error("{0}")]
@@ -47,8 +55,8 @@ pub(crate) enum RegistryError {
     OutOfOrder(u64),
     #[error("the range lies outside the blob")]
     Range(u64),
-    #[error("too many uploads are open; finish or cancel some")]
-    TooMany,
+    #[error("{0}")]
+    TooMany(&'static str),
     #[error("no space is left on the device")]
     StorageFull,
     #[error("the registry failed")]
@@ -60,7 +68,7 @@ impl RegistryError {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
-            Self::NameUnknown(_) => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
+            Self::NameUnknown(_) | Self::RepositoryGone => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
             Self::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
             Self::NoResource => (StatusCode::NOT_FOUND, "UNSUPPORTED"),
             Self::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
@@ -69,13 +77,16 @@ impl RegistryError {
             Self::ManifestBlobUnknown(_) => (StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN"),
             Self::ManifestTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID"),
             Self::TagImmutable(_) | Self::TagInvalid(_) => (StatusCode::BAD_REQUEST, "TAG_INVALID"),
+            Self::SizeInvalid(_) => (StatusCode::BAD_REQUEST, "SIZE_INVALID"),
+            Self::BlobInUse => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
+            Self::PageInvalid(_) => (StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID"),
             Self::BlobUnknown(_) => (StatusCode::NOT_FOUND, "BLOB_UNKNOWN"),
             Self::DigestInvalid(_) => (StatusCode::BAD_REQUEST, "DIGEST_INVALID"),
             Self::UploadUnknown => (StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN"),
             Self::UploadInvalid(_) => (StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID"),
             Self::OutOfOrder(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
             Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
-            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
             Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }
@@ -122,7 +133,10 @@ impl From<ImageError> for RegistryError {
             ImageError::BlobsMissing(digests) | ImageError::ChildrenMissing(digests) => {
                 Self::ManifestBlobUnknown(digests.join(", "))
             }
+            ImageError::SizeMismatch { .. } => Self::SizeInvalid(error.to_string()),
             ImageError::TagImmutable { tag, .. } => Self::TagImmutable(tag),
+            ImageError::RepositoryGone => Self::RepositoryGone,
+            ImageError::Busy => Self::TooMany("too much changes here at the same time; try again"),
             ImageError::Store(error) => error.into(),
             ImageError::Blob(error) => error.into(),
         }
@@ -137,7 +151,7 @@ impl From<BlobError> for RegistryError {
             BlobError::OutOfOrder { length, .. } => Self::OutOfOrder(length),
             BlobError::DigestMismatch { .. } => Self::DigestInvalid(error.to_string()),
             BlobError::RangeNotSatisfiable { size, .. } => Self::Range(size),
-            BlobError::TooManyUploads(_) => Self::TooMany,
+            BlobError::TooManyUploads(_) => Self::TooMany("too many uploads are open; finish or cancel some"),
             BlobError::StorageFull { .. } => Self::StorageFull,
             BlobError::Interrupted(text) => Self::UploadInvalid(text),
             other => Self::Internal(other.into()),

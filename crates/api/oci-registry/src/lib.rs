@@ -6,14 +6,19 @@
 
 mod auth;
 mod blobs;
+mod catalog;
 mod error;
 mod manifests;
+mod metrics;
+mod range;
 mod recorded;
+mod referrers;
 mod respond;
 mod route;
 mod tags;
 mod uploads;
 
+pub use range::parse as parse_range;
 pub use respond::{Body, Response};
 
 use access::{Access, Caller};
@@ -23,10 +28,12 @@ use bytes::Bytes;
 use error::RegistryError;
 use identifiers::{AccountId, Region};
 use image_registry::ImageRegistry;
+use metrics::Metrics;
 use recorded::RecordedCall;
-use resources::ecr::{AppliedFor, Repository};
+use resources::ecr::{AppliedFor, Repository, rows_of};
 use route::{Resource, Route};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Tables;
 
 /// What a registry is told.
@@ -40,6 +47,9 @@ pub struct RegistryConfig {
     pub create_on_push: bool,
     /// Where requests are recorded, as the calls of ECR that they stand for; `None` where nobody wants to know.
     pub audit: Option<AuditLog>,
+    /// Send those who want a blob that lies in a bucket to the bucket, with an address that is good for this long.
+    /// Without it blobs are passed on.
+    pub redirect_for: Option<Duration>,
 }
 
 /// The registry; cheap to clone.
@@ -49,15 +59,24 @@ pub struct Registry(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) tables: Tables,
     pub(crate) blobs: BlobStore,
+    pub(crate) images: ImageRegistry,
     pub(crate) access: Access,
     pub(crate) config: RegistryConfig,
-    pub(crate) images: ImageRegistry,
+    pub(crate) metrics: Metrics,
 }
 
 /// A request's repository.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) account: AccountId,
     pub(crate) name: String,
+}
+
+impl Place {
+    /// The key of one of its rows; with an empty text, what the keys of all its rows begin with.
+    pub(crate) fn row(&self, last: &str) -> String {
+        rows_of(&self.account, &self.name) + last
+    }
 }
 
 impl Inner {
@@ -71,7 +90,12 @@ impl Registry {
     /// A registry over a region's images.
     pub fn new(images: ImageRegistry, access: Access, config: RegistryConfig) -> Self {
         let (tables, blobs) = (images.tables().clone(), images.blobs().clone());
-        Self(Arc::new(Inner { tables, blobs, access, config, images }))
+        Self(Arc::new(Inner { tables, blobs, images, access, config, metrics: Metrics::default() }))
+    }
+
+    /// Counters in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.0.metrics.to_text()
     }
 
     /// Answers a request for a path that begins with `/v2`.
@@ -97,6 +121,7 @@ impl Registry {
             }
             error.to_response()
         });
+        self.0.metrics.answered(&parts.method, parts.uri.path(), response.status());
         let version = http::HeaderValue::from_static("registry/2.0");
         response.headers_mut().insert("docker-distribution-api-version", version);
         respond::set(&mut response, respond::REQUEST_ID, &request_id);
@@ -116,24 +141,59 @@ impl Registry {
         let account = auth::account_of(parts, &self.0.config.account);
         let caller = auth::caller(&self.0.access, parts).await?;
         let Route { name, resource } = route::route(parts.uri.path())?;
-        let Some(name) = name else { return Ok(respond::empty(http::StatusCode::OK)) };
-        let place = Place { account, name };
         let query = route::query(parts);
+        let Some(name) = name else {
+            return match resource {
+                Resource::Catalog => catalog::list(&self.0, &caller, &account, &query, parts).await,
+                _ if route::reads(&parts.method) => Ok(respond::empty(http::StatusCode::OK)),
+                _ => Err(RegistryError::Unsupported),
+            };
+        };
+        let place = Place { account, name };
         if let Some(call) = call {
             call.asks(&caller, &place, &resource, &query);
         }
         let repository = self.require(&caller, &place, (&resource, &query), parts).await?;
         match resource {
+            Resource::Base | Resource::Catalog => Err(RegistryError::NoResource),
             Resource::Tags => tags::list(&self.0, &place, &query, &parts.method).await,
-            Resource::Referrers(digest) => manifests::referrers(&self.0, &place, &digest, &query).await,
+            Resource::Referrers(digest) => {
+                referrers::list(&self.0, &place, &digest, &query, &parts.method).await
+            }
             Resource::Manifest(reference) => {
-                let at = (&place, &repository);
-                manifests::handle(&self.0, &caller, at, &reference, parts, body).await
+                manifests::handle(&self.0, &caller, &repository, &reference, parts, body).await
             }
             Resource::Blob(digest) => blobs::handle(&self.0, &place, &digest, parts).await,
-            Resource::Uploads => uploads::start(&self.0, &place, &query, parts, body).await,
+            Resource::Uploads => {
+                if let Some(mounted) = self.mount(&caller, &place, &query, parts).await? {
+                    return Ok(mounted);
+                }
+                uploads::start(&self.0, &place, &query, parts, body).await
+            }
             Resource::Upload(id) => uploads::handle(&self.0, &place, &id, &query, parts, body).await,
         }
+    }
+
+    /// A blob that is asked for from another repository of the account. Who may not read it there is told what somebody
+    /// is told for whom it is not there: to upload it.
+    async fn mount(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        query: &route::Query,
+        parts: &http::request::Parts,
+    ) -> Result<Option<Response>, RegistryError> {
+        let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) else { return Ok(None) };
+        if parts.method != http::Method::POST {
+            return Ok(None);
+        }
+        let digest = blobs::parse(digest)?;
+        let source = Place { account: place.account.clone(), name: from.clone() };
+        if !(route::is_repository_name(from) && auth::may_read(&self.0, caller, &source, parts).await?) {
+            return Ok(None);
+        }
+        let mounted = self.0.images.mount(&place.account, (&source.name, &place.name), &digest).await?;
+        Ok(mounted.map(|_| uploads::created(place, &digest)))
     }
 
     /// The repository of a request that its caller may make, made now if it may be. Nobody learns without permission

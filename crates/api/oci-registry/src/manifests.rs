@@ -1,26 +1,22 @@
-//! Manifests: pushed whole, checked against what they name, found by digest and tag.
+//! Manifests: pushed whole, found by digest and tag.
 
 use crate::error::RegistryError;
-use crate::respond::{DIGEST, Response, SUBJECT, empty, full, json, set};
-use crate::route::{Query, is_tag};
+use crate::respond::{DIGEST, Response, SUBJECT, WARNING, empty, full, is_known, set};
+use crate::route::is_tag;
 use crate::{Inner, Place, blobs};
 use access::Caller;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use image_registry::{Deleted, OCI_INDEX, PushImage};
-use resources::ecr::{Image, ImageTag, Repository, rows_of};
-use serde_json::{Value, json};
+use image_registry::{Deleted, MOST_MANIFEST_BYTES, PushImage};
+use resources::ecr::{Image, ImageTag, Repository};
 use store::Versioned;
-
-/// Largest manifest, as the specification recommends to take at least.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) async fn handle<B>(
     registry: &Inner,
     caller: &Caller,
-    (place, repository): (&Place, &Repository),
+    repository: &Repository,
     reference: &str,
     parts: &Parts,
     body: B,
@@ -29,62 +25,53 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
+    let place = Place { account: repository.account.clone(), name: repository.name.clone() };
     match parts.method {
-        Method::GET | Method::HEAD => get(registry, caller, place, reference, parts).await,
+        Method::GET | Method::HEAD => {
+            let image = find(registry, &place, reference).await?;
+            if image.is_archived() {
+                return Err(RegistryError::ManifestUnknown(reference.to_owned()));
+            }
+            if parts.method == Method::GET {
+                registry.images.pulls().record(&image.value, caller.identity_arn());
+            }
+            Ok(get(&image, parts))
+        }
         Method::PUT => {
             let content = read(body).await?;
-            put(registry, place, repository, reference, parts, content).await
+            put(registry, &place, repository, reference, parts, content).await
         }
-        Method::DELETE => delete(registry, place, repository, reference).await,
+        Method::DELETE => delete(registry, &place, repository, reference).await,
         _ => Err(RegistryError::Unsupported),
     }
 }
 
-fn key(place: &Place, last: &str) -> String {
-    rows_of(&place.account, &place.name) + last
-}
-
 /// The image that a tag or digest names.
 async fn find(registry: &Inner, place: &Place, reference: &str) -> Result<Versioned<Image>, RegistryError> {
-    let unknown = || RegistryError::ManifestUnknown(reference.to_owned());
-    let digest = if reference.contains(':') {
-        blobs::parse(reference)?.to_string()
-    } else {
-        let tag = registry.tables.get::<ImageTag>(&key(place, reference)).await?;
-        tag.ok_or_else(unknown)?.digest.clone()
-    };
-    registry.tables.get::<Image>(&key(place, &digest)).await?.ok_or_else(unknown)
+    let unknown = || RegistryError::ManifestUnknown(reference.chars().take(200).collect());
+    if reference.contains(':') {
+        let digest = blobs::parse(reference)?.to_string();
+        return registry.tables.get::<Image>(&place.row(&digest)).await?.ok_or_else(unknown);
+    }
+    let tag = registry.tables.get::<ImageTag>(&place.row(reference)).await?.ok_or_else(unknown)?;
+    registry.tables.get::<Image>(&place.row(&tag.digest)).await?.ok_or_else(unknown)
 }
 
-async fn get(
-    registry: &Inner,
-    caller: &Caller,
-    place: &Place,
-    reference: &str,
-    parts: &Parts,
-) -> Result<Response, RegistryError> {
-    let image = find(registry, place, reference).await?;
-    if image.is_archived() {
-        // As on ECR, what is in the archive has to be restored first.
-        return Err(RegistryError::ManifestUnknown(reference.to_owned()));
-    }
+fn get(image: &Image, parts: &Parts) -> Response {
     let etag = format!("\"{}\"", image.digest);
-    let unchanged =
-        parts.headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
-    let mut response = if unchanged {
+    let mut response = if is_known(parts, &etag) {
         empty(StatusCode::NOT_MODIFIED)
     } else if parts.method == Method::HEAD {
         let mut response = empty(StatusCode::OK);
         set(&mut response, header::CONTENT_LENGTH, &image.manifest.len().to_string());
         response
     } else {
-        registry.images.pulls().record(&image.value, caller.identity_arn());
         http::Response::new(full(Bytes::copy_from_slice(image.manifest.as_bytes())))
     };
     set(&mut response, header::CONTENT_TYPE, &image.media_type);
     set(&mut response, DIGEST, &image.digest);
     set(&mut response, header::ETAG, &etag);
-    Ok(response)
+    response
 }
 
 async fn read<B>(body: B) -> Result<String, RegistryError>
@@ -93,11 +80,11 @@ where
     B::Error: std::fmt::Display + Send,
 {
     let body = body.map_err(|error| error.to_string());
-    match Limited::new(body, MOST_BYTES).collect().await {
+    match Limited::new(body, MOST_MANIFEST_BYTES).collect().await {
         Ok(collected) => String::from_utf8(collected.to_bytes().to_vec())
             .map_err(|_| RegistryError::ManifestInvalid("the manifest is not UTF-8".to_owned())),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(RegistryError::ManifestTooLarge(MOST_BYTES))
+            Err(RegistryError::ManifestTooLarge(MOST_MANIFEST_BYTES))
         }
         Err(error) => Err(RegistryError::ManifestInvalid(format!("the manifest did not arrive: {error}"))),
     }
@@ -109,7 +96,7 @@ async fn put(
     repository: &Repository,
     reference: &str,
     parts: &Parts,
-    manifest: String,
+    content: String,
 ) -> Result<Response, RegistryError> {
     let (digest, tag) = if reference.contains(':') {
         (Some(blobs::parse(reference)?), None)
@@ -118,15 +105,19 @@ async fn put(
     } else {
         return Err(RegistryError::TagInvalid(reference.chars().take(200).collect()));
     };
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let push = PushImage { manifest, media_type: content_type, digest, tag, complete: true };
-    let image = registry.images.push(repository, push).await?.image;
-    let digest = image.digest;
+    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let push = PushImage { manifest: content, media_type, digest, tag, complete: true };
+    let pushed = registry.images.push(repository, push).await?;
+    let image = &pushed.image;
     let mut response = empty(StatusCode::CREATED);
-    set(&mut response, header::LOCATION, &format!("/v2/{}/manifests/{digest}", place.name));
-    set(&mut response, DIGEST, &digest);
-    if let Some(subject) = image.subject {
-        set(&mut response, SUBJECT, &subject);
+    set(&mut response, header::LOCATION, &format!("/v2/{}/manifests/{}", place.name, image.digest));
+    set(&mut response, DIGEST, &image.digest);
+    if let Some(subject) = &image.subject {
+        set(&mut response, SUBJECT, subject);
+    }
+    if !pushed.says_its_type {
+        let text = "299 - \"the manifest has no mediaType, so clients have to guess what it is\"";
+        set(&mut response, WARNING, text);
     }
     Ok(response)
 }
@@ -138,53 +129,19 @@ async fn delete(
     repository: &Repository,
     reference: &str,
 ) -> Result<Response, RegistryError> {
-    let unknown = || RegistryError::ManifestUnknown(reference.to_owned());
+    let unknown = || RegistryError::ManifestUnknown(reference.chars().take(200).collect());
     let whole = reference.contains(':');
     let image = find(registry, place, reference).await?;
     let tags = if whole {
-        let mut tags = registry.tables.list_all::<ImageTag>(&key(place, "")).await?;
+        let mut tags = registry.tables.list_all::<ImageTag>(&place.row("")).await?;
         tags.retain(|tag| tag.digest == image.digest);
         tags
     } else {
-        vec![registry.tables.get::<ImageTag>(&key(place, reference)).await?.ok_or_else(unknown)?]
+        vec![registry.tables.get::<ImageTag>(&place.row(reference)).await?.ok_or_else(unknown)?]
     };
     match registry.images.delete(repository, &image, &tags, whole).await? {
         Deleted::Gone => Ok(empty(StatusCode::ACCEPTED)),
         // Somebody else changed it at the same time; the client decides anew.
         Deleted::Changed => Err(unknown()),
     }
-}
-
-/// The manifests that refer to a manifest, as an index.
-pub(crate) async fn referrers(
-    registry: &Inner,
-    place: &Place,
-    digest: &str,
-    query: &Query,
-) -> Result<Response, RegistryError> {
-    let digest = blobs::parse(digest)?.to_string();
-    let wanted = query.get("artifactType");
-    let mut found: Vec<Value> = Vec::new();
-    for image in registry.tables.list_all::<Image>(&key(place, "")).await? {
-        let of_type = wanted.is_none_or(|wanted| image.artifact_type.as_ref() == Some(wanted));
-        if image.subject.as_deref() == Some(&*digest) && of_type {
-            let mut descriptor =
-                json!({"mediaType": image.media_type, "digest": image.digest, "size": image.manifest.len()});
-            if let Some(artifact_type) = &image.artifact_type {
-                descriptor["artifactType"] = json!(artifact_type);
-            }
-            let content: Value = serde_json::from_str(&image.manifest).unwrap_or_default();
-            if content["annotations"].is_object() {
-                descriptor["annotations"] = content["annotations"].clone();
-            }
-            found.push(descriptor);
-        }
-    }
-    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found});
-    let mut response = json(StatusCode::OK, &index);
-    set(&mut response, header::CONTENT_TYPE, OCI_INDEX);
-    if wanted.is_some() {
-        set(&mut response, http::HeaderName::from_static("oci-filters-applied"), "artifactType");
-    }
-    Ok(response)
 }

@@ -130,7 +130,7 @@ fn parameters(place: &Place, resource: &Resource, query: &Query) -> Value {
         Resource::Referrers(digest) => parameters["imageIds"] = json!([image_id(&short(digest))]),
         Resource::Blob(digest) => parameters["layerDigests"] = layer(digest),
         Resource::Upload(id) => parameters["uploadId"] = json!(short(id)),
-        Resource::Uploads | Resource::Tags => {}
+        Resource::Uploads | Resource::Tags | Resource::Base | Resource::Catalog => {}
     }
     if let (Some(digest), Resource::Upload(_) | Resource::Uploads) =
         (query.get("digest").or(query.get("mount")), resource)
@@ -167,13 +167,13 @@ fn code_of(error: &RegistryError, method: &Method) -> Option<&'static str> {
         RegistryError::ManifestUnknown(_) => return None,
         RegistryError::BlobUnknown(_) if *method == Method::HEAD => return None,
         RegistryError::Denied(_) | RegistryError::Unauthorized => "AccessDenied",
-        RegistryError::NameUnknown(_) => "RepositoryNotFoundException",
+        RegistryError::NameUnknown(_) | RegistryError::RepositoryGone => "RepositoryNotFoundException",
         RegistryError::BlobUnknown(_) | RegistryError::ManifestBlobUnknown(_) => "LayersNotFoundException",
         RegistryError::TagImmutable(_) => "ImageTagAlreadyExistsException",
         RegistryError::DigestInvalid(_) => "InvalidLayerException",
         RegistryError::UploadUnknown => "UploadNotFoundException",
         RegistryError::UploadInvalid(_) | RegistryError::OutOfOrder(_) => "InvalidLayerPartException",
-        RegistryError::TooMany => "LimitExceededException",
+        RegistryError::TooMany(_) => "LimitExceededException",
         RegistryError::StorageFull | RegistryError::Internal(_) => "ServerException",
         RegistryError::NameInvalid(_)
         | RegistryError::NoResource
@@ -181,6 +181,9 @@ fn code_of(error: &RegistryError, method: &Method) -> Option<&'static str> {
         | RegistryError::ManifestInvalid(_)
         | RegistryError::ManifestTooLarge(_)
         | RegistryError::TagInvalid(_)
+        | RegistryError::SizeInvalid(_)
+        | RegistryError::PageInvalid(_)
+        | RegistryError::BlobInUse
         | RegistryError::Range(_) => "InvalidParameterException",
     })
 }

@@ -1,6 +1,7 @@
 //! Answers of the registry.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -37,5 +38,13 @@ pub(crate) fn set(response: &mut Response, name: HeaderName, value: &str) {
 
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+pub(crate) const WARNING: HeaderName = HeaderName::from_static("warning");
 pub(crate) const UPLOAD: HeaderName = HeaderName::from_static("docker-upload-uuid");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+/// Whether the client has what has this tag already.
+pub(crate) fn is_known(parts: &Parts, etag: &str) -> bool {
+    let values = parts.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}

@@ -1,6 +1,7 @@
 //! Paths and parameters of the protocol.
 
 use crate::error::RegistryError;
+use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ pub(crate) struct Route {
 }
 
 pub(crate) enum Resource {
+    Base,
+    Catalog,
     Tags,
     Referrers(String),
     Manifest(String),
@@ -28,7 +31,10 @@ pub(crate) fn route(path: &str) -> Result<Route, RegistryError> {
     let rest = path.strip_prefix("/v2").ok_or(RegistryError::NoResource)?;
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     if rest.is_empty() {
-        return Ok(Route { name: None, resource: Resource::Tags });
+        return Ok(Route { name: None, resource: Resource::Base });
+    }
+    if rest == "_catalog" {
+        return Ok(Route { name: None, resource: Resource::Catalog });
     }
     let parts: Vec<&str> = rest.split('/').collect();
     let (name, resource) = match parts.as_slice() {
@@ -66,6 +72,22 @@ pub(crate) fn is_tag(tag: &str) -> bool {
         && tag.bytes().all(|b| plain(b) || b == b'.' || b == b'-')
 }
 
+/// Whether a method only reads.
+pub(crate) fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// How many entries a page of a list is to have, and what it goes on after.
+pub(crate) fn page(query: &Query, most: usize) -> Result<(usize, Option<&str>), RegistryError> {
+    let limit = match query.get("n") {
+        None => most,
+        Some(n) => {
+            n.parse::<usize>().map_err(|_| RegistryError::PageInvalid(n.chars().take(40).collect()))?
+        }
+    };
+    Ok((limit.min(most), query.get("last").map(String::as_str).filter(|last| !last.is_empty())))
+}
+
 /// The parameters of a query string, decoded.
 pub(crate) fn query(parts: &Parts) -> Query {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -75,4 +97,62 @@ pub(crate) fn query(parts: &Parts) -> Query {
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(k, v)| (decode(k), decode(v)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_from_their_end() {
+        for (path, name) in [
+            ("/v2/a1/tags/list", Some("a1")),
+            ("/v2/a1/manifests/blobs/uploads/manifests/v1", Some("a1/manifests/blobs/uploads")),
+            ("/v2/tags/list/tags/list", Some("tags/list")),
+            ("/v2", None),
+            ("/v2/", None),
+            ("/v2/_catalog", None),
+        ] {
+            assert_eq!(route(path).ok().expect(path).name.as_deref(), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn tricks_in_names_are_no_names() {
+        let long = format!("/v2/{}/tags/list", "a/".repeat(128) + "a");
+        for path in [
+            "/v2/../tags/list",
+            "/v2/a/../../etc/tags/list",
+            "/v2/%2e%2e/tags/list",
+            "/v2/a%2fb/tags/list",
+            "/v2//a/tags/list",
+            "/v2/a//b/tags/list",
+            "/v2/\u{ff41}bc/tags/list",
+            "/v2/ab\u{200b}/tags/list",
+            "/v2/AB/tags/list",
+            "/v2/-a/tags/list",
+            "/v2/a@b/tags/list",
+            "/v2/a\0b/tags/list",
+            "/v2/a\\b/tags/list",
+            long.as_str(),
+        ] {
+            assert!(matches!(route(path), Err(RegistryError::NameInvalid(_))), "{path}");
+        }
+        assert!(matches!(route("/v2/app"), Err(RegistryError::NoResource)));
+    }
+
+    #[test]
+    fn pages() {
+        let query = |text: &str| {
+            let uri = format!("/x?{text}");
+            let (parts, ()) = http::Request::get(uri).body(()).expect("a request").into_parts();
+            super::query(&parts)
+        };
+        assert_eq!(page(&query(""), 10).ok(), Some((10, None)));
+        assert_eq!(page(&query("n=3&last=a%2Bb"), 10).ok(), Some((3, Some("a+b"))));
+        assert_eq!(page(&query("n=99999999"), 10).ok(), Some((10, None)));
+        for wrong in ["n=-1", "n=x", "n=", "n=18446744073709551616"] {
+            assert!(page(&query(wrong), 10).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use crate::error::RegistryError;
 use crate::respond::{Response, json, set};
-use crate::route::Query;
+use crate::route::{Query, page, reads};
 use crate::{Inner, Place};
 use http::{Method, StatusCode, header};
-use resources::ecr::{ImageTag, rows_of};
+use resources::ecr::ImageTag;
 use serde_json::json;
 use store::Page;
 
@@ -18,12 +18,15 @@ pub(crate) async fn list(
     query: &Query,
     method: &Method,
 ) -> Result<Response, RegistryError> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !reads(method) {
         return Err(RegistryError::Unsupported);
     }
-    let limit = query.get("n").and_then(|n| n.parse::<usize>().ok()).unwrap_or(MOST).min(MOST);
-    let prefix = rows_of(&place.account, &place.name);
-    let after = query.get("last").map(|last| format!("{prefix}{last}"));
+    let (limit, last) = page(query, MOST)?;
+    if limit == 0 {
+        return Ok(json(StatusCode::OK, &json!({"name": place.name, "tags": []})));
+    }
+    let prefix = place.row("");
+    let after = last.map(|last| format!("{prefix}{last}"));
     let listing = registry.tables.list::<ImageTag>(&prefix, Page { after, limit }).await?;
     let tags: Vec<&str> = listing.items.iter().map(|row| row.tag.as_str()).collect();
     let mut response = json(StatusCode::OK, &json!({"name": place.name, "tags": tags}));

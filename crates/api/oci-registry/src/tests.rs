@@ -3,18 +3,21 @@
 use super::*;
 use audit_log::{Bounds, Query, StoredEvent};
 use base64::Engine;
-use blob_store::BlobStore;
 use blob_store::Digest;
 use encryption::KeyRing;
 use environment::{Environment, Timestamp};
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use image_registry::Swept;
 use resources::ecr::TagMutability;
 use store::MemoryStore;
 
+mod conformance;
+mod uploading;
+
 struct Fixture {
     registry: Registry,
+    access: Access,
+    keys: KeyRing,
     token: String,
     tables: Tables,
     audit: AuditLog,
@@ -22,9 +25,13 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
-    let environment = Environment::real();
+    fixture_in(Environment::real()).await
+}
+
+async fn fixture_in(environment: Environment) -> Fixture {
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
-    let access = Access::new(tables.clone(), KeyRing::in_memory(environment.clone()));
+    let keys = KeyRing::in_memory(environment.clone());
+    let access = Access::new(tables.clone(), keys.clone());
     let dir = tempfile::tempdir().expect("a directory");
     let blobs = BlobStore::local(dir.path(), environment.clone()).expect("opens");
     let account: AccountId = "123456789012".parse().expect("an account");
@@ -43,17 +50,29 @@ async fn fixture() -> Fixture {
         region: "us-east-1".parse().expect("a region"),
         create_on_push: false,
         audit: Some(audit.clone()),
+        redirect_for: None,
     };
-    Fixture {
-        registry: Registry::new(ImageRegistry::new(tables.clone(), blobs), access, config),
-        token,
-        tables,
-        audit,
-        dir,
-    }
+    let images = ImageRegistry::new(tables.clone(), blobs);
+    Fixture { registry: Registry::new(images, access.clone(), config), access, keys, token, tables, audit, dir }
 }
 
 impl Fixture {
+    /// The server stops and another one starts over the same store and directory.
+    fn restart(&mut self) {
+        let blobs = BlobStore::local(self.dir.path(), self.tables.environment().clone()).expect("opens");
+        let images = ImageRegistry::new(self.tables.clone(), blobs);
+        let config = self.registry.0.config.clone();
+        self.registry = Registry::new(images, self.access.clone(), config);
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, http::HeaderMap, Bytes) {
+        self.call(Method::GET, path, b"", &[]).await
+    }
+
+    async fn status(&self, method: Method, path: &str) -> StatusCode {
+        self.call(method, path, b"", &[]).await.0
+    }
+
     /// What is on record, oldest first.
     async fn records(&self) -> Vec<StoredEvent> {
         let query = Query {
@@ -227,21 +246,47 @@ async fn referrers_are_found_by_subject_and_type() {
 }
 
 #[tokio::test]
-async fn a_sweep_keeps_what_is_used_or_young() {
+async fn collecting_keeps_what_is_used_or_young() {
     let f = fixture().await;
     f.push_image("app", "v1", b"{}").await;
     f.push_blob("app", b"unused").await;
-    assert_eq!(f.registry.0.images.sweep().await.expect("sweeps"), Swept::default(), "everything is young");
-    let later = f.tables.environment().now() + std::time::Duration::from_secs(2 * 24 * 3600);
-    let (environment, _clock) = Environment::simulated(later, 1);
-    let tables = Tables::new(f.tables.store().clone(), environment.clone());
-    let blobs = BlobStore::local(f.dir.path(), environment).expect("opens");
-    let swept = ImageRegistry::new(tables, blobs).sweep().await.expect("sweeps");
-    assert_eq!((swept.blobs, swept.bytes), (1, 6));
+    let images = &f.registry.0.images;
+    let day = std::time::Duration::from_secs(24 * 3600);
     assert_eq!(
-        f.call(Method::GET, &format!("/v2/app/blobs/{}", Digest::of(b"{}")), b"", &[]).await.0,
-        StatusCode::OK
+        images.collect(day).await.expect("collects"),
+        image_registry::Collected::default(),
+        "all is young"
     );
+    // Times have milliseconds, and only what is older goes.
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let collected = images.collect(std::time::Duration::ZERO).await.expect("collects");
+    assert_eq!((collected.links, collected.blobs, collected.bytes), (1, 1, 6));
+    let used = format!("/v2/app/blobs/{}", Digest::of(b"{}"));
+    assert_eq!(f.status(Method::GET, &used).await, StatusCode::OK);
+    assert_eq!(f.status(Method::DELETE, &used).await, StatusCode::METHOD_NOT_ALLOWED, "an image needs it");
+    let verified = images.verify(true).await.expect("reads");
+    assert_eq!((verified.blobs, verified.manifests, verified.faults), (1, 1, 0));
+    std::fs::write(f.registry.0.blobs.local_path(&Digest::of(b"{}")).expect("a file"), b"[]")
+        .expect("writes");
+    let verified = images.verify(true).await.expect("reads");
+    assert_eq!((verified.faults, verified.repaired), (1, 1));
+    assert_eq!(f.status(Method::HEAD, &used).await, StatusCode::NOT_FOUND, "so that a push brings it back");
+    f.push_image("app", "v1", b"{}").await;
+    assert_eq!(images.verify(false).await.expect("reads").faults, 0);
+}
+
+#[tokio::test]
+async fn gets_of_manifests_are_pulls() {
+    let f = fixture().await;
+    let digest = f.push_image("app", "v1", b"{}").await;
+    for path in ["/v2/app/manifests/v1".to_owned(), format!("/v2/app/manifests/{digest}")] {
+        assert_eq!(f.status(Method::GET, &path).await, StatusCode::OK);
+        assert_eq!(f.status(Method::HEAD, &path).await, StatusCode::OK, "a look is no pull");
+    }
+    f.registry.0.images.pulls().write().await.expect("writes");
+    let pulls = f.tables.list_all::<resources::ecr::ImagePulls>("").await.expect("lists");
+    assert_eq!((pulls.len(), pulls[0].count), (1, 2));
+    assert!(f.registry.metrics().contains("kind=\"manifest\",method=\"GET\",status=\"2xx\"} 2"));
 }
 
 #[tokio::test]

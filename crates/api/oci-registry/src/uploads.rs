@@ -1,6 +1,6 @@
 //! Uploads: whole, in chunks, or mounted from another repository.
 
-use crate::blobs::{add_link, link, parse};
+use crate::blobs::parse;
 use crate::error::RegistryError;
 use crate::respond::{DIGEST, Response, UPLOAD, empty, set};
 use crate::route::Query;
@@ -27,16 +27,8 @@ where
     if parts.method != Method::POST {
         return Err(RegistryError::Unsupported);
     }
-    if let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) {
-        let digest = parse(digest)?;
-        let source = Place { account: place.account.clone(), name: from.clone() };
-        if let Some(link) = link(registry, &source, &digest).await? {
-            add_link(registry, place, &digest, link.size).await?;
-            return Ok(created(place, &digest));
-        }
-    }
     let wanted = query.get("digest").map(|digest| parse(digest)).transpose()?;
-    let id = registry.blobs.start_upload().await?;
+    let id = registry.blobs.start_upload(&scope(place)).await?;
     match wanted {
         Some(digest) => {
             append(registry, &id, None, body).await?;
@@ -60,8 +52,11 @@ where
     B::Error: std::fmt::Display + Send,
 {
     let id: UploadId = id.parse()?;
+    if !id.is_of(&scope(place)) {
+        return Err(RegistryError::UploadUnknown);
+    }
     match parts.method {
-        Method::GET => {
+        Method::GET | Method::HEAD => {
             let length = registry.blobs.upload_length(&id).await?;
             Ok(progress(StatusCode::NO_CONTENT, place, &id, length))
         }
@@ -89,8 +84,26 @@ fn chunk_start(parts: &Parts) -> Result<Option<u64>, RegistryError> {
     let Some(value) = parts.headers.get(header::CONTENT_RANGE) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let text = text.strip_prefix("bytes ").unwrap_or(text);
-    let start = text.split('-').next().and_then(|start| start.parse().ok());
-    start.map(Some).ok_or_else(|| RegistryError::UploadInvalid(format!("not a content range: {text}")))
+    let wrong = || RegistryError::UploadInvalid(format!("not a content range: {text}"));
+    let (start, last) = text.split('/').next().unwrap_or(text).split_once('-').ok_or_else(wrong)?;
+    let (start, last): (u64, u64) =
+        start.trim().parse().ok().zip(last.trim().parse().ok()).ok_or_else(wrong)?;
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length: Option<u64> = length.and_then(|length| length.parse().ok());
+    let said = last.checked_sub(start).and_then(|length| length.checked_add(1));
+    // Some clients say `0-0` and send nothing with it.
+    match (said, length) {
+        (None, _) => Err(wrong()),
+        (Some(said), Some(length)) if said != length && length > 0 => Err(RegistryError::SizeInvalid(
+            format!("the content range has {said} bytes and the content {length}"),
+        )),
+        _ => Ok(Some(start)),
+    }
+}
+
+/// What tells the uploads of a repository from others'.
+fn scope(place: &Place) -> String {
+    format!("{}/{}", place.account, place.name)
 }
 
 async fn append<B>(registry: &Inner, id: &UploadId, at: Option<u64>, body: B) -> Result<u64, RegistryError>
@@ -98,7 +111,9 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
-    let content = BodyDataStream::new(body).map(|chunk| chunk.map_err(|error| error.to_string()));
+    let metrics = &registry.metrics;
+    let content = BodyDataStream::new(body)
+        .map(|chunk| chunk.inspect(|chunk| metrics.received(chunk.len())).map_err(|error| error.to_string()));
     Ok(registry.blobs.append(id, at, content).await?)
 }
 
@@ -108,12 +123,12 @@ async fn finish(
     id: &UploadId,
     digest: &Digest,
 ) -> Result<Response, RegistryError> {
-    let size = registry.blobs.finish_upload(id, digest).await?;
-    add_link(registry, place, digest, size).await?;
+    let checked = registry.blobs.check_upload(id, digest).await?;
+    registry.images.keep_upload(&place.account, &place.name, digest, checked).await?;
     Ok(created(place, digest))
 }
 
-fn created(place: &Place, digest: &Digest) -> Response {
+pub(crate) fn created(place: &Place, digest: &Digest) -> Response {
     let mut response = empty(StatusCode::CREATED);
     set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/{digest}", place.name));
     set(&mut response, DIGEST, &digest.to_string());

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let rate = |begun: Instant| MIB as f64 / begun.elapsed().as_secs_f64();
 
     let begun = Instant::now();
-    let id = store.start_upload().await?;
+    let id = store.start_upload("bench").await?;
     let content = stream::iter((0..chunks).map(|_| Ok::<_, String>(chunk.clone())));
     store.append(&id, None, content).await?;
     store.finish_upload(&id, &digest).await?;

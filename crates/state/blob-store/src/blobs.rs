@@ -1,19 +1,18 @@
 //! Whole blobs: stored under their digest, read in ranges.
 
+use crate::bucket::Bucket;
+use crate::directory::Directory;
 use crate::uploads::OpenUploads;
-use crate::{Algorithm, BlobError, Digest};
+use crate::{BlobError, Digest};
 use bytes::Bytes;
 use environment::{Environment, Timestamp};
-use futures::stream::{self, BoxStream, StreamExt};
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use futures::stream::{BoxStream, StreamExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Bytes read from disk at a time when a blob is streamed.
-const CHUNK: usize = 512 * 1024;
-
-/// A directory of blobs, uploads and segments; cheap to clone.
+/// Blobs, uploads and segments; cheap to clone.
 #[derive(Clone)]
 pub struct BlobStore(pub(crate) Arc<Inner>);
 
@@ -21,6 +20,13 @@ pub(crate) struct Inner {
     pub(crate) root: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) uploads: OpenUploads,
+    pub(crate) place: Place,
+}
+
+/// Where whole blobs lie. Uploads and segments are files of this machine in any case.
+pub(crate) enum Place {
+    Directory(Directory),
+    Bucket(Bucket),
 }
 
 /// Which bytes of a blob to read.
@@ -51,7 +57,7 @@ pub struct ReadBlob {
     pub stream: BoxStream<'static, Result<Bytes, BlobError>>,
 }
 
-/// A blob as the sweep for unused ones sees it.
+/// A blob as the collector of unused ones sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBlob {
     /// Its digest.
@@ -62,57 +68,82 @@ pub struct StoredBlob {
     pub stored_at: Timestamp,
 }
 
+/// What reading a blob again says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Its bytes have its digest.
+    Sound,
+    /// Its bytes have another one, or cannot be read to the end.
+    Damaged,
+    /// There is no such blob.
+    Missing,
+}
+
+impl BlobRange {
+    /// The first byte and the byte after the last, in a blob of `size` bytes.
+    pub(crate) fn within(self, size: u64) -> Result<(u64, u64), BlobError> {
+        let (start, end) = match self {
+            Self::All => return Ok((0, size)),
+            Self::Bytes { start, end } => (start, end.unwrap_or(size).min(size)),
+            Self::Last(count) => (size.saturating_sub(count), size),
+        };
+        // An empty blob has no byte that a range could name.
+        if start >= end { Err(BlobError::RangeNotSatisfiable { start, size }) } else { Ok((start, end)) }
+    }
+}
+
 impl BlobStore {
     /// Opens or makes a store in a directory of this machine. Blocking, but only for a moment.
     pub fn local(root: &Path, environment: Environment) -> Result<Self, BlobError> {
-        for folder in ["blobs/sha256", "blobs/sha512", "uploads", "segments", "incoming"] {
+        let directory = Directory::open(root)?;
+        Self::open(root, environment, Place::Directory(directory))
+    }
+
+    /// A store whose whole blobs lie in a bucket, while uploads and segments stay in a directory of this machine.
+    pub fn in_bucket(root: &Path, environment: Environment, bucket: Bucket) -> Result<Self, BlobError> {
+        Self::open(root, environment, Place::Bucket(bucket))
+    }
+
+    fn open(root: &Path, environment: Environment, place: Place) -> Result<Self, BlobError> {
+        for folder in ["uploads", "segments"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|error| BlobError::io("creating", path, error))?;
         }
-        let store =
-            Self(Arc::new(Inner { root: root.to_owned(), environment, uploads: OpenUploads::default() }));
-        store.clear_incoming();
-        Ok(store)
-    }
-
-    /// Files that a crash left half written.
-    fn clear_incoming(&self) {
-        let Ok(entries) = fs::read_dir(self.0.root.join("incoming")) else { return };
-        for entry in entries.flatten() {
-            if let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!(path = %entry.path().display(), %error, "cannot remove a half-written blob");
-            }
-        }
+        let root = root.to_owned();
+        Ok(Self(Arc::new(Inner { root, environment, uploads: OpenUploads::default(), place })))
     }
 
     /// Size of a blob, or `None` when there is none.
     pub async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let path = self.path_of(digest);
-        match tokio::fs::metadata(&path).await {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BlobError::io("looking at", path, error)),
+        match &self.0.place {
+            Place::Directory(directory) => directory.stat(digest).await,
+            Place::Bucket(bucket) => bucket.stat(digest).await,
         }
     }
 
     /// Reads a range of a blob as a stream of large chunks.
     pub async fn read(&self, digest: &Digest, range: BlobRange) -> Result<ReadBlob, BlobError> {
-        let path = self.path_of(digest);
-        let digest = digest.clone();
-        blocking(move || open_range(&path, &digest, range)).await
+        match &self.0.place {
+            Place::Directory(directory) => directory.read(digest, range).await,
+            Place::Bucket(bucket) => bucket.read(digest, range).await,
+        }
     }
 
-    /// The whole content of a blob that is known to be small, such as a manifest.
+    /// The content of a blob that is known to be small, such as a configuration; not more than `limit` bytes of it.
     pub async fn read_all(&self, digest: &Digest, limit: u64) -> Result<Bytes, BlobError> {
-        let mut blob = self.read(digest, BlobRange::Bytes { start: 0, end: Some(limit) }).await?;
-        let mut content = Vec::with_capacity(usize::try_from(blob.length).unwrap_or(0));
-        while let Some(chunk) = blob.stream.next().await {
+        let mut blob = self.read(digest, BlobRange::All).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut content = Vec::with_capacity(usize::try_from(blob.length).unwrap_or(0).min(limit));
+        while content.len() < limit
+            && let Some(chunk) = blob.stream.next().await
+        {
             content.extend_from_slice(&chunk?);
         }
+        content.truncate(limit);
         Ok(content.into())
     }
 
-    /// Stores small content and returns its SHA-256 digest; on disk when this returns.
+    /// Stores small content and returns its SHA-256 digest; durable when this returns.
     pub async fn put_bytes(&self, content: Bytes) -> Result<Digest, BlobError> {
         let digest = Digest::of(&content);
         self.put_verified(&digest, content).await?;
@@ -125,73 +156,69 @@ impl BlobStore {
         if found != *digest {
             return Err(BlobError::DigestMismatch { expected: digest.clone(), found });
         }
-        let store = self.clone();
-        blocking(move || {
-            let incoming = store.0.root.join("incoming").join(store.0.environment.uuid());
-            let written = write_file(&incoming, &content).and_then(|()| store.accept(&incoming, &found));
-            if written.is_err() {
-                // The write has failed already; a leftover is cleared at the next start.
-                let _ = fs::remove_file(&incoming);
-            }
-            written
-        })
-        .await
+        match &self.0.place {
+            Place::Directory(directory) => directory.put(self.0.environment.uuid(), digest, content).await,
+            Place::Bucket(bucket) => bucket.put(digest, content).await,
+        }
     }
 
     /// Removes a blob; fine when there is none.
     pub async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
-        let path = self.path_of(digest);
-        match tokio::fs::remove_file(&path).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(BlobError::io("removing", path, error))
-            }
-            _ => Ok(()),
+        match &self.0.place {
+            Place::Directory(directory) => directory.delete(digest).await,
+            Place::Bucket(bucket) => bucket.delete(digest).await,
         }
     }
 
-    /// Every blob, for the sweep of unused ones.
-    pub async fn list(&self) -> Result<Vec<StoredBlob>, BlobError> {
-        let root = self.0.root.clone();
-        blocking(move || {
-            let mut found = Vec::new();
-            for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-                let folder = root.join("blobs").join(algorithm.as_str());
-                for shard in directory(&folder)? {
-                    for path in directory(&shard)? {
-                        found.extend(describe(algorithm, &path));
-                    }
-                }
-            }
-            Ok(found)
-        })
-        .await
+    /// Every blob, some at a time, for the collector of unused ones.
+    pub fn list(&self) -> BoxStream<'static, Result<Vec<StoredBlob>, BlobError>> {
+        match &self.0.place {
+            Place::Directory(directory) => directory.list(),
+            Place::Bucket(bucket) => bucket.list(),
+        }
     }
 
-    /// Where a blob lies on this machine, for a reader that wants the file itself.
-    pub fn local_path(&self, digest: &Digest) -> PathBuf {
-        self.path_of(digest)
-    }
-
-    pub(crate) fn path_of(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.0.root.join("blobs").join(digest.algorithm().as_str()).join(&hex[..2]).join(hex)
-    }
-
-    /// Gives a complete, synced file its place under `digest`, durably.
-    pub(crate) fn accept(&self, file: &Path, digest: &Digest) -> Result<(), BlobError> {
-        let target = self.path_of(digest);
-        // A blob's path always has the shard folder above it.
-        let folder = target.parent().unwrap_or(&self.0.root).to_owned();
-        let place = || -> io::Result<()> {
-            if !folder.is_dir() {
-                fs::create_dir_all(&folder)?;
-                // The new folder's own entry must be on disk as well.
-                folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())?;
-            }
-            fs::rename(file, &target)?;
-            File::open(&folder)?.sync_all()
+    /// Reads a whole blob and compares its digest.
+    pub async fn check(&self, digest: &Digest) -> Result<Health, BlobError> {
+        let mut blob = match self.read(digest, BlobRange::All).await {
+            Ok(blob) => blob,
+            Err(BlobError::NotFound(_)) => return Ok(Health::Missing),
+            Err(error) => return Err(error),
         };
-        place().map_err(|error| BlobError::io("storing", target.clone(), error))
+        let mut hasher = digest.algorithm().hasher();
+        while let Some(chunk) = blob.stream.next().await {
+            match chunk {
+                Ok(chunk) => hasher.update(&chunk),
+                // The medium does not give these bytes back any more.
+                Err(BlobError::Io { .. }) => return Ok(Health::Damaged),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(if hasher.finish() == *digest { Health::Sound } else { Health::Damaged })
+    }
+
+    /// Moves a damaged blob out of the way into `damaged`, where somebody may want to look at it.
+    pub async fn set_aside(&self, digest: &Digest) -> Result<(), BlobError> {
+        match &self.0.place {
+            Place::Directory(directory) => directory.set_aside(digest).await,
+            Place::Bucket(bucket) => bucket.set_aside(digest).await,
+        }
+    }
+
+    /// Where a blob lies on this machine, for a reader that wants the file itself; `None` when it lies in a bucket.
+    pub fn local_path(&self, digest: &Digest) -> Option<PathBuf> {
+        match &self.0.place {
+            Place::Directory(directory) => Some(directory.path_of(digest)),
+            Place::Bucket(_) => None,
+        }
+    }
+
+    /// An address under which whoever has it reads the blob for a while; `None` when blobs lie on this machine.
+    pub async fn download_url(&self, digest: &Digest, life: Duration) -> Result<Option<String>, BlobError> {
+        match &self.0.place {
+            Place::Directory(_) => Ok(None),
+            Place::Bucket(bucket) => bucket.download_url(digest, life).await,
+        }
     }
 }
 
@@ -202,85 +229,28 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(BlobError::Cancelled))
 }
 
-fn write_file(path: &Path, content: &[u8]) -> Result<(), BlobError> {
-    let write = || -> io::Result<()> {
-        let mut file = File::create_new(path)?;
-        file.write_all(content)?;
-        file.sync_all()
-    };
-    write().map_err(|error| BlobError::io("writing", path, error))
-}
-
-fn directory(path: &Path) -> Result<Vec<PathBuf>, BlobError> {
-    let entries = fs::read_dir(path).map_err(|error| BlobError::io("listing", path, error))?;
-    Ok(entries.flatten().map(|entry| entry.path()).collect())
-}
-
-fn describe(algorithm: Algorithm, path: &Path) -> Option<StoredBlob> {
-    let name = path.file_name()?.to_str()?;
-    let digest = format!("{}:{name}", algorithm.as_str()).parse().ok()?;
-    let metadata = fs::metadata(path).ok()?;
-    let stored_at = metadata.modified().map(Timestamp::from_system).ok()?;
-    Some(StoredBlob { digest, size: metadata.len(), stored_at })
-}
-
-fn open_range(path: &Path, digest: &Digest, range: BlobRange) -> Result<ReadBlob, BlobError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => BlobError::NotFound(digest.clone()),
-        _ => BlobError::io("reading", path, error),
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
-    let (start, end) = match range {
-        BlobRange::All => (0, size),
-        BlobRange::Bytes { start, end } => (start, end.unwrap_or(size).min(size)),
-        BlobRange::Last(count) => (size.saturating_sub(count), size),
-    };
-    if start > end || (start == size && size > 0) {
-        return Err(BlobError::RangeNotSatisfiable { start, size });
-    }
-    if start > 0 {
-        file.seek(SeekFrom::Start(start)).map_err(failed)?;
-    }
-    let length = end - start;
-    let first = read_chunk(&mut file, path, length)?;
-    let left = length - first.len() as u64;
-    let rest = stream::try_unfold((file, path.to_owned(), left), |(mut file, path, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        blocking(move || {
-            let chunk = read_chunk(&mut file, &path, left)?;
-            let left = left - chunk.len() as u64;
-            Ok(Some((chunk, (file, path, left))))
-        })
-        .await
-    });
-    let first = (!first.is_empty()).then_some(Ok(first));
-    Ok(ReadBlob { size, start, length, stream: stream::iter(first).chain(rest).boxed() })
-}
-
-fn read_chunk(file: &mut File, path: &Path, left: u64) -> Result<Bytes, BlobError> {
-    let length = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-    let mut chunk = Vec::with_capacity(length);
-    file.take(length as u64)
-        .read_to_end(&mut chunk)
-        .map_err(|error| BlobError::io("reading", path, error))?;
-    if chunk.len() < length {
-        let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-        return Err(BlobError::io("reading", path, source));
-    }
-    Ok(chunk.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffers::CHUNK;
 
-    fn store() -> (tempfile::TempDir, BlobStore) {
-        let dir = tempfile::tempdir().expect("a directory");
-        let store = BlobStore::local(dir.path(), Environment::real()).expect("opens");
-        (dir, store)
+    /// A store in a directory and one in a bucket, which answer alike.
+    fn stores() -> Vec<(tempfile::TempDir, BlobStore)> {
+        let open = |bucket: bool| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let store = if bucket {
+                let objects = Arc::new(object_store::memory::InMemory::new());
+                BlobStore::in_bucket(
+                    dir.path(),
+                    Environment::real(),
+                    Bucket::new(objects, None, "some/prefix"),
+                )
+            } else {
+                BlobStore::local(dir.path(), Environment::real())
+            };
+            (dir, store.expect("opens"))
+        };
+        vec![open(false), open(true)]
     }
 
     async fn content(store: &BlobStore, digest: &Digest, range: BlobRange) -> Vec<u8> {
@@ -295,34 +265,52 @@ mod tests {
 
     #[tokio::test]
     async fn ranges() {
-        let (_dir, store) = store();
-        let bytes: Vec<u8> = (0..CHUNK * 2 + 10).map(|i| (i % 251) as u8).collect();
-        let digest = store.put_bytes(bytes.clone().into()).await.expect("puts");
-        assert_eq!(content(&store, &digest, BlobRange::All).await, bytes);
-        let middle = BlobRange::Bytes { start: 100, end: Some(CHUNK as u64 + 100) };
-        assert_eq!(content(&store, &digest, middle).await, bytes[100..CHUNK + 100]);
-        assert_eq!(content(&store, &digest, BlobRange::Last(5)).await, bytes[bytes.len() - 5..]);
-        let beyond = BlobRange::Bytes { start: bytes.len() as u64, end: None };
-        assert!(matches!(store.read(&digest, beyond).await, Err(BlobError::RangeNotSatisfiable { .. })));
+        for (_dir, store) in stores() {
+            let bytes: Vec<u8> = (0..CHUNK * 2 + 10).map(|i| (i % 251) as u8).collect();
+            let digest = store.put_bytes(bytes.clone().into()).await.expect("puts");
+            assert_eq!(content(&store, &digest, BlobRange::All).await, bytes);
+            let middle = BlobRange::Bytes { start: 100, end: Some(CHUNK as u64 + 100) };
+            assert_eq!(content(&store, &digest, middle).await, bytes[100..CHUNK + 100]);
+            let long = BlobRange::Bytes { start: 5, end: Some(u64::MAX) };
+            assert_eq!(content(&store, &digest, long).await, bytes[5..]);
+            assert_eq!(content(&store, &digest, BlobRange::Last(5)).await, bytes[bytes.len() - 5..]);
+            assert_eq!(content(&store, &digest, BlobRange::Last(u64::MAX)).await, bytes);
+            let beyond = BlobRange::Bytes { start: bytes.len() as u64, end: None };
+            for range in [beyond, BlobRange::Last(0)] {
+                let read = store.read(&digest, range).await;
+                let Err(BlobError::RangeNotSatisfiable { size, .. }) = read else { panic!("satisfied") };
+                assert_eq!(size, bytes.len() as u64);
+            }
+            assert_eq!(store.read_all(&digest, 7).await.expect("reads"), bytes[..7]);
+        }
     }
 
     #[tokio::test]
     async fn empty_and_missing() {
-        let (_dir, store) = store();
-        let digest = store.put_bytes(Bytes::new()).await.expect("puts");
-        assert_eq!(content(&store, &digest, BlobRange::All).await, b"");
-        assert_eq!(store.stat(&digest).await.expect("stats"), Some(0));
-        assert_eq!(store.list().await.expect("lists").len(), 1);
-        store.delete(&digest).await.expect("deletes");
-        store.delete(&digest).await.expect("deletes what is gone");
-        assert!(matches!(store.read(&digest, BlobRange::All).await, Err(BlobError::NotFound(_))));
+        for (_dir, store) in stores() {
+            let digest = store.put_bytes(Bytes::new()).await.expect("puts");
+            assert_eq!(content(&store, &digest, BlobRange::All).await, b"");
+            assert_eq!(store.stat(&digest).await.expect("stats"), Some(0));
+            let listed: Vec<_> = store.list().map(|some| some.expect("lists").len()).collect().await;
+            assert_eq!(listed.iter().sum::<usize>(), 1);
+            let first = BlobRange::Bytes { start: 0, end: None };
+            assert!(matches!(store.read(&digest, first).await, Err(BlobError::RangeNotSatisfiable { .. })));
+            store.delete(&digest).await.expect("deletes");
+            store.delete(&digest).await.expect("deletes what is gone");
+            assert!(matches!(store.read(&digest, BlobRange::All).await, Err(BlobError::NotFound(_))));
+            assert_eq!(store.check(&digest).await.expect("checks"), Health::Missing);
+        }
     }
 
     #[tokio::test]
     async fn content_must_fit_its_digest() {
-        let (dir, store) = store();
+        let (dir, store) = stores().remove(0);
         let lie = store.put_verified(&Digest::of(b"other"), Bytes::from_static(b"this")).await;
         assert!(matches!(lie, Err(BlobError::DigestMismatch { .. })));
         assert_eq!(fs::read_dir(dir.path().join("incoming")).expect("lists").count(), 0);
+        let digest = store.put_bytes(Bytes::from_static(b"this")).await.expect("puts");
+        assert_eq!(store.check(&digest).await.expect("checks"), Health::Sound);
+        fs::write(store.local_path(&digest).expect("a file"), b"that").expect("writes");
+        assert_eq!(store.check(&digest).await.expect("checks"), Health::Damaged);
     }
 }

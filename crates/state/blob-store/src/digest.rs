@@ -22,6 +22,35 @@ pub enum Algorithm {
     Sha512,
 }
 
+/// Hashes bytes as they come by.
+#[derive(Clone)]
+pub struct Hasher(State);
+
+#[derive(Clone)]
+enum State {
+    Sha256(Sha256),
+    Sha512(Box<Sha512>),
+}
+
+impl Hasher {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Sha256(hasher) => hasher.update(bytes),
+            State::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest of all bytes taken.
+    pub fn finish(self) -> Digest {
+        let (algorithm, hex) = match self.0 {
+            State::Sha256(hasher) => (Algorithm::Sha256, hex::encode(hasher.finalize())),
+            State::Sha512(hasher) => (Algorithm::Sha512, hex::encode(hasher.finalize())),
+        };
+        Digest { algorithm, hex: hex.into() }
+    }
+}
+
 /// Why a text is not a digest.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a sha256 or sha512 digest: {0:?}")]
@@ -36,6 +65,14 @@ impl Algorithm {
         }
     }
 
+    /// Begins to hash with this function.
+    pub fn hasher(self) -> Hasher {
+        Hasher(match self {
+            Self::Sha256 => State::Sha256(Sha256::new()),
+            Self::Sha512 => State::Sha512(Box::new(Sha512::new())),
+        })
+    }
+
     const fn hex_length(self) -> usize {
         match self {
             Self::Sha256 => 64,
@@ -47,23 +84,14 @@ impl Algorithm {
 impl Digest {
     /// The SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::from_sha256(Sha256::new_with_prefix(bytes))
+        Self::by(Algorithm::Sha256, bytes)
     }
 
     /// The digest of `bytes` by `algorithm`.
     pub fn by(algorithm: Algorithm, bytes: &[u8]) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::of(bytes),
-            Algorithm::Sha512 => Self::from_sha512(Sha512::new_with_prefix(bytes)),
-        }
-    }
-
-    pub(crate) fn from_sha256(hasher: Sha256) -> Self {
-        Self { algorithm: Algorithm::Sha256, hex: hex::encode(hasher.finalize()).into() }
-    }
-
-    pub(crate) fn from_sha512(hasher: Sha512) -> Self {
-        Self { algorithm: Algorithm::Sha512, hex: hex::encode(hasher.finalize()).into() }
+        let mut hasher = algorithm.hasher();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// The hash function.

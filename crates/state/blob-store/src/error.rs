@@ -59,6 +59,16 @@ pub enum BlobError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The bucket refused or could not be reached.
+    #[error("{action} {path} in the bucket")]
+    Bucket {
+        /// What was tried.
+        action: &'static str,
+        /// On which object.
+        path: String,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The task doing the work was cancelled, as at shutdown.
     #[error("the work was cancelled")]
     Cancelled,

@@ -1,13 +1,12 @@
 //! Uploads: content that arrives in pieces, over several connections and restarts, until it is a blob.
 
+use crate::blobs::Place;
 use crate::blobs::blocking;
-use crate::{Algorithm, BlobError, BlobStore, Digest};
+use crate::{Algorithm, BlobError, BlobStore, Digest, Hasher};
 use bytes::Bytes;
-use environment::Timestamp;
+use environment::{Environment, Timestamp};
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
-use sha2::Digest as _;
-use sha2::{Sha256, Sha512};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -25,6 +24,9 @@ const SYNC_EVERY: u64 = 64 * 1024 * 1024;
 /// Uploads open at the same time.
 const MOST_UPLOADS: usize = 10_000;
 
+/// Random characters at the beginning of an upload's name.
+const RANDOM: usize = 24;
+
 /// Names an upload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UploadId(Arc<str>);
@@ -32,6 +34,29 @@ pub struct UploadId(Arc<str>);
 impl fmt::Display for UploadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl UploadId {
+    /// A new name that belongs to `scope`: random, but for an end that only this scope has. So an upload is gone on with
+    /// only where it began, and nothing needs to be kept for that.
+    fn new(environment: &Environment, scope: &str) -> Self {
+        let mut name = environment.uuid();
+        name.truncate(RANDOM);
+        let mark = Self::mark(&name, scope);
+        name.push_str(&mark);
+        Self(name.into())
+    }
+
+    fn mark(random: &str, scope: &str) -> String {
+        let mut digest = Digest::of(format!("{random} {scope}").as_bytes()).hex().to_owned();
+        digest.truncate(36 - RANDOM);
+        digest
+    }
+
+    /// Whether the upload was begun for `scope`.
+    pub fn is_of(&self, scope: &str) -> bool {
+        self.0.split_at_checked(RANDOM).is_some_and(|(random, mark)| mark == Self::mark(random, scope))
     }
 }
 
@@ -62,13 +87,52 @@ pub(crate) struct Upload {
     synced: u64,
     /// Why a write back in the middle failed. The kernel tells each failure once, so it must be kept.
     damage: Arc<Mutex<Option<io::ErrorKind>>>,
-    hasher: Sha256,
+    hasher: Hasher,
+}
+
+/// An upload whose content has the digest that was said, but which is not a blob yet.
+///
+/// What must be written down before the blob is there can be written now. Dropped, the upload is what it was before.
+#[must_use = "the upload is not a blob until it is kept"]
+pub struct CheckedUpload {
+    store: BlobStore,
+    id: UploadId,
+    held: tokio::sync::OwnedMutexGuard<Option<Upload>>,
+    digest: Digest,
+    size: u64,
+}
+
+impl CheckedUpload {
+    /// Size of the blob to be.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Makes the upload a blob; it is durable when this returns, and the upload is gone.
+    pub async fn keep(mut self) -> Result<(), BlobError> {
+        let gone = || BlobError::UploadNotFound(self.id.to_string());
+        let path = self.held.as_ref().ok_or_else(gone)?.path.clone();
+        match &self.store.0.place {
+            Place::Directory(directory) => {
+                let (directory, digest) = (directory.clone(), self.digest.clone());
+                blocking(move || directory.accept(&path, &digest)).await?;
+            }
+            Place::Bucket(bucket) => {
+                bucket.put_file(&self.digest, &path, self.size).await?;
+                // It is a blob by now; what stays of the upload is removed when uploads expire.
+                let _ = tokio::fs::remove_file(&path).await;
+            }
+        }
+        self.held.take();
+        self.store.0.uploads.0.lock().remove(&self.id);
+        Ok(())
+    }
 }
 
 impl BlobStore {
-    /// Begins an upload.
-    pub async fn start_upload(&self) -> Result<UploadId, BlobError> {
-        let id = UploadId(self.0.environment.uuid().into());
+    /// Begins an upload for `scope`, which is whatever the caller tells uploads apart by.
+    pub async fn start_upload(&self, scope: &str) -> Result<UploadId, BlobError> {
+        let id = UploadId::new(&self.0.environment, scope);
         let path = self.upload_path(&id);
         let upload = blocking(move || Upload::create(path)).await?;
         let mut open = self.0.uploads.0.lock();
@@ -140,27 +204,41 @@ impl BlobStore {
         interrupted.map_or(length, Err)
     }
 
-    /// Makes the upload a blob if its content has the digest `expected`, and returns its size. The blob is on disk
-    /// when this returns. The upload is gone afterwards, whatever the outcome of the comparison.
-    pub async fn finish_upload(&self, id: &UploadId, expected: &Digest) -> Result<u64, BlobError> {
+    /// Makes sure that an upload's content has the digest `expected`, durably. When it has another, the upload is gone.
+    pub async fn check_upload(&self, id: &UploadId, expected: &Digest) -> Result<CheckedUpload, BlobError> {
         let slot = self.upload(id).await?;
-        let upload = slot.lock().await.take().ok_or_else(|| BlobError::UploadNotFound(id.to_string()))?;
-        self.0.uploads.0.lock().remove(id);
-        let store = self.clone();
-        let expected = expected.clone();
-        blocking(move || {
-            let path = upload.path.clone();
-            let finished = upload.finish(&expected).and_then(|length| {
-                store.accept(&path, &expected)?;
-                Ok(length)
-            });
-            if finished.is_err() {
+        let mut held = slot.lock_owned().await;
+        if held.is_none() {
+            return Err(BlobError::UploadNotFound(id.to_string()));
+        }
+        let digest = expected.clone();
+        let durable = matches!(self.0.place, Place::Directory(_));
+        let (held, checked) = blocking(move || {
+            let checked = match held.as_mut() {
+                Some(upload) => upload.check(&digest, durable),
+                None => Err(BlobError::Cancelled),
+            };
+            if checked.is_err()
+                && let Some(upload) = held.take()
+            {
                 // Already failing; what stays is removed when uploads expire.
-                let _ = fs::remove_file(&path);
+                let _ = fs::remove_file(&upload.path);
             }
-            finished
+            Ok((held, checked))
         })
-        .await
+        .await?;
+        if checked.is_err() {
+            self.0.uploads.0.lock().remove(id);
+        }
+        let size = checked?;
+        Ok(CheckedUpload { store: self.clone(), id: id.clone(), held, digest: expected.clone(), size })
+    }
+
+    /// [`BlobStore::check_upload`] and [`CheckedUpload::keep`] in one, for a blob that nobody needs to be told of before.
+    pub async fn finish_upload(&self, id: &UploadId, expected: &Digest) -> Result<u64, BlobError> {
+        let checked = self.check_upload(id, expected).await?;
+        let size = checked.size();
+        checked.keep().await.map(|()| size)
     }
 
     /// Throws an upload away.
@@ -226,7 +304,7 @@ impl BlobStore {
 impl Upload {
     fn create(path: PathBuf) -> Result<Self, BlobError> {
         File::create_new(&path).map_err(|error| BlobError::io("creating", &path, error))?;
-        Ok(Self { path, length: 0, synced: 0, damage: Arc::default(), hasher: Sha256::new() })
+        Ok(Self { path, length: 0, synced: 0, damage: Arc::default(), hasher: Algorithm::Sha256.hasher() })
     }
 
     fn reopen(path: PathBuf) -> Result<Option<Self>, BlobError> {
@@ -235,7 +313,7 @@ impl Upload {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(BlobError::io("looking at", path, error)),
         }
-        let mut hasher = Sha256::new();
+        let mut hasher = Algorithm::Sha256.hasher();
         let length = each_chunk(&path, |chunk| hasher.update(chunk))?;
         Ok(Some(Self { path, length, synced: length, damage: Arc::default(), hasher }))
     }
@@ -256,21 +334,24 @@ impl Upload {
         Ok(())
     }
 
-    fn finish(self, expected: &Digest) -> Result<u64, BlobError> {
+    /// Size of the content, if it has this digest.
+    fn check(&mut self, expected: &Digest, durable: bool) -> Result<u64, BlobError> {
         let found = match expected.algorithm() {
-            Algorithm::Sha256 => Digest::from_sha256(self.hasher.clone()),
+            Algorithm::Sha256 => self.hasher.clone().finish(),
             Algorithm::Sha512 => {
-                let mut hasher = Sha512::new();
+                let mut hasher = Algorithm::Sha512.hasher();
                 each_chunk(&self.path, |chunk| hasher.update(chunk))?;
-                Digest::from_sha512(hasher)
+                hasher.finish()
             }
         };
         if found != *expected {
             return Err(BlobError::DigestMismatch { expected: expected.clone(), found });
         }
-        let synced = self.open()?.sync_all();
-        let damaged = self.damage.lock().map_or(Ok(()), |kind| Err(io::Error::from(kind)));
-        synced.and(damaged).map_err(|error| BlobError::io("syncing", &self.path, error))?;
+        if durable {
+            let synced = self.open()?.sync_all();
+            let damaged = self.damage.lock().map_or(Ok(()), |kind| Err(io::Error::from(kind)));
+            synced.and(damaged).map_err(|error| BlobError::io("syncing", &self.path, error))?;
+        }
         Ok(self.length)
     }
 }
@@ -322,7 +403,7 @@ mod tests {
     async fn survives_a_restart_in_the_middle() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let id = store.start_upload().await.expect("starts");
+        let id = store.start_upload("here").await.expect("starts");
         assert_eq!(store.append(&id, Some(0), pieces(&[b"ab", b"cd"])).await.expect("appends"), 4);
         drop(store);
         let store = open(dir.path());
@@ -342,7 +423,7 @@ mod tests {
     async fn sha512_is_read_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let id = store.start_upload().await.expect("starts");
+        let id = store.start_upload("here").await.expect("starts");
         store.append(&id, None, pieces(&[b"abc"])).await.expect("appends");
         let digest = Digest::by(Algorithm::Sha512, b"abc");
         assert_eq!(store.finish_upload(&id, &digest).await.expect("finishes"), 3);
@@ -352,7 +433,7 @@ mod tests {
     async fn a_lie_leaves_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let id = store.start_upload().await.expect("starts");
+        let id = store.start_upload("here").await.expect("starts");
         store.append(&id, None, pieces(&[b"abc"])).await.expect("appends");
         let lie = Digest::of(b"xyz");
         assert!(matches!(store.finish_upload(&id, &lie).await, Err(BlobError::DigestMismatch { .. })));
@@ -364,7 +445,7 @@ mod tests {
     async fn an_interrupted_stream_keeps_what_came() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        let id = store.start_upload().await.expect("starts");
+        let id = store.start_upload("here").await.expect("starts");
         let broken = stream::iter([Ok(Bytes::from_static(b"abc")), Err("reset")]);
         assert!(matches!(store.append(&id, None, broken).await, Err(BlobError::Interrupted(_))));
         assert_eq!(store.upload_length(&id).await.expect("is there"), 3);
@@ -376,7 +457,7 @@ mod tests {
     async fn idle_uploads_expire() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = open(dir.path());
-        store.start_upload().await.expect("starts");
+        store.start_upload("here").await.expect("starts");
         assert_eq!(store.expire_uploads(Duration::from_secs(60)).await.expect("sweeps"), 0);
         let later = Environment::real().now() + Duration::from_secs(3600);
         let (environment, _) = Environment::simulated(later, 1);
@@ -389,5 +470,24 @@ mod tests {
         for bad in ["", "..", "../../etc/passwd", &"/".repeat(36)] {
             assert!(bad.parse::<UploadId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn ids_belong_to_their_scope() {
+        let id = UploadId::new(&Environment::real(), "a/b");
+        assert!(id.to_string().parse::<UploadId>().is_ok_and(|same| same == id));
+        assert!(id.is_of("a/b") && !id.is_of("a") && !id.is_of(""));
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_was_checked_but_not_kept_goes_on() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let id = store.start_upload("here").await.expect("starts");
+        store.append(&id, None, pieces(&[b"abc"])).await.expect("appends");
+        drop(store.check_upload(&id, &Digest::of(b"abc")).await.expect("is right"));
+        assert_eq!(store.stat(&Digest::of(b"abc")).await.expect("stats"), None);
+        store.append(&id, Some(3), pieces(&[b"def"])).await.expect("appends");
+        assert_eq!(store.finish_upload(&id, &Digest::of(b"abcdef")).await.expect("finishes"), 6);
     }
 }

@@ -6,10 +6,13 @@ use resources::Stored;
 use resources::ecr::{
     BlobLink, Image, ImageAction, ImagePulls, ImageReplication, ImageTag, LifecyclePolicyPreview, Repository,
 };
-use store::{StoreError, Versioned};
+use store::{Batch, StoreError, Versioned};
 
 /// Rows deleted in one transaction.
 const BATCH: usize = 500;
+
+/// Tags taken off in one transaction, with an event for each.
+const TAGS_AT_ONCE: usize = 200;
 
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +32,15 @@ impl ImageRegistry {
         tags: &[Versioned<ImageTag>],
         whole: bool,
     ) -> Result<Deleted, ImageError> {
-        let mut batch = self.tables.batch();
-        for tag in tags {
-            batch = batch.delete(tag);
-            let event = of_image(image, ImageAction::Delete);
-            batch = append_event(batch, self.environment(), image, Some(&tag.tag), event);
+        // One transaction has room for so many; the image goes with the last of them.
+        let (first, last) = tags.split_at(tags.len().saturating_sub(TAGS_AT_ONCE));
+        for some in first.chunks(TAGS_AT_ONCE) {
+            let batch = self.without_tags(image, some).require_exists(image);
+            if !committed(batch).await? {
+                return Ok(Deleted::Changed);
+            }
         }
+        let mut batch = self.without_tags(image, last);
         if tags.is_empty() {
             let event = of_image(image, ImageAction::Delete);
             batch = append_event(batch, self.environment(), image, None, event);
@@ -46,11 +52,30 @@ impl ImageRegistry {
                 batch = batch.delete_any::<ImageReplication>(&copy.key());
             }
         }
-        match batch.commit().await {
-            Ok(_) => Ok(Deleted::Gone),
-            Err(error) if error.is_conflict() => Ok(Deleted::Changed),
-            Err(error) => Err(error.into()),
+        if !committed(batch).await? {
+            return Ok(Deleted::Changed);
         }
+        if whole {
+            self.drop_late_tags(repository, image).await?;
+        }
+        Ok(Deleted::Gone)
+    }
+
+    fn without_tags(&self, image: &Versioned<Image>, tags: &[Versioned<ImageTag>]) -> Batch {
+        tags.iter().fold(self.tables.batch(), |batch, tag| {
+            let event = of_image(image, ImageAction::Delete);
+            append_event(batch.delete(tag), self.environment(), image, Some(&tag.tag), event)
+        })
+    }
+
+    /// Tags that were put on an image after its tags were read and before it went; none can be from now on.
+    async fn drop_late_tags(&self, repository: &Repository, image: &Image) -> Result<(), ImageError> {
+        for tag in self.tables.list_all::<ImageTag>(&key(repository, "")).await? {
+            if tag.digest == image.digest {
+                committed(self.tables.batch().delete(&tag)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes a repository with all that is in it.
@@ -74,5 +99,13 @@ impl ImageRegistry {
             batch.commit().await?;
         }
         Ok(())
+    }
+}
+
+async fn committed(batch: Batch) -> Result<bool, StoreError> {
+    match batch.commit().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_conflict() => Ok(false),
+        Err(error) => Err(error),
     }
 }

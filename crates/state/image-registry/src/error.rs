@@ -23,6 +23,22 @@ pub enum ImageError {
     /// Manifests that it names are not in the repository.
     #[error("the manifest needs {}, which is not in this repository", .0.join(", "))]
     ChildrenMissing(Vec<String>),
+    /// The manifest says another size than a blob has.
+    #[error("the manifest says that {digest} has {said} bytes, and it has {found}")]
+    SizeMismatch {
+        /// The blob.
+        digest: String,
+        /// What the manifest says.
+        said: u64,
+        /// What is so.
+        found: u64,
+    },
+    /// The repository was deleted meanwhile.
+    #[error("the repository is not there any more")]
+    RepositoryGone,
+    /// Others changed the same at the same time, again and again.
+    #[error("too much changes at the same time; try again")]
+    Busy,
     /// The tag stays on another image.
     #[error("the tag '{tag}' is on {digest}, and stays there")]
     TagImmutable {

@@ -1,14 +1,17 @@
 //! A manifest is taken: checked against what it names, written with its tag and the event.
 
-use crate::document::Document;
+use crate::document::{Descriptor, Document, MOST_DEPTH};
 use crate::events::{append_event, of_image};
 use crate::{ImageError, ImageRegistry, key};
 use blob_store::{Algorithm, Digest};
-use resources::ecr::{Image, ImageAction, ImageTag, Repository, StorageClass};
-use store::{Batch, Versioned};
+use resources::ecr::{BlobLink, Image, ImageAction, ImageTag, Repository, StorageClass};
+use std::collections::HashSet;
+use store::{Batch, StoreError, Versioned};
 
-/// Attempts at a tag that others move at the same time.
-const MOST_ATTEMPTS: usize = 20;
+/// Attempts at rows that others write at the same time.
+const MOST_ATTEMPTS: usize = 100;
+/// Manifests that are looked at to find out how deep an index goes.
+const MOST_VISITED: usize = 10_000;
 
 /// A manifest that somebody brings.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub struct Pushed {
     pub image: Image,
     /// Whether something was written: it is new, restored, or the tag is new on it.
     pub changed: bool,
+    /// Whether the manifest says itself of which type it is.
+    pub says_its_type: bool,
 }
 
 impl ImageRegistry {
@@ -43,7 +48,6 @@ impl ImageRegistry {
             return Err(ImageError::DigestMismatch { wanted, found });
         }
         let document = Document::read(&push.manifest, push.media_type)?;
-        let pushing = self.pushing.read().await;
         if push.complete {
             self.require_all(repository, &document).await?;
         }
@@ -63,29 +67,92 @@ impl ImageRegistry {
             archived_at: None,
             activated_at: None,
         };
-        let pushed = self.write(repository, image, push.tag).await;
-        drop(pushing);
-        pushed
+        let needs = Needs { blobs: &document.required_blobs, complete: push.complete };
+        let pushed = self.write(repository, image, &needs, push.tag).await?;
+        Ok(Pushed { says_its_type: document.says_its_type, ..pushed })
     }
 
+    /// Tells all that is missing at once; whether it stays is seen to when the image is written.
     async fn require_all(&self, repository: &Repository, document: &Document) -> Result<(), ImageError> {
         let mut missing = Vec::new();
-        for digest in &document.required_blobs {
-            let parsed: Digest =
-                digest.parse().map_err(|_| ImageError::ManifestInvalid(format!("not a digest: {digest}")))?;
-            if self.link(&repository.account, &repository.name, &parsed).await?.is_none() {
-                missing.push(digest.clone());
+        for descriptor in &document.required_blobs {
+            let digest = parsed(descriptor)?;
+            match self.link(&repository.account, &repository.name, &digest).await? {
+                None => missing.push(descriptor.digest.clone()),
+                Some(link) => {
+                    if let Some(said) = descriptor.size.filter(|said| *said != link.size) {
+                        let (digest, found) = (descriptor.digest.clone(), link.size);
+                        return Err(ImageError::SizeMismatch { digest, said, found });
+                    }
+                }
             }
         }
         if !missing.is_empty() {
             return Err(ImageError::BlobsMissing(missing));
         }
-        for digest in &document.children {
-            if self.image(repository, digest).await?.is_none() {
-                missing.push(digest.clone());
+        self.require_children(repository, document).await
+    }
+
+    /// The manifests of an index must be there, and not go deeper than anybody follows them.
+    async fn require_children(&self, repository: &Repository, document: &Document) -> Result<(), ImageError> {
+        let mut level: Vec<String> = document.children.clone();
+        let mut visited: HashSet<String> = HashSet::new();
+        let mut missing = Vec::new();
+        for depth in 0.. {
+            if level.is_empty() {
+                break;
             }
+            if depth == MOST_DEPTH || visited.len() > MOST_VISITED {
+                let text = format!("indexes in indexes, deeper than {MOST_DEPTH}");
+                return Err(ImageError::ManifestInvalid(text));
+            }
+            let mut next = Vec::new();
+            for digest in level {
+                if !visited.insert(digest.clone()) {
+                    continue;
+                }
+                match self.image(repository, &digest).await? {
+                    Some(child) => next.extend(child.children.iter().cloned()),
+                    // What lies below was complete when it was pushed; what was deleted since is not this one's fault.
+                    None if depth > 0 => {}
+                    None => missing.push(digest),
+                }
+            }
+            level = next;
         }
         if missing.is_empty() { Ok(()) } else { Err(ImageError::ChildrenMissing(missing)) }
+    }
+
+    /// Adds to a batch that all that the image needs stays, marking links that no image has needed before.
+    async fn hold(
+        &self,
+        repository: &Repository,
+        image: &Image,
+        needs: &Needs<'_>,
+        mut batch: Batch,
+    ) -> Result<Batch, ImageError> {
+        let there =
+            self.tables.get::<Repository>(&format!("{}/{}", repository.account, repository.name)).await?;
+        batch = batch.require_exists(&there.ok_or(ImageError::RepositoryGone)?);
+        let mut seen = HashSet::new();
+        for descriptor in needs.blobs.iter().filter(|descriptor| seen.insert(&descriptor.digest)) {
+            let digest = parsed(descriptor)?;
+            let link = self.link(&repository.account, &repository.name, &digest).await?;
+            batch = match link {
+                Some(link) if link.referenced => batch.require_unchanged(&link),
+                Some(link) => batch.replace(&link, &BlobLink { referenced: true, ..(*link.value).clone() }),
+                None if needs.complete => {
+                    return Err(ImageError::BlobsMissing(vec![descriptor.digest.clone()]));
+                }
+                None => batch,
+            };
+        }
+        for digest in image.children.iter().filter(|_| needs.complete) {
+            let child = self.image(repository, digest).await?;
+            let child = child.ok_or_else(|| ImageError::ChildrenMissing(vec![digest.clone()]))?;
+            batch = batch.require_exists(&child);
+        }
+        Ok(batch)
     }
 
     /// Writes the image and moves the tag, together.
@@ -93,15 +160,15 @@ impl ImageRegistry {
         &self,
         repository: &Repository,
         image: Image,
+        needs: &Needs<'_>,
         tag: Option<&str>,
     ) -> Result<Pushed, ImageError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
             let old = self.image(repository, &image.digest).await?;
-            let (image, batch) = restored(self.tables.batch(), old, &image);
-            let mut changed = batch.is_some();
-            let mut batch = batch.unwrap_or_else(|| self.tables.batch());
+            let batch = self.hold(repository, &image, needs, self.tables.batch()).await?;
+            let (image, mut batch, mut changed) = restored(batch, old, &image);
             if let Some(tag) = tag {
                 let row = ImageTag {
                     account: repository.account.clone(),
@@ -126,26 +193,49 @@ impl ImageRegistry {
                 };
             }
             if !changed {
-                return Ok(Pushed { image, changed });
+                // Nothing to write, but that all is still there must be so now.
+                match batch.commit().await {
+                    Ok(_) => return Ok(Pushed { image, changed, says_its_type: true }),
+                    Err(error) if error.is_conflict() && attempts < MOST_ATTEMPTS => continue,
+                    Err(error) if error.is_conflict() => return Err(ImageError::Busy),
+                    Err(error) => return Err(error.into()),
+                }
             }
             let event = of_image(&image, ImageAction::Push);
             let batch = append_event(batch, self.environment(), &image, tag, event);
             match batch.commit().await {
-                Ok(_) => return Ok(Pushed { image, changed }),
+                Ok(_) => return Ok(Pushed { image, changed, says_its_type: true }),
                 Err(error) if error.is_conflict() && attempts < MOST_ATTEMPTS => {}
+                Err(error) if error.is_conflict() => return Err(ImageError::Busy),
+                Err(StoreError::TooLarge { .. }) => {
+                    return Err(ImageError::ManifestInvalid(
+                        "the manifest is too large to be kept".to_owned(),
+                    ));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     }
 }
 
-/// The image as it will be and the write that makes it so; no write when it is so already.
-fn restored(batch: Batch, old: Option<Versioned<Image>>, new: &Image) -> (Image, Option<Batch>) {
+/// What must stay as long as the image is written.
+struct Needs<'a> {
+    blobs: &'a [Descriptor],
+    /// All of it must be there, and not just what is there stay.
+    complete: bool,
+}
+
+fn parsed(descriptor: &Descriptor) -> Result<Digest, ImageError> {
+    descriptor
+        .digest
+        .parse()
+        .map_err(|_| ImageError::ManifestInvalid(format!("not a digest: {}", descriptor.digest)))
+}
+
+/// The image as it will be, the write that makes it so, and whether it is not so already.
+fn restored(batch: Batch, old: Option<Versioned<Image>>, new: &Image) -> (Image, Batch, bool) {
     match old {
-        None => {
-            let batch = batch.create(new);
-            (new.clone(), Some(batch))
-        }
+        None => (new.clone(), batch.create(new), true),
         // An archived image comes back when it is pushed again.
         Some(old) if old.is_archived() => {
             let image = Image {
@@ -154,8 +244,9 @@ fn restored(batch: Batch, old: Option<Versioned<Image>>, new: &Image) -> (Image,
                 ..(*old.value).clone()
             };
             let batch = batch.replace(&old, &image);
-            (image, Some(batch))
+            (image, batch, true)
         }
-        Some(old) => ((*old.value).clone(), None),
+        // A tag is put on it only as long as it is there.
+        Some(old) => ((*old.value).clone(), batch.require_unchanged(&old), false),
     }
 }

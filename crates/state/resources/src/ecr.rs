@@ -15,7 +15,7 @@ mod wildcard;
 
 pub use event::{EVENTS_KEPT, Event, EventKind, ImageAction};
 pub use hosts::RegistryHosts;
-pub use image::{BlobLink, Image, ImagePulls, ImageStatus, ImageTag, StorageClass};
+pub use image::{BlobLink, BlobRemoval, Image, ImagePulls, ImageStatus, ImageTag, StorageClass};
 pub use pull_through::PullThroughCacheRule;
 pub use registry::{
     PullTimeExclusion, Registry, RegistryScanning, ReplicationDestination, ReplicationRule, ScanFrequency,

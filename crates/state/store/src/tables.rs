@@ -164,6 +164,24 @@ impl Tables {
         }
     }
 
+    /// Keys that begin with `prefix`, without reading what their rows hold, and the key to go on after.
+    pub async fn keys<T: Stored>(
+        &self,
+        prefix: &str,
+        page: Page,
+    ) -> Result<(Vec<String>, Option<String>), StoreError> {
+        let request = RangeRequest {
+            range: KeyRange::Prefix(full_key::<T>(prefix)),
+            after: page.after.map(|after| full_key::<T>(&after)),
+            limit: page.limit,
+            revision: None,
+        };
+        let found = self.store.range(request).await?;
+        let keys: Vec<String> = found.items.iter().map(|item| table_key::<T>(&item.key).to_owned()).collect();
+        let next = keys.last().filter(|_| found.more).cloned();
+        Ok((keys, next))
+    }
+
     /// Adds a row; [`StoreError::AlreadyExists`] when its key is taken.
     pub async fn create<T: Stored>(&self, value: T) -> Result<Versioned<T>, StoreError> {
         let key = full_key::<T>(&value.key());

@@ -44,7 +44,7 @@ fn files(dir: &Path) -> usize {
 async fn a_full_disk_ends_an_upload_and_leaves_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
     let store = BlobStore::local(disk.path(), Environment::real()).expect("opens");
-    let id = store.start_upload().await.expect("starts");
+    let id = store.start_upload("here").await.expect("starts");
     let chunk = Bytes::from(vec![7; 256 * 1024]);
     let content = stream::iter((0..16).map(|_| Ok::<_, String>(chunk.clone())));
     let failed = store.append(&id, None, content).await;

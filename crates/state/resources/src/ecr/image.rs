@@ -88,6 +88,22 @@ pub struct BlobLink {
     pub digest: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was pushed or mounted last.
+    #[serde(default)]
+    pub linked_at: Timestamp,
+    /// An image may need it. Whoever lets an image need it first sets this, which tells a collector that it is too late;
+    /// the collector takes it back some time after the last such image has gone.
+    #[serde(default)]
+    pub referenced: bool,
+}
+
+/// A blob that is being removed from the storage. No repository may link it as long as this row is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRemoval {
+    /// The blob.
+    pub digest: String,
+    /// When it began.
+    pub begun_at: Timestamp,
 }
 
 /// How often and when last an image was pulled. A row of its own, written in batches: a pull never waits for it.
@@ -141,6 +157,14 @@ impl Stored for BlobLink {
 
     fn key(&self) -> String {
         rows_of(&self.account, &self.repository) + &self.digest
+    }
+}
+
+impl Stored for BlobRemoval {
+    const TABLE: &'static str = "ecr/blob-removal";
+
+    fn key(&self) -> String {
+        self.digest.clone()
     }
 }
 

@@ -62,6 +62,13 @@ impl Batch {
         self
     }
 
+    /// Demands that a row is still there, however it was changed.
+    pub fn require_exists<T: Stored>(mut self, row: &Versioned<T>) -> Self {
+        let key = full_key::<T>(&row.key());
+        self.require(&key, Test::CreateRevision(row.create_revision));
+        self
+    }
+
     /// Demands that there is no such row.
     pub fn require_absent<T: Stored>(mut self, key: &str) -> Self {
         let key = full_key::<T>(key);

@@ -1,0 +1,79 @@
+//! `longshore registry`: takes care of what a running region's registry stores.
+
+use crate::client::Client;
+use crate::commands::env::region_of;
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Take care of what the registry stores.
+#[derive(Args)]
+pub(crate) struct RegistryArgs {
+    #[command(subcommand)]
+    command: RegistryCommand,
+}
+
+#[derive(Subcommand)]
+enum RegistryCommand {
+    /// Read all blobs and manifests again and compare their digests; fails when something is wrong
+    Verify {
+        /// Set damaged blobs aside, so that the next push brings them back, and remove links of missing ones
+        #[arg(long)]
+        repair: bool,
+        /// Data directory of the region [default: as `longshore up`]
+        #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Remove what no image needs, which happens every hour anyway
+    Collect {
+        /// Also what was pushed within the last day and may still get a manifest
+        #[arg(long)]
+        now: bool,
+        /// Data directory of the region [default: as `longshore up`]
+        #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// Asks the region and prints what it found.
+pub(crate) async fn run(arguments: RegistryArgs) -> Result<()> {
+    match arguments.command {
+        RegistryCommand::Verify { repair, data_dir } => {
+            let what = if repair { "verify?repair" } else { "verify" };
+            verified(&ask(data_dir, what).await?)
+        }
+        RegistryCommand::Collect { now, data_dir } => {
+            let done = ask(data_dir, if now { "collect?now" } else { "collect" }).await?;
+            println!(
+                "removed {} blobs of {} bytes, {} links and {} uploads",
+                done["blobs"], done["bytes"], done["links"], done["uploads"]
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn ask(data_dir: Option<PathBuf>, what: &str) -> Result<Value> {
+    let (endpoint, key) = region_of(data_dir)?;
+    Client::new(&endpoint.endpoint, &endpoint.region, &key).registry(what).await
+}
+
+fn verified(found: &Value) -> Result<()> {
+    for damage in found["damage"].as_array().into_iter().flatten() {
+        let text = |name: &str| damage[name].as_str().unwrap_or_default();
+        println!("{} {} {} {}", text("kind"), text("repository"), text("digest"), text("blob"));
+    }
+    println!(
+        "read {} blobs of {} bytes and {} manifests",
+        found["blobs"], found["bytes"], found["manifests"]
+    );
+    match (&found["faults"], &found["repaired"]) {
+        (faults, _) if *faults == 0 => Ok(()),
+        (faults, repaired) if faults == repaired => {
+            println!("repaired {repaired} faults");
+            Ok(())
+        }
+        (faults, repaired) => bail!("{faults} faults, {repaired} of them repaired"),
+    }
+}
