@@ -32,7 +32,7 @@ pub(crate) async fn list(
     let mut after = last.map(|last| format!("{prefix}{last}"));
     let mut names: Vec<String> = Vec::new();
     let mut more = false;
-    while limit > 0 {
+    loop {
         let listing = registry.tables.list::<Repository>(&prefix, Page { after, limit: MOST }).await?;
         for row in &listing.items {
             let place = Place { account: account.clone(), name: row.name.clone() };
@@ -45,7 +45,7 @@ pub(crate) async fn list(
             }
         }
         after = listing.next;
-        if more || after.is_none() {
+        if more || after.is_none() || limit == 0 {
             break;
         }
     }

@@ -53,7 +53,15 @@ async fn fixture_in(environment: Environment) -> Fixture {
         redirect_for: None,
     };
     let images = ImageRegistry::new(tables.clone(), blobs);
-    Fixture { registry: Registry::new(images, access.clone(), config), access, keys, token, tables, audit, dir }
+    Fixture {
+        registry: Registry::new(images, access.clone(), config),
+        access,
+        keys,
+        token,
+        tables,
+        audit,
+        dir,
+    }
 }
 
 impl Fixture {

@@ -66,14 +66,13 @@ impl Bucket {
 
     pub(crate) async fn read(&self, digest: &Digest, range: BlobRange) -> Result<ReadBlob, BlobError> {
         let path = self.path_of(digest);
-        let wanted = match range {
-            BlobRange::All => None,
-            _ => {
-                // Storages answer an impossible range in many ways, so it is judged here.
-                let size = self.stat(digest).await?.ok_or_else(|| BlobError::NotFound(digest.clone()))?;
-                let (start, end) = range.within(size)?;
-                Some(GetRange::Bounded(start..end))
-            }
+        let wanted = if range == BlobRange::All {
+            None
+        } else {
+            // Storages answer an impossible range in many ways, so it is judged here.
+            let size = self.stat(digest).await?.ok_or_else(|| BlobError::NotFound(digest.clone()))?;
+            let (start, end) = range.within(size)?;
+            Some(GetRange::Bounded(start..end))
         };
         let options = GetOptions { range: wanted, ..GetOptions::default() };
         let got = self.objects.get_opts(&path, options).await.map_err(|error| match error {

@@ -156,7 +156,7 @@ impl ImageRegistry {
         links: &[Versioned<BlobLink>],
         write: fn(Batch, &Versioned<BlobLink>) -> Batch,
     ) -> Result<usize, ImageError> {
-        let all = links.iter().fold(self.tables.batch(), |batch, link| write(batch, link));
+        let all = links.iter().fold(self.tables.batch(), write);
         match all.commit().await {
             Ok(_) => return Ok(links.len()),
             Err(error) if error.is_conflict() => {}

@@ -91,13 +91,12 @@ impl ImageRegistry {
             let page = self.tables.list::<BlobLink>("", Page { after, limit: PAGE }).await?;
             for link in &page.items {
                 let Ok(digest) = link.digest.parse::<Digest>() else { continue };
-                let health = match known.get(&link.digest) {
-                    Some(health) => *health,
-                    None => {
-                        let health = self.verify_blob(&digest, repair, link.size, verified).await?;
-                        known.insert(link.digest.clone(), health);
-                        health
-                    }
+                let health = if let Some(health) = known.get(&link.digest) {
+                    *health
+                } else {
+                    let health = self.verify_blob(&digest, repair, link.size, verified).await?;
+                    known.insert(link.digest.clone(), health);
+                    health
                 };
                 if health == Health::Missing {
                     let repository = format!("{}/{}", link.account, link.repository);
