@@ -27,7 +27,7 @@ pub(super) async fn collect(images: ImageRegistry, environment: Environment, shu
         };
         match collected {
             Ok(done) => {
-                tracing::info!(blobs = done.blobs, bytes = done.bytes, links = done.links, "collected")
+                tracing::info!(blobs = done.blobs, bytes = done.bytes, links = done.links, "collected");
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot collect"),
         }

@@ -168,6 +168,7 @@ async fn testing_user(f: &Fixture, account: &AccountId, policy: &str) -> String 
         policies,
         boundary: None,
         access_keys: vec![],
+        mfa_devices: vec![],
         login_profile: None,
         tags: vec![],
         created_at: f.tables.environment().now(),
