@@ -17,7 +17,6 @@ mod decisions;
 mod mfa;
 mod principals;
 mod sealed_keys;
-mod speed;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
