@@ -1,4 +1,4 @@
-"""Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [start].
+"""Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [start] [identity].
 
 Every figure is measured here and now on this machine; what is not installed is said to be missing, never guessed.
 """
@@ -344,7 +344,14 @@ def transfer(name, host, pid, credentials, mib=512):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry}
+def identity():
+    """What knowing the caller, deciding and recording cost by themselves; small programs of the crates."""
+    for krate, example in [("api-server", "identity_speed"), ("iam-policy", "evaluations"), ("audit-log", "record_speed")]:
+        run = ["cargo", "run", "--quiet", "--release", "-p", krate, "--example", example]
+        say(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip())
+
+
+BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry, "identity": identity}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or BENCHMARKS:
