@@ -14,7 +14,11 @@ impl LogsService {
         context: &RequestContext,
         name: &str,
     ) -> Result<Versioned<LogGroup>, ServiceError> {
-        let key = LogGroup::key_of(context.account.as_str(), name);
+        self.group(context.account.as_str(), name).await
+    }
+
+    async fn group(&self, account: &str, name: &str) -> Result<Versioned<LogGroup>, ServiceError> {
+        let key = LogGroup::key_of(account, name);
         self.tables.get(&key).await.map_err(from_store)?.ok_or_else(no_group)
     }
 
@@ -31,7 +35,10 @@ impl LogsService {
             }
             (None, None) => Err(invalid("Exactly one of logGroupName and logGroupIdentifier is required.")),
             (Some(name), None) => self.require_group(context, name).await,
-            (None, Some(identifier)) => self.require_group(context, group_name(context, identifier)?).await,
+            (None, Some(identifier)) => {
+                let (account, name) = named(context, identifier)?;
+                self.group(account.unwrap_or(context.account.as_str()), name).await
+            }
         }
     }
 
@@ -48,19 +55,35 @@ impl LogsService {
 
 /// The name in an identifier, which is a name or an ARN of this account and region.
 pub fn group_name<'a>(context: &RequestContext, identifier: &'a str) -> Result<&'a str, ServiceError> {
+    match named(context, identifier)? {
+        (Some(account), _) if account != context.account.as_str() => Err(no_group()),
+        (_, name) => Ok(name),
+    }
+}
+
+/// The account, if it is told, and the name in an identifier, which is a name or an ARN of this region. Whether the
+/// caller may see another account's group is decided before an operation runs.
+fn named<'a>(
+    context: &RequestContext,
+    identifier: &'a str,
+) -> Result<(Option<&'a str>, &'a str), ServiceError> {
     if !identifier.starts_with("arn:") {
-        return Ok(identifier);
+        return Ok((None, identifier));
     }
-    let arn: Arn = identifier.parse().map_err(|_| invalid("The specified ARN is invalid."))?;
-    if arn.service != "logs" || !arn.resource.starts_with("log-group:") {
-        return Err(invalid("The specified ARN is invalid."));
+    let invalid_arn = || invalid("The specified ARN is invalid.");
+    let arn: Arn = identifier.parse().map_err(|_| invalid_arn())?;
+    // The account is the fifth part of the text, the name the seventh; names hold no colon.
+    let mut parts = identifier.splitn(7, ':').skip(4);
+    let (Some(account), Some("log-group"), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(invalid_arn());
+    };
+    if arn.service != "logs" {
+        return Err(invalid_arn());
     }
-    if arn.account != context.account.as_str() || arn.region != context.region.as_str() {
+    if arn.region != context.region.as_str() {
         return Err(no_group());
     }
-    // The resource is the sixth part of the text, and names hold no colon.
-    let name = identifier.splitn(7, ':').nth(6).unwrap_or_default();
-    Ok(name.strip_suffix(":*").unwrap_or(name))
+    Ok((Some(account), name.strip_suffix(":*").unwrap_or(name)))
 }
 
 /// ARN of a group, without the `:*` that some answers add.

@@ -135,7 +135,7 @@ impl Runner {
             stop: stop.clone(),
         };
         let runner = Self {
-            api: TaskApi::new(host.api.clone(), task.has_execution_role.then(|| roles.clone())),
+            api: TaskApi::new(host.api.clone(), &task.arn, task.has_execution_role.then(|| roles.clone())),
             secrets: TaskSecrets::default(),
             endpoint: None,
             roles,

@@ -1,6 +1,6 @@
 //! CloudWatch Logs: what the awslogs driver calls for a task.
 
-use super::{Api, ApiError, TaskApi};
+use super::{ApiError, TaskApi};
 use environment::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -66,19 +66,21 @@ impl TaskApi {
         };
         self.call(SERVICE, TARGET, "PutLogEvents", &input).await.map(|Nothing {}| ())
     }
-}
 
-impl Api {
-    /// The last page of a stream, oldest first. The agent's own question: execution roles may write only.
+    /// The last page of a stream, oldest first. The agent's own question, as execution roles may write only; so the
+    /// group is named with the account of the task.
     pub(crate) async fn last_log_events(
         &self,
         group: &str,
         stream: &str,
     ) -> Result<Vec<(Timestamp, String)>, ApiError> {
+        let host = self.host();
+        let identifier =
+            format!("arn:aws:logs:{}:{}:log-group:{group}", host.signer().region, self.account());
         let input = serde_json::json!({
-            "logGroupName": group, "logStreamName": stream, "limit": 10_000, "startFromHead": false,
+            "logGroupIdentifier": identifier, "logStreamName": stream, "limit": 10_000, "startFromHead": false,
         });
-        let answer: GetLogEvents = self.call(SERVICE, TARGET, "GetLogEvents", &input).await?;
+        let answer: GetLogEvents = host.call(SERVICE, TARGET, "GetLogEvents", &input).await?;
         let events = answer.events.into_iter();
         Ok(events.map(|event| (Timestamp::from_millis(event.timestamp), event.message)).collect())
     }

@@ -17,12 +17,19 @@ pub(crate) struct TaskApi {
     api: Arc<Api>,
     /// Of a task with an execution role.
     roles: Option<Arc<TaskRoles>>,
+    /// The task's.
+    arn: Arc<str>,
 }
 
 impl TaskApi {
     /// For a task that has an execution role, or none.
-    pub(crate) fn new(api: Arc<Api>, roles: Option<Arc<TaskRoles>>) -> Self {
-        Self { api, roles }
+    pub(crate) fn new(api: Arc<Api>, arn: &str, roles: Option<Arc<TaskRoles>>) -> Self {
+        Self { api, roles, arn: arn.into() }
+    }
+
+    /// The account of the task.
+    pub(super) fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
     }
 
     /// The agent's own calls.

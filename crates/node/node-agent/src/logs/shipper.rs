@@ -153,7 +153,7 @@ impl Shipper {
     }
 
     async fn last_events(&self, logs: &AwsLogs) -> Result<Vec<LogEvent>, ApiError> {
-        let stored = self.api.host().last_log_events(&logs.group, &logs.stream).await?;
+        let stored = self.api.last_log_events(&logs.group, &logs.stream).await?;
         Ok(stored.into_iter().map(|(at, message)| LogEvent { at, message }).collect())
     }
 }

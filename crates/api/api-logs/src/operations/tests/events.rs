@@ -264,3 +264,32 @@ async fn a_group_can_be_followed() {
     }
     assert_eq!(shown, ["s0", "t0", "s1", "t1", "s2", "t2", "s3", "t3", "s4", "t4"]);
 }
+
+#[tokio::test]
+async fn a_group_is_named_by_its_arn_of_any_account() {
+    let mut bench = bench().await;
+    bench.put("g", "s", &[(0, "one")]).await.expect("accepts");
+    bench.context.account = "210987654321".parse().expect("an account");
+    let ask = |identifier: &str| GetLogEventsRequest {
+        log_group_identifier: text(identifier),
+        log_stream_name: "s".to_owned(),
+        ..Default::default()
+    };
+    // Whether the caller may is decided before.
+    let arn = "arn:aws:logs:us-east-1:123456789012:log-group:g";
+    for arn in [arn.to_owned(), format!("{arn}:*")] {
+        let found = bench.service.get_log_events(&bench.context, ask(&arn)).await.expect("finds");
+        assert_eq!(found.events.unwrap_or_default().len(), 1);
+    }
+    for (identifier, error) in [
+        ("g", "ResourceNotFoundException"),
+        ("arn:aws:logs:us-east-1:210987654321:log-group:g", "ResourceNotFoundException"),
+        ("arn:aws:logs:eu-west-1:123456789012:log-group:g", "ResourceNotFoundException"),
+        ("arn:aws:logs:us-east-1:123456789012:query:g", "InvalidParameterException"),
+        ("arn:aws:sns:us-east-1:123456789012:log-group:g", "InvalidParameterException"),
+        ("arn:aws", "InvalidParameterException"),
+    ] {
+        let refused = bench.service.get_log_events(&bench.context, ask(identifier)).await;
+        assert_eq!(told(refused).0, error, "{identifier}");
+    }
+}
