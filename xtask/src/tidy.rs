@@ -47,7 +47,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crates/logic/iam-policy",
         ],
     ),
-    ("crates/api/oci-registry", &["crates/base/", "crates/state/", "crates/api/access"]),
+    (
+        "crates/api/oci-registry",
+        &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/registry-client"],
+    ),
     (
         "crates/api/agent-gateway",
         &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/agent-wire"],

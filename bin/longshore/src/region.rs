@@ -23,7 +23,7 @@ use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
-use oci_registry::{Registry, RegistryConfig};
+use oci_registry::{Registry, RegistryConfig, Upstreams};
 use records::Records;
 use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
@@ -90,6 +90,11 @@ impl Region {
                 create_on_push: settings.create_repository_on_push,
                 audit: Some(records.log().clone()),
                 redirect_for: settings.redirect_downloads.then_some(DOWNLOAD),
+                upstreams: Upstreams {
+                    keys: Some(ring.clone()),
+                    insecure_hosts: settings.insecure_registries.clone(),
+                    recheck_after: Duration::from_secs(settings.pull_through_recheck_hours * 3600),
+                },
             },
         );
         let port = listener.address().port();

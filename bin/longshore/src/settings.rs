@@ -14,6 +14,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_ACCOUNT: &str = "123456789012";
 const DEFAULT_RETENTION_DAYS: u32 = 90;
+const DEFAULT_RECHECK_HOURS: u64 = 24;
 /// In seconds.
 const DEFAULT_TRAIL_INTERVAL: u32 = 300;
 
@@ -60,6 +61,18 @@ pub(crate) struct SettingsArgs {
     /// Send clients that pull to the bucket, with an address that is good for an hour; they must be able to reach it
     #[arg(long, env = "LONGSHORE_REDIRECT_DOWNLOADS")]
     pub(crate) redirect_downloads: bool,
+    /// Host of another registry that pull-through cache rules reach by plain HTTP; may be given several times
+    #[arg(
+        long = "insecure-registry",
+        env = "LONGSHORE_INSECURE_REGISTRIES",
+        value_delimiter = ',',
+        value_name = "HOST:PORT"
+    )]
+    pub(crate) insecure_registries: Vec<String>,
+    /// Hours after which a tag of a pull-through cache is compared with the other registry's again; 0 is at every pull
+    /// [default: 24]
+    #[arg(long, env = "LONGSHORE_PULL_THROUGH_RECHECK_HOURS", value_name = "HOURS")]
+    pub(crate) pull_through_recheck_hours: Option<u64>,
     /// Whose requests are answered: `verify` demands signatures; `open` takes any key and date for the account's root,
     /// on a loopback address only, for test suites written against mocks [default: verify]
     #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
@@ -105,6 +118,9 @@ struct File {
     s3_profile: Option<String>,
     #[serde(default)]
     redirect_downloads: bool,
+    #[serde(default)]
+    insecure_registries: Vec<String>,
+    pull_through_recheck_hours: Option<u64>,
     auth: Option<AuthMode>,
     audit_retention_days: Option<NonZeroU32>,
     trails_dir: Option<PathBuf>,
@@ -131,6 +147,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) s3_profile: Option<String>,
     pub(crate) redirect_downloads: bool,
+    pub(crate) insecure_registries: Vec<String>,
+    pub(crate) pull_through_recheck_hours: u64,
     pub(crate) auth: AuthMode,
     pub(crate) audit_retention_days: u32,
     pub(crate) trails_dir: PathBuf,
@@ -191,6 +209,11 @@ impl SettingsArgs {
             s3_region: self.s3_region.or(file.s3_region).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
             s3_profile: self.s3_profile.or(file.s3_profile),
             redirect_downloads: self.redirect_downloads || file.redirect_downloads,
+            insecure_registries: [self.insecure_registries, file.insecure_registries].concat(),
+            pull_through_recheck_hours: self
+                .pull_through_recheck_hours
+                .or(file.pull_through_recheck_hours)
+                .unwrap_or(DEFAULT_RECHECK_HOURS),
             auth,
         })
     }

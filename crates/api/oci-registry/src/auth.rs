@@ -80,7 +80,8 @@ pub(crate) async fn allows(
     }
 }
 
-async fn check(
+/// Allows actions on a repository, which need not be there.
+pub(crate) async fn check(
     inner: &Inner,
     caller: &Caller,
     place: &Place,

@@ -57,6 +57,8 @@ pub(crate) enum RegistryError {
     Range(u64),
     #[error("{0}")]
     TooMany(&'static str),
+    #[error("the other registry: {0}")]
+    Upstream(String),
     #[error("no space is left on the device")]
     StorageFull,
     #[error("the registry failed")]
@@ -86,6 +88,7 @@ impl RegistryError {
             Self::OutOfOrder(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID"),
             Self::Range(_) => (StatusCode::RANGE_NOT_SATISFIABLE, "SIZE_INVALID"),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS"),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "UNKNOWN"),
             Self::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "UNKNOWN"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
         }

@@ -10,6 +10,7 @@ mod catalog;
 mod error;
 mod manifests;
 mod metrics;
+mod pull_through;
 mod range;
 mod recorded;
 mod referrers;
@@ -18,6 +19,7 @@ mod route;
 mod tags;
 mod uploads;
 
+pub use pull_through::Upstreams;
 pub use range::parse as parse_range;
 pub use respond::{Body, Response};
 
@@ -29,6 +31,7 @@ use error::RegistryError;
 use identifiers::{AccountId, Region};
 use image_registry::ImageRegistry;
 use metrics::Metrics;
+use pull_through::PullThrough;
 use recorded::RecordedCall;
 use resources::ecr::{AppliedFor, Repository, rows_of};
 use route::{Resource, Route};
@@ -50,6 +53,8 @@ pub struct RegistryConfig {
     /// Send those who want a blob that lies in a bucket to the bucket, with an address that is good for this long.
     /// Without it blobs are passed on.
     pub redirect_for: Option<Duration>,
+    /// How the other registries of pull-through cache rules are used.
+    pub upstreams: Upstreams,
 }
 
 /// The registry; cheap to clone.
@@ -63,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) access: Access,
     pub(crate) config: RegistryConfig,
     pub(crate) metrics: Metrics,
+    pub(crate) pull_through: PullThrough,
 }
 
 /// A request's repository.
@@ -90,7 +96,9 @@ impl Registry {
     /// A registry over a region's images.
     pub fn new(images: ImageRegistry, access: Access, config: RegistryConfig) -> Self {
         let (tables, blobs) = (images.tables().clone(), images.blobs().clone());
-        Self(Arc::new(Inner { tables, blobs, images, access, config, metrics: Metrics::default() }))
+        let pull_through = PullThrough::new(tables.environment().clone());
+        let metrics = Metrics::default();
+        Self(Arc::new(Inner { tables, blobs, images, access, config, metrics, pull_through }))
     }
 
     /// Counters in the text format of Prometheus.
@@ -153,6 +161,9 @@ impl Registry {
         if let Some(call) = call {
             call.asks(&caller, &place, &resource, &query);
         }
+        if let Some(response) = self.pulled_through(&caller, &place, &resource, parts).await? {
+            return Ok(response);
+        }
         let repository = self.require(&caller, &place, (&resource, &query), parts).await?;
         match resource {
             Resource::Base | Resource::Catalog => Err(RegistryError::NoResource),
@@ -171,6 +182,27 @@ impl Registry {
                 uploads::start(&self.0, &place, &query, parts, body).await
             }
             Resource::Upload(id) => uploads::handle(&self.0, &place, &id, &query, parts, body).await,
+        }
+    }
+
+    /// What is to be read and comes from another registry. An answer that is returned is passed on while it arrives.
+    async fn pulled_through(
+        &self,
+        caller: &Caller,
+        place: &Place,
+        resource: &Resource,
+        parts: &http::request::Parts,
+    ) -> Result<Option<Response>, RegistryError> {
+        if !(route::reads(&parts.method) && matches!(resource, Resource::Manifest(_) | Resource::Blob(_))) {
+            return Ok(None);
+        }
+        let Some(rule) = pull_through::rule(&self.0, place).await? else { return Ok(None) };
+        match resource {
+            Resource::Manifest(reference) => {
+                pull_through::manifest(&self.0, caller, place, &rule, reference, parts).await
+            }
+            Resource::Blob(digest) => pull_through::blob(&self.0, caller, place, &rule, digest, parts).await,
+            _ => Ok(None),
         }
     }
 

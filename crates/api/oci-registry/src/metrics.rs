@@ -18,6 +18,8 @@ pub(crate) struct Metrics {
     answers: [[[AtomicU64; CLASSES.len()]; METHODS.len()]; KINDS.len()],
     received: AtomicU64,
     sent: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Metrics {
@@ -35,6 +37,12 @@ impl Metrics {
     /// Bytes of blobs.
     pub(crate) fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// A manifest of another registry, which was here or not.
+    pub(crate) fn cached(&self, was_here: bool) {
+        let counter = if was_here { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -61,6 +69,14 @@ impl Metrics {
             let name = format!("longshore_registry_{what}_bytes_total");
             let count = count.load(Relaxed);
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}");
+        }
+        let name = "longshore_registry_pull_through_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Manifests of other registries that were asked for.\n# TYPE {name} counter"
+        );
+        for (outcome, count) in [("hit", &self.hits), ("miss", &self.misses)] {
+            let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {}", count.load(Relaxed));
         }
         text
     }
@@ -98,6 +114,6 @@ mod tests {
         let text = metrics.to_text();
         assert!(text.contains("{kind=\"manifest\",method=\"GET\",status=\"2xx\"} 1000"), "{text}");
         assert!(text.contains("{kind=\"upload\",method=\"POST\",status=\"2xx\"} 1"), "{text}");
-        assert_eq!(text.lines().count(), 2 + 3 + 6, "{text}");
+        assert_eq!(text.lines().count(), 2 + 3 + 6 + 4, "{text}");
     }
 }

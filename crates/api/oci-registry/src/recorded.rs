@@ -174,6 +174,7 @@ fn code_of(error: &RegistryError, method: &Method) -> Option<&'static str> {
         RegistryError::UploadUnknown => "UploadNotFoundException",
         RegistryError::UploadInvalid(_) | RegistryError::OutOfOrder(_) => "InvalidLayerPartException",
         RegistryError::TooMany(_) => "LimitExceededException",
+        RegistryError::Upstream(_) => "UnableToAccessPullThroughCacheUpstream",
         RegistryError::StorageFull | RegistryError::Internal(_) => "ServerException",
         RegistryError::NameInvalid(_)
         | RegistryError::NoResource

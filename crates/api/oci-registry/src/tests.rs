@@ -12,6 +12,7 @@ use resources::ecr::TagMutability;
 use store::MemoryStore;
 
 mod conformance;
+mod through;
 mod uploading;
 
 struct Fixture {
@@ -51,6 +52,7 @@ async fn fixture_in(environment: Environment) -> Fixture {
         create_on_push: false,
         audit: Some(audit.clone()),
         redirect_for: None,
+        upstreams: Upstreams::default(),
     };
     let images = ImageRegistry::new(tables.clone(), blobs);
     Fixture {

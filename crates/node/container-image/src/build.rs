@@ -1,12 +1,12 @@
 //! Makes an image out of files of this machine: one layer, a configuration, a manifest.
 
 use crate::config::ImageConfig;
-use crate::digest::{Digest, Hasher};
 use crate::manifest::{Descriptor, Manifest, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST};
 use crate::platform::Platform;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use registry_client::{Digest, Hasher};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The image configuration: what to run and how, as the image's author wrote it.
 
-use crate::digest::Digest;
 use crate::platform::Platform;
+use registry_client::Digest;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -6,13 +6,13 @@ mod pinned;
 mod pull;
 
 use crate::config::ImageConfig;
-use crate::digest::Digest;
 use crate::error::{ImagesError, PullError};
 use crate::options::{Limits, PullOptions};
-use crate::registry::Client;
 use environment::Environment;
 use layout::{ImageRecord, LayerRecord, Layout};
 use parking_lot::Mutex;
+use registry_client::Client;
+use registry_client::Digest;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -13,24 +13,22 @@
 
 mod build;
 mod config;
-mod digest;
 mod error;
 mod images;
 mod manifest;
 mod options;
 mod platform;
 mod push;
-mod reference;
-mod registry;
 mod unpack;
 
 pub use build::{BuildError, BuiltImage, Content, build};
 pub use config::{HealthCheck, ImageConfig};
-pub use digest::{Digest, DigestError};
-pub use error::{ImagesError, LayerError, PullError, RegistryError};
+pub use error::{ImagesError, LayerError, PullError};
 pub use images::{Collected, Image, Images};
 pub use manifest::{Descriptor, Manifest};
-pub use options::{BasicAuth, Limits, LocalRegistry, PullEvent, PullOptions, PullPolicy, PullProgress};
+pub use options::{Limits, PullEvent, PullOptions, PullPolicy, PullProgress};
 pub use platform::Platform;
 pub use push::{PushError, push};
-pub use reference::{Reference, ReferenceError};
+pub use registry_client::{
+    BasicAuth, Digest, DigestError, LocalRegistry, Reference, ReferenceError, RegistryError,
+};

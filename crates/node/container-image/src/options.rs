@@ -1,41 +1,9 @@
 //! What a pull is told: credentials, where registries are, limits, whom to tell about progress.
 
-use crate::digest::Digest;
 use crate::platform::Platform;
-use std::net::SocketAddr;
+use registry_client::{BasicAuth, Digest, LocalRegistry, Reach};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// User and password for a registry; the password is never printed.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct BasicAuth {
-    /// User name, `AWS` for ECR.
-    pub username: String,
-    /// Password or authorization token.
-    pub password: String,
-}
-
-impl std::fmt::Debug for BasicAuth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BasicAuth({})", self.username)
-    }
-}
-
-/// A registry that is reached by plain HTTP at a fixed address, whatever its name resolves to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalRegistry {
-    /// The host as references write it, port included: `localhost:4566`; or the end of hosts, beginning with a dot.
-    pub host: String,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
-impl LocalRegistry {
-    /// Whether a reference's registry is this one.
-    pub(crate) fn is(&self, registry: &str) -> bool {
-        registry == self.host || (self.host.starts_with('.') && registry.ends_with(&self.host))
-    }
-}
 
 /// When to ask the registry although the image is here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +31,17 @@ pub struct PullOptions {
     pub policy: PullPolicy,
     /// Told about each step; called from the pull's own task, so it must return at once.
     pub progress: Option<PullProgress>,
+}
+
+impl PullOptions {
+    /// How the reference's registry is reached.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach {
+            auth: self.auth.clone(),
+            local_registries: self.local_registries.clone(),
+            insecure_hosts: self.insecure_hosts.clone(),
+        }
+    }
 }
 
 /// Receives the steps of one pull.

@@ -1,13 +1,13 @@
 //! Uploads a built image to a registry.
 
 use crate::build::BuiltImage;
-use crate::digest::Digest;
-use crate::error::RegistryError;
 use crate::manifest::OCI_MANIFEST;
 use crate::options::{Limits, PullOptions};
-use crate::reference::{Reference, ReferenceError};
-use crate::registry::{Client, Repository};
 use environment::Environment;
+use registry_client::Digest;
+use registry_client::RegistryError;
+use registry_client::{Client, Repository};
+use registry_client::{Reference, ReferenceError};
 
 /// An upload that did not complete.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub async fn push(
     environment: &Environment,
 ) -> Result<Digest, PushError> {
     let reference: Reference = reference.parse()?;
-    let repository = Repository::new(&reference, options);
+    let repository = Repository::new(&reference, &options.reach());
     let client = Client::new(environment.clone(), Limits::default().stall);
     let upload = async {
         for (digest, bytes) in &image.blobs {

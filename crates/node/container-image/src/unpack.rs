@@ -10,10 +10,10 @@ mod tests;
 
 pub(crate) use attributes::adopt;
 
-use crate::digest::{Digest, Hasher};
 use crate::error::LayerError;
 use crate::options::Limits;
 use archive::{Archive, Entry, damaged};
+use registry_client::{Digest, Hasher};
 use root::Root;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};

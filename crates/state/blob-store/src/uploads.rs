@@ -282,6 +282,11 @@ impl BlobStore {
         Ok(removed)
     }
 
+    /// The file that an upload's content is gathered in, for those who read it while it arrives.
+    pub fn upload_file(&self, id: &UploadId) -> PathBuf {
+        self.upload_path(id)
+    }
+
     fn upload_path(&self, id: &UploadId) -> PathBuf {
         self.0.root.join("uploads").join(&*id.0)
     }

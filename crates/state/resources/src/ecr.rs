@@ -16,7 +16,7 @@ mod wildcard;
 pub use event::{EVENTS_KEPT, Event, EventKind, ImageAction};
 pub use hosts::RegistryHosts;
 pub use image::{BlobLink, BlobRemoval, Image, ImagePulls, ImageStatus, ImageTag, StorageClass};
-pub use pull_through::PullThroughCacheRule;
+pub use pull_through::{PullThroughCacheRule, PullThroughCheck};
 pub use registry::{
     PullTimeExclusion, Registry, RegistryScanning, ReplicationDestination, ReplicationRule, ScanFrequency,
     ScanType, ScanningRule,

@@ -2,12 +2,13 @@
 
 use super::layout::{LayerRecord, Work, layer_key};
 use super::{Inner, blocking};
-use crate::digest::Digest;
-use crate::error::{ImagesError, LayerError, PullError, RegistryError};
+use crate::error::{ImagesError, LayerError, PullError};
 use crate::manifest::Descriptor;
-use crate::registry::Repository;
 use crate::unpack::{Budget, Spent, Unpacked, unpack};
 use bytes::{Buf, Bytes};
+use registry_client::Digest;
+use registry_client::RegistryError;
+use registry_client::Repository;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -241,7 +242,7 @@ async fn stream(
     repository: &Repository,
     blob: &Descriptor,
     pieces: &mut Option<mpsc::Sender<Bytes>>,
-    hasher: &mut crate::digest::Hasher,
+    hasher: &mut registry_client::Hasher,
     received: &mut u64,
 ) -> Result<(), RegistryError> {
     if *received == blob.size {

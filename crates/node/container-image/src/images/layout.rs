@@ -10,10 +10,10 @@
 //! layers not known to be flushed are therefore not trusted after a reboot.
 
 use crate::config::ImageConfig;
-use crate::digest::Digest;
 use crate::error::ImagesError;
 use environment::{Environment, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use registry_client::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;

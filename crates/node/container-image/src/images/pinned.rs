@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::layout::layer_key;
-use crate::digest::Digest;
+use registry_client::Digest;
 
 /// Layers a pull counts on, kept from being collected until it is over.
 pub(super) struct Pinned<'a> {

@@ -5,16 +5,17 @@ use super::layout::{ImageRecord, LayerRecord};
 use super::pinned::Pinned;
 use super::{Image, Inner};
 use crate::config::ConfigFile;
-use crate::digest::Digest;
-use crate::error::{LayerError, PullError, RegistryError};
+use crate::error::{LayerError, PullError};
 use crate::manifest::{Descriptor, Document, Manifest, is_layer, select};
 use crate::options::{PullEvent, PullOptions, PullPolicy};
 use crate::platform::Platform;
-use crate::reference::Reference;
-use crate::registry::Repository;
 use crate::unpack::Budget;
 use environment::Timestamp;
 use futures::future::try_join_all;
+use registry_client::Digest;
+use registry_client::Reference;
+use registry_client::RegistryError;
+use registry_client::Repository;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(super) async fn pull(
     let pull = Pull {
         inner,
         text: parsed.to_string(),
-        repository: Repository::new(&parsed, options),
+        repository: Repository::new(&parsed, &options.reach()),
         reference: parsed,
         options,
         platform: options.platform.clone().unwrap_or_else(Platform::host),

@@ -32,6 +32,19 @@ pub struct PullThroughCacheRule {
     pub updated_at: Timestamp,
 }
 
+/// When a tag was last compared with the other registry's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullThroughCheck {
+    /// Owner.
+    pub account: AccountId,
+    /// Repository.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+    /// When.
+    pub checked_at: Timestamp,
+}
+
 impl PullThroughCacheRule {
     /// The name in the other registry of a repository here; `None` when the rule is not about it.
     pub fn upstream_name(&self, repository: &str) -> Option<String> {
@@ -43,6 +56,14 @@ impl PullThroughCacheRule {
             None | Some(super::ROOT_PREFIX | "") => rest.to_owned(),
             Some(prefix) => format!("{prefix}/{rest}"),
         })
+    }
+}
+
+impl Stored for PullThroughCheck {
+    const TABLE: &'static str = "ecr/pull-through-check";
+
+    fn key(&self) -> String {
+        super::rows_of(&self.account, &self.repository) + &self.tag
     }
 }
 

@@ -42,7 +42,7 @@ struct TokenKey {
     realm: String,
     service: Option<String>,
     scope: String,
-    auth: Option<crate::options::BasicAuth>,
+    auth: Option<crate::reach::BasicAuth>,
 }
 
 struct Token {
@@ -120,7 +120,7 @@ impl Authorizer {
     }
 }
 
-fn basic(auth: &crate::options::BasicAuth) -> Result<HeaderValue, RegistryError> {
+fn basic(auth: &crate::reach::BasicAuth) -> Result<HeaderValue, RegistryError> {
     let encoded = STANDARD.encode(format!("{}:{}", auth.username, auth.password));
     secret(format!("Basic {encoded}"))
 }

@@ -6,8 +6,10 @@ mod auth;
 mod content;
 mod upload;
 
+pub use content::{BlobStream, Fetched};
+
 use crate::error::RegistryError;
-use crate::options::{BasicAuth, PullOptions};
+use crate::reach::{BasicAuth, Reach};
 use crate::reference::Reference;
 use auth::Authorizer;
 use bytes::Bytes;
@@ -35,8 +37,14 @@ const MAX_REDIRECTS: usize = 5;
 
 type SecureClient = Result<HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>, String>;
 
+/// What we can read, in the `Accept` header of a manifest request.
+const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json";
+
 /// A client for any number of registries.
-pub(crate) struct Client {
+pub struct Client {
     tcp: HttpConnector,
     plain: HttpClient<HttpConnector, Full<Bytes>>,
     /// Made when first needed: reading the authorities takes longer than a local pull.
@@ -49,7 +57,7 @@ pub(crate) struct Client {
 
 /// One repository at one registry, and how to reach it.
 #[derive(Clone, Debug)]
-pub(crate) struct Repository {
+pub struct Repository {
     /// The registry as the reference names it; sent as `Host`.
     host: String,
     /// `http://127.0.0.1:4566` or `https://ghcr.io`.
@@ -60,9 +68,10 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    pub(crate) fn new(reference: &Reference, options: &PullOptions) -> Self {
+    /// The repository of a reference, at the address that `options` say.
+    pub fn new(reference: &Reference, options: &Reach) -> Self {
         let host = reference.host();
-        let known = options.local_registries.iter().find(|local| local.is(reference.registry()));
+        let known = options.local_registries.iter().find(|local| local.host == reference.registry());
         let plain = known.is_some() || is_loopback(host) || options.insecure_hosts.iter().any(|h| h == host);
         let base = match known {
             Some(local) => format!("http://{}", local.address),
@@ -84,7 +93,8 @@ impl Repository {
         url.strip_prefix(&own).map_or_else(|| url.to_owned(), |rest| format!("{}/{rest}", self.base))
     }
 
-    pub(crate) fn url(&self, rest: &str) -> String {
+    /// The address of something in the repository, such as `blobs/sha256:...`.
+    pub fn url(&self, rest: &str) -> String {
         format!("{}/v2/{}/{rest}", self.base, self.name)
     }
 }
@@ -126,7 +136,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl Client {
-    pub(crate) fn new(environment: Environment, stall: Duration) -> Self {
+    /// A client that waits for `stall` within an answer, and not longer.
+    pub fn new(environment: Environment, stall: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
@@ -364,31 +375,30 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::LocalRegistry;
+    use crate::reach::LocalRegistry;
 
-    fn base(reference: &str, options: &PullOptions) -> String {
+    fn base(reference: &str, options: &Reach) -> String {
         Repository::new(&reference.parse().expect("parses"), options).base
     }
 
     #[test]
     fn registries_are_reached_as_told() {
-        let none = PullOptions::default();
+        let none = Reach::default();
         assert_eq!(base("nginx", &none), "https://registry-1.docker.io");
         assert_eq!(base("localhost:4566/x", &none), "http://127.0.0.1:4566");
         assert_eq!(base("1.dkr.ecr.r.localhost:4566/x", &none), "http://127.0.0.1:4566");
         assert_eq!(base("[::1]:5000/x", &none), "http://[::1]:5000");
         assert_eq!(base("10.0.0.1:5000/x", &none), "https://10.0.0.1:5000");
         assert_eq!(base("localhost.evil.example/x", &none), "https://localhost.evil.example");
-        let told = PullOptions {
+        let told = Reach {
             local_registries: vec![LocalRegistry {
-                host: ".dkr.ecr.r.amazonaws.com".to_owned(),
+                host: "1.dkr.ecr.r.amazonaws.com".to_owned(),
                 address: ([127, 0, 0, 1], 4566).into(),
             }],
             insecure_hosts: vec!["10.0.0.1:5000".to_owned()],
             ..none
         };
         assert_eq!(base("1.dkr.ecr.r.amazonaws.com/x", &told), "http://127.0.0.1:4566");
-        assert_eq!(base("1.dkr.ecr.s.amazonaws.com/x", &told), "https://1.dkr.ecr.s.amazonaws.com");
         assert_eq!(base("10.0.0.1:5000/x", &told), "http://10.0.0.1:5000");
     }
 

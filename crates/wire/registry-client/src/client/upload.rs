@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 
 impl Client {
     /// Uploads a blob in one piece, unless the registry has it.
-    pub(crate) async fn upload(
+    pub async fn upload(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Puts a manifest under a tag or its digest.
-    pub(crate) async fn put_manifest(
+    pub async fn put_manifest(
         &self,
         repository: &Repository,
         target: &str,

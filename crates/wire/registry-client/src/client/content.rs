@@ -1,34 +1,38 @@
 //! Manifests and blobs: the reading half of the distribution protocol.
 
 use super::{Call, Client, Repository, innermost, protocol, text, unexpected};
+use crate::client::ACCEPT;
 use crate::digest::Digest;
 use crate::error::RegistryError;
-use crate::manifest::ACCEPT;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 /// A manifest as it came.
-pub(crate) struct Fetched {
-    pub(crate) bytes: Bytes,
-    pub(crate) content_type: Option<String>,
+pub struct Fetched {
+    /// The manifest, byte for byte.
+    pub bytes: Bytes,
+    /// What the registry calls it.
+    pub content_type: Option<String>,
     /// The digest the registry claims.
-    pub(crate) claimed: Option<String>,
+    pub claimed: Option<String>,
 }
 
 /// A blob on its way.
-pub(crate) struct BlobStream<'a> {
+pub struct BlobStream<'a> {
     client: &'a Client,
     url: String,
     body: Incoming,
     /// Bytes to be passed over, when the registry did not honour a range.
     skip: u64,
+    /// Bytes from the offset on, if the registry says how many.
+    length: Option<u64>,
 }
 
 impl Client {
     /// The digest a tag or digest has at the registry, without fetching it; `None` when the registry does not say.
-    pub(crate) async fn manifest_digest(
+    pub async fn manifest_digest(
         &self,
         repository: &Repository,
         target: &str,
@@ -46,7 +50,7 @@ impl Client {
     }
 
     /// A manifest, not verified yet.
-    pub(crate) async fn manifest(
+    pub async fn manifest(
         &self,
         repository: &Repository,
         target: &str,
@@ -64,7 +68,7 @@ impl Client {
     }
 
     /// A small blob in memory, not verified yet.
-    pub(crate) async fn small_blob(
+    pub async fn small_blob(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -76,7 +80,7 @@ impl Client {
     }
 
     /// A blob from `offset` on.
-    pub(crate) async fn blob(
+    pub async fn blob(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -93,7 +97,9 @@ impl Client {
         } else {
             offset
         };
-        Ok(BlobStream { client: self, url, body: answer.into_body(), skip })
+        let length = text(answer.headers(), "content-length").and_then(|length| length.parse::<u64>().ok());
+        let length = length.map(|length| length.saturating_sub(skip));
+        Ok(BlobStream { client: self, url, body: answer.into_body(), skip, length })
     }
 
     async fn get_blob(
@@ -131,8 +137,13 @@ fn manifest_call<'a>(repository: &'a Repository, target: &str, method: Method) -
 }
 
 impl BlobStream<'_> {
+    /// Bytes from the offset on, if the registry says how many.
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// The next bytes; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, RegistryError> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, RegistryError> {
         loop {
             let frame = tokio::select! {
                 frame = self.body.frame() => frame,

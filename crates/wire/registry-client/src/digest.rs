@@ -32,7 +32,7 @@ impl Digest {
     }
 
     /// A hasher of this digest's algorithm.
-    pub(crate) fn hasher(&self) -> Hasher {
+    pub fn hasher(&self) -> Hasher {
         if self.0.starts_with("sha512:") { Hasher::Sha512(sha2::Sha512::new()) } else { Hasher::sha256() }
     }
 
@@ -81,24 +81,29 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// A digest in the making.
-pub(crate) enum Hasher {
+pub enum Hasher {
+    /// With SHA-256.
     Sha256(sha2::Sha256),
+    /// With SHA-512.
     Sha512(sha2::Sha512),
 }
 
 impl Hasher {
-    pub(crate) fn sha256() -> Self {
+    /// Begins a SHA-256 digest.
+    pub fn sha256() -> Self {
         Self::Sha256(sha2::Sha256::new())
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
-    pub(crate) fn finish(self) -> Digest {
+    /// The digest of all bytes taken.
+    pub fn finish(self) -> Digest {
         Digest(match self {
             Self::Sha256(hasher) => format!("sha256:{}", hex::encode(hasher.finalize())),
             Self::Sha512(hasher) => format!("sha512:{}", hex::encode(hasher.finalize())),
