@@ -82,6 +82,7 @@ async fn user_with_policies(tables: &Tables, keys: &KeyRing) -> Result<NewKey, B
         boundary: None,
         access_keys: vec![],
         login_profile: None,
+        mfa_devices: vec![],
         tags: vec![("team".to_owned(), "blue".to_owned())],
         created_at: environment.now(),
     };
