@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
     ("crates/logic/vulnerabilities", &["crates/base/", "crates/logic/"]),
+    ("crates/state/image-scans", &["crates/base/", "crates/state/blob-store", "crates/state/resources"]),
     ("crates/state/vulnerability-data", &["crates/base/", "crates/logic/vulnerabilities"]),
     (
         "crates/api/access",

@@ -5,6 +5,7 @@
 //! started over.
 
 mod feed;
+pub mod image_scan;
 pub mod logs_retention;
 pub mod run_token;
 pub mod sealing;
@@ -17,11 +18,13 @@ use blob_store::BlobStore;
 use encryption::KeyRing;
 use feed::feed;
 use identifiers::AccountId;
+use image_scan::{Data, ImageScanController};
 use logs_retention::LogsRetention;
 use reconcile::{Queue, Settings};
 use run_token::RunTokenController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Tables;
@@ -35,6 +38,9 @@ const SWEEP: Duration = Duration::from_secs(3600);
 
 /// Time between two looks whether the region's keys changed.
 const KEYS: Duration = Duration::from_secs(5);
+
+/// Time between two looks at all images, for settings that changed meanwhile.
+const SCANS: Duration = Duration::from_secs(600);
 
 /// What the controllers of a region need to know.
 #[derive(Clone)]
@@ -67,6 +73,24 @@ pub async fn run_secrets(tables: Tables, keys: KeyRing, shutdown: CancellationTo
     tokio::join!(
         reconcile::run(sealing, Queue::new(), often, environment.clone(), shutdown.clone()),
         reconcile::run(expiry, Queue::new(), seldom, environment, shutdown),
+    );
+}
+
+/// Runs the controller that scans images, which a region without a host does too, until `shutdown`. `data` is the directory
+/// of the vulnerability data.
+pub async fn run_image_scans(tables: Tables, blobs: BlobStore, data: PathBuf, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let data = Arc::new(Data::new(data));
+    let controller = ImageScanController::new(tables.clone(), blobs, data, queue.clone(), shutdown.clone());
+    let controller = Arc::new(controller);
+    // A scan takes a core and memory for as long as it lasts.
+    let settings = Settings { concurrency: 1, resync: SCANS, ..Settings::named("image_scan") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_image(seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_scan(seen)),
+        controller.watch_data(shutdown.clone()),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
     );
 }
 

@@ -10,6 +10,7 @@ mod pull_through;
 mod registry;
 mod replication;
 mod repository;
+mod scan;
 mod template;
 mod wildcard;
 
@@ -23,6 +24,10 @@ pub use registry::{
 };
 pub use replication::{ImageReplication, ReplicationState};
 pub use repository::{LifecyclePolicyPreview, LifecyclePolicyText, Repository, TagMutability};
+pub use scan::{
+    FindingScore, ImageFinding, ImageScan, ScanResult, ScanStatus, Scanning, VulnerabilityData,
+    VulnerablePackage, scanning_of,
+};
 pub use template::{AppliedFor, ROOT_PREFIX, RepositoryCreationTemplate, template_for};
 pub use wildcard::matches_wildcard;
 
