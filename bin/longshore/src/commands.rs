@@ -9,3 +9,4 @@ pub(crate) mod keys;
 pub(crate) mod registry;
 pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod vulnerabilities;

@@ -53,6 +53,9 @@ pub(crate) struct EndpointFile {
 /// Directories whose files may hold secrets: access keys, layers and logs, payloads of tasks.
 const PRIVATE: &[&str] = &["store", "blobs", "agent"];
 
+/// Directory of the vulnerability data, which `longshore vulnerabilities import` writes and the region reads.
+pub(crate) const VULNERABILITIES: &str = "vulnerabilities";
+
 /// Paths inside a data directory.
 #[derive(Clone, Debug)]
 pub(crate) struct DataDir(PathBuf);

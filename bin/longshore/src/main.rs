@@ -3,12 +3,14 @@
 mod client;
 mod commands;
 mod data_dir;
+mod download;
 mod region;
+mod registry_client;
 mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{account, configure, demo, doctor, env, keys, registry, status, up};
+use commands::{account, configure, demo, doctor, env, keys, registry, status, up, vulnerabilities};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +38,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
     Registry(registry::RegistryArgs),
+    Vulnerabilities(vulnerabilities::VulnerabilitiesArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
     /// What the containers of the demonstration run
@@ -88,6 +91,7 @@ fn run(command: Command) -> Result<()> {
         Command::Account(arguments) => block_on(account::run(arguments)),
         Command::Registry(arguments) => block_on(registry::run(arguments)),
         Command::Status(arguments) => block_on(status::run(arguments)),
+        Command::Vulnerabilities(arguments) => block_on(vulnerabilities::run(arguments)),
     }
 }
 

@@ -10,7 +10,7 @@ mod reset;
 mod storage;
 
 use crate::client::Client;
-use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile};
+use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile, VULNERABILITIES};
 use crate::settings::{AuthMode, Settings};
 use access::{Access, Caller};
 use accounts::AccountsHandler;
@@ -145,6 +145,8 @@ impl Region {
         let shutdown = CancellationToken::new();
         let interval = Duration::from_secs(settings.trail_interval.into());
         let deliveries = records.deliver(environment.clone(), interval, shutdown.clone());
+        let data = dir.join(VULNERABILITIES);
+        let scans = controllers::run_image_scans(tables.clone(), blobs.clone(), data, shutdown.clone());
         let mut region = Self {
             dir,
             key,
@@ -160,6 +162,7 @@ impl Region {
             background: vec![
                 tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
                 tokio::spawn(note_pulls(images, shutdown.clone())),
+                tokio::spawn(scans),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),
             ],

@@ -1,4 +1,6 @@
-//! `longshore registry`: takes care of what a running region's registry stores.
+//! `longshore registry`: takes care of what a running region's registry stores, and looks into its images.
+
+mod sbom;
 
 use crate::client::Client;
 use crate::commands::env::region_of;
@@ -7,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Take care of what the registry stores.
+/// Take care of what the registry stores, and look into its images.
 #[derive(Args)]
 pub(crate) struct RegistryArgs {
     #[command(subcommand)]
@@ -16,6 +18,7 @@ pub(crate) struct RegistryArgs {
 
 #[derive(Subcommand)]
 enum RegistryCommand {
+    Sbom(sbom::SbomArgs),
     /// Read all blobs and manifests again and compare their digests; fails when something is wrong
     Verify {
         /// Set damaged blobs aside, so that the next push brings them back, and remove links of missing ones
@@ -39,6 +42,7 @@ enum RegistryCommand {
 /// Asks the region and prints what it found.
 pub(crate) async fn run(arguments: RegistryArgs) -> Result<()> {
     match arguments.command {
+        RegistryCommand::Sbom(arguments) => sbom::run(arguments).await,
         RegistryCommand::Verify { repair, data_dir } => {
             let what = if repair { "verify?repair" } else { "verify" };
             verified(&ask(data_dir, what).await?)

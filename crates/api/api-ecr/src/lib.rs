@@ -8,6 +8,7 @@ mod operations;
 mod paging;
 mod permissions;
 mod repositories;
+mod scanning;
 pub mod shapes;
 mod tag_mutability;
 
@@ -62,14 +63,20 @@ macro_rules! operations {
 operations! {
     batch_delete_image, BatchDeleteImageRequest => BatchDeleteImageResponse;
     batch_get_image, BatchGetImageRequest => BatchGetImageResponse;
+    batch_get_repository_scanning_configuration, BatchGetRepositoryScanningConfigurationRequest => BatchGetRepositoryScanningConfigurationResponse;
     create_repository, CreateRepositoryRequest => CreateRepositoryResponse;
     delete_repository, DeleteRepositoryRequest => DeleteRepositoryResponse;
+    describe_image_scan_findings, DescribeImageScanFindingsRequest => DescribeImageScanFindingsResponse;
     describe_images, DescribeImagesRequest => DescribeImagesResponse;
     describe_repositories, DescribeRepositoriesRequest => DescribeRepositoriesResponse;
     get_authorization_token, GetAuthorizationTokenRequest => GetAuthorizationTokenResponse;
+    get_registry_scanning_configuration, GetRegistryScanningConfigurationRequest => GetRegistryScanningConfigurationResponse;
     list_images, ListImagesRequest => ListImagesResponse;
     list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResponse;
+    put_image_scanning_configuration, PutImageScanningConfigurationRequest => PutImageScanningConfigurationResponse;
     put_image_tag_mutability, PutImageTagMutabilityRequest => PutImageTagMutabilityResponse;
+    put_registry_scanning_configuration, PutRegistryScanningConfigurationRequest => PutRegistryScanningConfigurationResponse;
+    start_image_scan, StartImageScanRequest => StartImageScanResponse;
     tag_resource, TagResourceRequest => TagResourceResponse;
     untag_resource, UntagResourceRequest => UntagResourceResponse;
 }

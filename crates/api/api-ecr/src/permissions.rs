@@ -17,6 +17,10 @@ pub(crate) async fn of(
     let repository =
         |name: &str| Arn::new("ecr", &context.region, account, format!("repository/{name}")).to_string();
     let resources = match operation.name {
+        "GetRegistryScanningConfiguration" | "PutRegistryScanningConfiguration" => {
+            return Ok(vec![Permission::of(operation, "*")]);
+        }
+        "BatchGetRepositoryScanningConfiguration" => input.texts("repositoryNames").map(repository).collect(),
         "GetAuthorizationToken" => return Ok(vec![Permission::of(operation, "*")]),
         "DescribeRepositories" if !input.items("repositoryNames").is_empty() => {
             input.texts("repositoryNames").map(repository).collect()

@@ -1,5 +1,7 @@
 //! Repositories and images over a store in memory.
 
+mod scanning;
+
 use super::*;
 use blob_store::BlobStore;
 use encryption::KeyRing;

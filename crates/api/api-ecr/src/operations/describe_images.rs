@@ -3,10 +3,10 @@
 use crate::EcrService;
 use crate::errors::invalid;
 use crate::images::{Images, passes};
-use crate::paging;
 use crate::shapes::{
     DescribeImagesRequest, DescribeImagesResponse, ImageDetail, ImageIdentifier, ImageStatus, errors,
 };
+use crate::{paging, scanning};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::{Image, Repository};
 
@@ -18,6 +18,7 @@ pub(crate) async fn run(
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
     let images = service.images(&repository).await?;
+    let scans = service.scans(&repository).await?;
     let ids = input.image_ids.unwrap_or_default();
     if !ids.is_empty() {
         if input.max_results.is_some() || input.next_token.is_some() {
@@ -25,7 +26,7 @@ pub(crate) async fn run(
         }
         let details = ids.iter().map(|id| {
             let image = images.find(id).map_err(|_| not_found(context, &repository, id))?;
-            Ok(detail(&images, image))
+            Ok(scanning::with_scan(detail(&images, image), scans.get(&image.digest)))
         });
         let details = details.collect::<Result<Vec<_>, ServiceError>>()?;
         return Ok(DescribeImagesResponse { image_details: Some(details), next_token: None });
@@ -37,7 +38,7 @@ pub(crate) async fn run(
         .images
         .values()
         .filter(|image| passes(filter, !images.tags_of(&image.digest).is_empty()))
-        .map(|image| detail(&images, image))
+        .map(|image| scanning::with_scan(detail(&images, image), scans.get(&image.digest)))
         .collect();
     let (details, next_token) = page.cut(all, |detail| detail.image_digest.clone().unwrap_or_default());
     Ok(DescribeImagesResponse { image_details: Some(details), next_token })
@@ -60,7 +61,11 @@ fn detail(images: &Images, image: &Image) -> ImageDetail {
     }
 }
 
-fn not_found(context: &RequestContext, repository: &Repository, id: &ImageIdentifier) -> ServiceError {
+pub(crate) fn not_found(
+    context: &RequestContext,
+    repository: &Repository,
+    id: &ImageIdentifier,
+) -> ServiceError {
     let text = |text: &Option<String>| text.as_ref().map_or("null".to_owned(), |text| format!("'{text}'"));
     let message = format!(
         "The image with imageId {{imageDigest:{}, imageTag:{}}} does not exist within the repository with name '{}' in \

@@ -69,7 +69,11 @@ impl Run<'_> {
         let now = self.tables.environment().now();
         let key = image.key();
         let before = scan.map_or_else(|| ImageScan::new(image, now), |scan| ImageScan::clone(scan));
-        self.write(&ImageScan { status: ScanStatus::InProgress, ..before.clone() }).await?;
+        let begun = ImageScan { status: ScanStatus::InProgress, ..before.clone() };
+        match scan {
+            Some(scan) => self.tables.batch().replace(scan, &begun).commit().await?,
+            None => self.tables.batch().create(&begun).commit().await?,
+        };
         let files = ScanFiles::of(self.blobs, &key);
         let outcome = self.outcome(image, &before, &files, scanning).await?;
         let old = before.result.as_ref().map(|result| result.file.clone());
@@ -98,20 +102,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn write(&self, scan: &ImageScan) -> Result<(), StoreError> {
-        self.tables.batch().put_any(scan).commit().await?;
-        Ok(())
-    }
-
     /// Writes the end of a scan and tells of it. One that was asked for again meanwhile is due again.
     async fn finish(&self, image: &Image, mut after: ImageScan, told: EventKind) -> Result<(), StoreError> {
-        let key = image.key();
-        if let Some(row) = self.tables.get::<ImageScan>(&key).await? {
-            after.manual_at = row.manual_at;
-            if row.requested_at > after.requested_at {
-                after.requested_at = row.requested_at;
-                after.status = ScanStatus::Pending;
-            }
+        // Without a row the image went meanwhile.
+        let Some(row) = self.tables.get::<ImageScan>(&image.key()).await? else { return Ok(()) };
+        after.manual_at = row.manual_at;
+        if row.requested_at > after.requested_at {
+            after.requested_at = row.requested_at;
+            after.status = ScanStatus::Pending;
         }
         let environment = self.tables.environment();
         let event = Event {
@@ -123,7 +121,7 @@ impl Run<'_> {
             tag: None,
             kind: told,
         };
-        self.tables.batch().put_any(&after).create(&event).commit().await?;
+        self.tables.batch().replace(&row, &after).create(&event).commit().await?;
         Ok(())
     }
 
