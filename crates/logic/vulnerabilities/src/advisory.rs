@@ -87,10 +87,13 @@ pub enum End {
 }
 
 impl Advisory {
-    /// The name by which others know it: the CVE, or its own when there is none.
+    /// The name by which others know it: the CVE if it is about just one, and else its own.
     pub fn name(&self) -> &str {
-        let cve = |id: &&String| id.starts_with("CVE-");
-        std::iter::once(&self.id).find(cve).or_else(|| self.aliases.iter().find(cve)).unwrap_or(&self.id)
+        let mut cves = std::iter::once(&self.id).chain(&self.aliases).filter(|id| id.starts_with("CVE-"));
+        match (cves.next(), cves.next()) {
+            (Some(cve), None) => cve,
+            _ => &self.id,
+        }
     }
 }
 

@@ -73,16 +73,19 @@ pub fn find<E>(
             continue;
         }
         found.examined += 1;
-        let mut seen = BTreeSet::new();
+        let (mut decided, mut hit) = (BTreeMap::new(), BTreeSet::new());
         for lookup in usable {
             if !cache.contains_key(&lookup.key) {
                 cache.insert(lookup.key.clone(), by_trust(advisories(&lookup.key)?));
             }
             for advisory in &cache[&lookup.key] {
-                if !seen.insert(advisory.name().to_owned()) {
+                // One feed may speak of a vulnerability several times; another, less trusted one is not heard then.
+                let feed = *decided.entry(advisory.name().to_owned()).or_insert(advisory.feed);
+                if feed != advisory.feed || hit.contains(advisory.name()) {
                     continue;
                 }
                 let Some(Fix(fixed)) = affects(lookup.scheme, advisory, &lookup.version) else { continue };
+                hit.insert(advisory.name().to_owned());
                 let key = (advisory.name().to_owned(), lookup.key.name.clone());
                 let finding = findings.entry(key).or_insert_with(|| new(advisory, &lookup.key.name));
                 finding.affected.push(Affected { package: index, fixed });

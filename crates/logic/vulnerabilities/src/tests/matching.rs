@@ -64,6 +64,8 @@ fn the_source_package_and_the_most_trusted_feed_decide() {
                 advisory(Feed::Osv, "CVE-1", None, Some(Severity::Critical)),
                 advisory(Feed::DebianTracker, "CVE-1", Some("11.20-1"), None),
                 advisory(Feed::DebianTracker, "CVE-2", Some("11.22-0+deb10u3"), Some(Severity::Low)),
+                // Said twice, and true once.
+                advisory(Feed::DebianTracker, "CVE-3", Some("1.0"), Some(Severity::High)),
                 advisory(Feed::DebianTracker, "CVE-3", None, Some(Severity::High)),
             ],
         ),
@@ -85,6 +87,15 @@ fn the_source_package_and_the_most_trusted_feed_decide() {
     let Ok(all) = find(&inventory, Scope::All, known, lookup);
     assert_eq!(all.findings.len(), 3);
     assert_eq!(all.unknown, BTreeMap::from([("npm".to_owned(), 1)]));
+}
+
+#[test]
+fn an_advisory_about_several_vulnerabilities_keeps_its_own_name() {
+    let mut several = advisory(Feed::Osv, "RLSA-2023:1", None, None);
+    several.aliases = vec!["CVE-1".into()];
+    assert_eq!(several.name(), "CVE-1");
+    several.aliases.push("CVE-2".into());
+    assert_eq!(several.name(), "RLSA-2023:1");
 }
 
 #[test]
