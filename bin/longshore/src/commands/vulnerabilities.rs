@@ -72,7 +72,7 @@ async fn import(directory: &Path, sources: &[String], complete: bool, rebuild: b
             PathBuf::from(source)
         };
         let mut report = |progress: Progress| {
-            line.show(|| format!("importing {source}: {} documents", progress.documents))
+            line.show(|| format!("importing {source}: {} documents", progress.documents));
         };
         let imported = import_path(&mut importer, &path, complete, &mut report);
         if is_url(source) {
