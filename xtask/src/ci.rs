@@ -1,7 +1,7 @@
 //! `cargo xtask test` and `cargo xtask ci`.
 
 use crate::tools;
-use crate::{shapes, tidy};
+use crate::{coverage, shapes, tidy};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,6 +48,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step("format", || tools::run(Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(root)))?;
     step("tidy", || tidy::run(root))?;
     step("shapes", || shapes::run(root, true))?;
+    step("coverage", || coverage::run(root, true))?;
     step("clippy", || {
         let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         tools::run(Command::new("cargo").args(arguments).current_dir(root))

@@ -3,6 +3,7 @@
 mod agent_shapes;
 mod bench;
 mod ci;
+mod coverage;
 mod managed_policies;
 mod shapes;
 mod tidy;
@@ -19,6 +20,12 @@ enum Command {
     /// Generate the API shapes from the published models.
     Shapes {
         /// Fail when a generated file differs, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the tables of built operations in docs/coverage.
+    Coverage {
+        /// Fail when a table differs, and write nothing.
         #[arg(long)]
         check: bool,
     },
@@ -50,6 +57,7 @@ fn main() -> Result<()> {
     let root = root();
     match Command::parse() {
         Command::Shapes { check } => shapes::run(&root, check),
+        Command::Coverage { check } => coverage::run(&root, check),
         Command::ManagedPolicies => managed_policies::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Test { rust_only } => ci::test(&root, rust_only),

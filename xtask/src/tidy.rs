@@ -40,6 +40,16 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "crates/api/api-ecr",
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/logic/lifecycle-policy",
+        ],
+    ),
+    (
         "crates/api/api-iam",
         &[
             "crates/base/",

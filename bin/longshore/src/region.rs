@@ -106,10 +106,14 @@ impl Region {
             audit: Some(records.log().clone()),
         };
         let gateway = AgentGateway::new(tables.clone(), access.clone(), gateway);
+        let mut ecr = api_ecr::EcrService::new(images.clone(), access.clone(), port);
+        if settings.auth == AuthMode::Open {
+            ecr = ecr.taking_incomplete_images();
+        }
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
-            Arc::new(api_ecr::shapes::Server(api_ecr::EcrService::new(images.clone(), access.clone(), port))),
+            Arc::new(api_ecr::shapes::Server(ecr)),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
@@ -161,7 +165,13 @@ impl Region {
             records,
             background: vec![
                 tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
-                tokio::spawn(note_pulls(images, shutdown.clone())),
+                tokio::spawn(note_pulls(images.clone(), shutdown.clone())),
+                tokio::spawn(controllers::run_registry(
+                    images,
+                    settings.region.clone(),
+                    !settings.expire_images_in_use,
+                    shutdown.clone(),
+                )),
                 tokio::spawn(scans),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),

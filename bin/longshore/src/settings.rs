@@ -73,6 +73,9 @@ pub(crate) struct SettingsArgs {
     /// [default: 24]
     #[arg(long, env = "LONGSHORE_PULL_THROUGH_RECHECK_HOURS", value_name = "HOURS")]
     pub(crate) pull_through_recheck_hours: Option<u64>,
+    /// Let lifecycle policies delete and archive images that tasks of this region use, as AWS does
+    #[arg(long, env = "LONGSHORE_EXPIRE_IMAGES_IN_USE")]
+    pub(crate) expire_images_in_use: bool,
     /// Whose requests are answered: `verify` demands signatures; `open` takes any key and date for the account's root,
     /// on a loopback address only, for test suites written against mocks [default: verify]
     #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
@@ -121,6 +124,8 @@ struct File {
     #[serde(default)]
     insecure_registries: Vec<String>,
     pull_through_recheck_hours: Option<u64>,
+    #[serde(default)]
+    expire_images_in_use: bool,
     auth: Option<AuthMode>,
     audit_retention_days: Option<NonZeroU32>,
     trails_dir: Option<PathBuf>,
@@ -149,6 +154,7 @@ pub(crate) struct Settings {
     pub(crate) redirect_downloads: bool,
     pub(crate) insecure_registries: Vec<String>,
     pub(crate) pull_through_recheck_hours: u64,
+    pub(crate) expire_images_in_use: bool,
     pub(crate) auth: AuthMode,
     pub(crate) audit_retention_days: u32,
     pub(crate) trails_dir: PathBuf,
@@ -214,6 +220,7 @@ impl SettingsArgs {
                 .pull_through_recheck_hours
                 .or(file.pull_through_recheck_hours)
                 .unwrap_or(DEFAULT_RECHECK_HOURS),
+            expire_images_in_use: self.expire_images_in_use || file.expire_images_in_use,
             auth,
         })
     }

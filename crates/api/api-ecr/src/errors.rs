@@ -1,8 +1,10 @@
 //! Errors of the service, with AWS's texts.
 
 use crate::shapes::errors;
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{ErrorShape, ServiceError};
+use identifiers::AccountId;
 use image_registry::ImageError;
+use resources::ecr::Repository;
 use std::borrow::Cow;
 use store::StoreError;
 
@@ -11,13 +13,30 @@ pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> ServiceError {
     ServiceError::new(&errors::INVALID_PARAMETER_EXCEPTION, message)
 }
 
+/// A parameter breaks a rule that the model does not state.
+pub(crate) fn invalid_at(parameter: &str, constraint: &str) -> ServiceError {
+    invalid(format!("Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'"))
+}
+
+/// A request cannot be fulfilled as it stands.
+pub(crate) fn validation(message: impl Into<Cow<'static, str>>) -> ServiceError {
+    ServiceError::new(&errors::VALIDATION_EXCEPTION, message)
+}
+
 /// There is no such repository.
-pub(crate) fn no_repository(context: &RequestContext, name: &str) -> ServiceError {
-    let text = format!(
-        "The repository with name '{name}' does not exist in the registry with id '{}'",
-        context.account
-    );
+pub(crate) fn no_repository(account: &AccountId, name: &str) -> ServiceError {
+    let text =
+        format!("The repository with name '{name}' does not exist in the registry with id '{account}'");
     ServiceError::new(&errors::REPOSITORY_NOT_FOUND_EXCEPTION, text)
+}
+
+/// Something of a repository is not there: `what` is the beginning of the sentence.
+pub(crate) fn nothing_of(shape: &'static ErrorShape, what: &str, repository: &Repository) -> ServiceError {
+    let text = format!(
+        "{what} does not exist for the repository with name '{}' in the registry with id '{}'",
+        repository.name, repository.account
+    );
+    ServiceError::new(shape, text)
 }
 
 /// The store failed; the caller learns nothing of it but that it may try again.
@@ -27,8 +46,8 @@ pub(crate) fn store(error: StoreError) -> ServiceError {
 }
 
 /// What keeps images failed in a way that no request is to blame for.
-pub(crate) fn images_failed(error: ImageError) -> ServiceError {
-    match error {
+pub(crate) fn images_failed(error: impl Into<ImageError>) -> ServiceError {
+    match error.into() {
         ImageError::Store(error) => store(error),
         error => {
             tracing::error!(error = &error as &dyn std::error::Error, "the images failed");

@@ -1,12 +1,14 @@
 //! Images of a repository, with their tags.
 
 use crate::EcrService;
-use crate::errors::store;
-use crate::shapes::{self as wire, ImageFailureCode, ImageIdentifier};
+use crate::errors::{invalid, store};
+use crate::shapes::{self as wire, ImageFailureCode, ImageIdentifier, errors};
 use aws_wire::ServiceError;
-use resources::ecr::{Image, ImageTag, Repository, rows_of};
-use std::collections::BTreeMap;
+use resources::ecr::{Image, ImageTag, Repository, StorageClass, rows_of};
+use std::collections::{BTreeMap, HashMap};
 use store::Versioned;
+
+const NOT_FOUND: &str = "Requested image not found";
 
 /// All images of a repository.
 pub(crate) struct Images {
@@ -14,6 +16,8 @@ pub(crate) struct Images {
     pub(crate) images: BTreeMap<String, Versioned<Image>>,
     /// By tag.
     pub(crate) tags: BTreeMap<String, Versioned<ImageTag>>,
+    /// Tags by digest.
+    names: HashMap<String, Vec<String>>,
 }
 
 impl EcrService {
@@ -21,23 +25,51 @@ impl EcrService {
         let prefix = rows_of(&repository.account, &repository.name);
         let images = self.tables.list_all::<Image>(&prefix).await.map_err(store)?;
         let tags = self.tables.list_all::<ImageTag>(&prefix).await.map_err(store)?;
+        let mut names: HashMap<String, Vec<String>> = HashMap::new();
+        // Tags of an image are shown in the order in which it got them.
+        let mut in_order: Vec<&ImageTag> = tags.iter().map(|tag| &*tag.value).collect();
+        in_order.sort_by_key(|tag| tag.tagged_at);
+        for tag in in_order {
+            names.entry(tag.digest.clone()).or_default().push(tag.tag.clone());
+        }
         Ok(Images {
+            names,
             images: images.into_iter().map(|image| (image.digest.clone(), image)).collect(),
             tags: tags.into_iter().map(|tag| (tag.tag.clone(), tag)).collect(),
         })
     }
+
+    /// The image that an identifier names, without a look at the others.
+    pub(crate) async fn find_image(
+        &self,
+        repository: &Repository,
+        id: &ImageIdentifier,
+    ) -> Result<Result<Versioned<Image>, wire::ImageFailure>, ServiceError> {
+        let prefix = rows_of(&repository.account, &repository.name);
+        let mut images = Images { images: BTreeMap::new(), tags: BTreeMap::new(), names: HashMap::new() };
+        let tag = match &id.image_tag {
+            Some(tag) => self.tables.get::<ImageTag>(&format!("{prefix}{tag}")).await.map_err(store)?,
+            None => None,
+        };
+        let digest = id.image_digest.clone().or_else(|| tag.as_ref().map(|tag| tag.digest.clone()));
+        if let Some(digest) = digest {
+            let image = self.tables.get::<Image>(&format!("{prefix}{digest}")).await.map_err(store)?;
+            images.images.extend(image.map(|image| (digest, image)));
+        }
+        images.tags.extend(tag.map(|tag| (tag.tag.clone(), tag)));
+        Ok(images.find(id).cloned())
+    }
 }
 
 impl Images {
-    /// Tags of an image, in order.
+    /// Tags of an image, the oldest first.
     pub(crate) fn tags_of(&self, digest: &str) -> Vec<String> {
-        self.tags.values().filter(|tag| tag.digest == digest).map(|tag| tag.tag.clone()).collect()
+        self.names.get(digest).cloned().unwrap_or_default()
     }
 
     /// The image that an identifier names.
     pub(crate) fn find(&self, id: &ImageIdentifier) -> Result<&Versioned<Image>, wire::ImageFailure> {
         let tagged = id.image_tag.as_ref().map(|tag| self.tags.get(tag).map(|row| row.digest.as_str()));
-        let not_found = "Requested image not found";
         let digest = match (&id.image_digest, tagged) {
             (None, None) => {
                 return Err(failure(
@@ -47,15 +79,11 @@ impl Images {
                 ));
             }
             (Some(digest), None) => digest.as_str(),
-            (_, Some(None)) => return Err(failure(id, ImageFailureCode::ImageNotFound, not_found)),
+            (_, Some(None)) => return Err(failure(id, ImageFailureCode::ImageNotFound, NOT_FOUND)),
             (None, Some(Some(digest))) => digest,
             (Some(digest), Some(Some(tagged))) if digest == tagged => tagged,
             (Some(_), Some(Some(_))) => {
-                return Err(failure(
-                    id,
-                    ImageFailureCode::ImageTagDoesNotMatchDigest,
-                    "The tag is not on the image with that digest",
-                ));
+                return Err(failure(id, ImageFailureCode::ImageNotFound, NOT_FOUND));
             }
         };
         if !is_digest(digest) {
@@ -65,7 +93,7 @@ impl Images {
                 "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
             ));
         }
-        self.images.get(digest).ok_or_else(|| failure(id, ImageFailureCode::ImageNotFound, not_found))
+        self.images.get(digest).ok_or_else(|| failure(id, ImageFailureCode::ImageNotFound, NOT_FOUND))
     }
 }
 
@@ -90,4 +118,48 @@ pub(crate) fn passes(filter: Option<wire::TagStatus>, tagged: bool) -> bool {
         Some(wire::TagStatus::Tagged) => tagged,
         Some(wire::TagStatus::Untagged) => !tagged,
     }
+}
+
+/// Whether a filter on the storage class lets an image through.
+pub(crate) fn is_wanted(filter: Option<wire::ImageStatusFilter>, image: &Image) -> bool {
+    match filter {
+        None | Some(wire::ImageStatusFilter::Any) => true,
+        Some(wire::ImageStatusFilter::Active) => !image.is_archived(),
+        Some(wire::ImageStatusFilter::Archived) => image.is_archived(),
+        // An image is restored at once.
+        Some(wire::ImageStatusFilter::Activating) => false,
+    }
+}
+
+/// What can be done with an image of a storage class.
+pub(crate) fn show_status(class: StorageClass) -> wire::ImageStatus {
+    match class {
+        StorageClass::Standard => wire::ImageStatus::Active,
+        StorageClass::Archive => wire::ImageStatus::Archived,
+    }
+}
+
+/// The image that an identifier names, or the error that it is not there.
+pub(crate) fn find_or_fail<'i>(
+    images: &'i Images,
+    repository: &Repository,
+    id: &ImageIdentifier,
+) -> Result<&'i Versioned<Image>, ServiceError> {
+    images.find(id).map_err(|failure| match failure.failure_code {
+        Some(ImageFailureCode::ImageNotFound) => no_image(repository, id),
+        _ => invalid(failure.failure_reason.unwrap_or_default()),
+    })
+}
+
+fn no_image(repository: &Repository, id: &ImageIdentifier) -> ServiceError {
+    let text = |text: &Option<String>| text.as_deref().unwrap_or("null").to_owned();
+    let message = format!(
+        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' \
+         in the registry with id '{}'",
+        text(&id.image_digest),
+        text(&id.image_tag),
+        repository.name,
+        repository.account
+    );
+    ServiceError::new(&errors::IMAGE_NOT_FOUND_EXCEPTION, message)
 }

@@ -1,20 +1,35 @@
-//! The operations, one file each.
+//! The operations: one file each, or one for a few that belong together.
 
+pub(crate) mod account_settings;
 pub(crate) mod batch_delete_image;
 pub(crate) mod batch_get_image;
 pub(crate) mod batch_get_repository_scanning_configuration;
 pub(crate) mod create_repository;
+pub(crate) mod creation_templates;
 pub(crate) mod delete_repository;
 pub(crate) mod describe_image_scan_findings;
 pub(crate) mod describe_images;
 pub(crate) mod describe_repositories;
 pub(crate) mod get_authorization_token;
 pub(crate) mod get_registry_scanning_configuration;
+pub(crate) mod layer_uploads;
+pub(crate) mod layers;
+pub(crate) mod lifecycle_policies;
+pub(crate) mod lifecycle_previews;
+pub(crate) mod list_image_referrers;
 pub(crate) mod list_images;
 pub(crate) mod list_tags_for_resource;
+pub(crate) mod pull_through_cache;
+pub(crate) mod pull_time_exclusions;
+pub(crate) mod put_image;
 pub(crate) mod put_image_scanning_configuration;
 pub(crate) mod put_image_tag_mutability;
 pub(crate) mod put_registry_scanning_configuration;
+pub(crate) mod registry_policy;
+pub(crate) mod replication;
+pub(crate) mod repository_policy;
+pub(crate) mod signing;
 pub(crate) mod start_image_scan;
 pub(crate) mod tag_resource;
 pub(crate) mod untag_resource;
+pub(crate) mod update_image_storage_class;

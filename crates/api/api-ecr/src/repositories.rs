@@ -1,31 +1,30 @@
 //! Repositories: found, shown, and their own tags.
 
-use crate::errors::{invalid, no_repository, store};
+use crate::errors::{invalid, invalid_at, no_repository, store};
 use crate::shapes as wire;
 use crate::{EcrService, tag_mutability};
 use aws_wire::{RequestContext, ServiceError};
-use identifiers::Arn;
+use identifiers::{AccountId, Arn};
 use resources::Stored;
 use resources::ecr::Repository;
 use store::{StoreError, Versioned};
 
 impl EcrService {
-    /// A repository of the caller's registry.
+    /// A repository of a registry: the caller's own where none is named.
     pub(crate) async fn repository(
         &self,
         context: &RequestContext,
         registry: Option<&str>,
         name: &str,
     ) -> Result<Versioned<Repository>, ServiceError> {
-        own_registry(context, registry)?;
-        let key = format!("{}/{name}", context.account);
-        self.tables.get(&key).await.map_err(store)?.ok_or_else(|| no_repository(context, name))
+        let account = registry_account(context, registry)?;
+        let found = self.tables.get(&format!("{account}/{name}")).await.map_err(store)?;
+        found.ok_or_else(|| no_repository(&account, name))
     }
 
     /// Changes a repository that was found, again when somebody else does at the same time.
     pub(crate) async fn change(
         &self,
-        context: &RequestContext,
         found: &Repository,
         change: impl Fn(&mut Repository),
     ) -> Result<Versioned<Repository>, ServiceError> {
@@ -35,7 +34,7 @@ impl EcrService {
             change(&mut new);
             Ok(Some(new))
         });
-        changed.await.map_err(store)?.ok_or_else(|| no_repository(context, &found.name))
+        changed.await.map_err(store)?.ok_or_else(|| no_repository(&found.account, &found.name))
     }
 
     /// A repository by its ARN.
@@ -44,12 +43,10 @@ impl EcrService {
         context: &RequestContext,
         arn: &str,
     ) -> Result<Versioned<Repository>, ServiceError> {
-        let parsed: Arn =
-            arn.parse().map_err(|_| invalid(format!("Invalid parameter at 'resourceArn': {arn}")))?;
-        let own = parsed.service == "ecr" && parsed.account == context.account.as_str();
-        let name = parsed.resource.strip_prefix("repository/").filter(|_| own);
-        let name = name.ok_or_else(|| invalid(format!("Invalid parameter at 'resourceArn': {arn}")))?;
-        self.repository(context, None, name).await
+        let refused = || invalid_at("resourceArn", "Invalid ARN");
+        let parsed: Arn = arn.parse().map_err(|_| refused())?;
+        let name = parsed.resource.strip_prefix("repository/").filter(|_| parsed.service == "ecr");
+        self.repository(context, Some(&parsed.account), name.ok_or_else(refused)?).await
     }
 
     pub(crate) fn show(&self, context: &RequestContext, repository: &Repository) -> wire::Repository {
@@ -74,7 +71,16 @@ impl EcrService {
     }
 }
 
-/// Refuses the registry of another account: nothing is shared between accounts yet.
+/// The account whose registry is meant.
+pub(crate) fn registry_account(
+    context: &RequestContext,
+    registry: Option<&str>,
+) -> Result<AccountId, ServiceError> {
+    let Some(registry) = registry else { return Ok(context.account.clone()) };
+    registry.parse().map_err(|_| invalid_at("registryId", "must satisfy regular expression '[0-9]{12}'"))
+}
+
+/// Refuses the registry of another account where nothing can be shared.
 pub(crate) fn own_registry(context: &RequestContext, registry: Option<&str>) -> Result<(), ServiceError> {
     match registry {
         Some(id) if id != context.account.as_str() => {

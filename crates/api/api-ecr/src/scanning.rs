@@ -2,8 +2,7 @@
 
 use crate::EcrService;
 use crate::errors::store;
-use crate::images::Images;
-use crate::operations::describe_images::not_found;
+use crate::images::{Images, find_or_fail};
 use crate::shapes::{self as wire, ImageIdentifier};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::{
@@ -27,12 +26,11 @@ impl EcrService {
     /// The image that a request about a scan names, and its tag if it has one.
     pub(crate) async fn image_to_scan(
         &self,
-        context: &RequestContext,
         repository: &Repository,
         id: &ImageIdentifier,
     ) -> Result<(Versioned<Image>, ImageIdentifier, Images), ServiceError> {
         let images = self.images(repository).await?;
-        let image = images.find(id).map_err(|_| not_found(context, repository, id))?;
+        let image = find_or_fail(&images, repository, id)?;
         let image = Versioned { value: image.value.clone(), ..*image };
         let tag = id.image_tag.clone().or_else(|| images.tags_of(&image.digest).into_iter().next());
         let id = ImageIdentifier { image_digest: Some(image.digest.clone()), image_tag: tag };

@@ -176,3 +176,6 @@ async fn images() {
         .expect("reads");
     assert_eq!((left.images.len(), left.tags_of("sha256:aa")), (1, vec!["v2".to_owned()]));
 }
+
+mod images_api;
+mod settings;

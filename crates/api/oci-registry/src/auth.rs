@@ -95,7 +95,8 @@ pub(crate) async fn check(
         conditions.push((format!("aws:ResourceTag/{key}").into(), vec![value.clone()]));
         conditions.push((format!("ecr:ResourceTag/{key}").into(), vec![value.clone()]));
     }
-    let resource_policy = found.and_then(|found| found.policy.as_deref());
+    let policy = inner.images.policy_of(&place.account, found).await?;
+    let resource_policy = policy.as_deref();
     let asked: Vec<Asked<'_>> = actions
         .iter()
         .map(|action| Asked { conditions: &conditions, resource_policy, ..Asked::new(action, &repository) })

@@ -7,6 +7,7 @@
 mod auth;
 mod blobs;
 mod catalog;
+mod downloads;
 mod error;
 mod manifests;
 mod metrics;
@@ -146,6 +147,9 @@ impl Registry {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display + Send,
     {
+        if let Some(token) = downloads::token(parts.uri.path()) {
+            return downloads::serve(&self.0, token, parts).await;
+        }
         let account = auth::account_of(parts, &self.0.config.account);
         let caller = auth::caller(&self.0.access, parts).await?;
         let Route { name, resource } = route::route(parts.uri.path())?;
@@ -216,7 +220,8 @@ impl Registry {
         parts: &http::request::Parts,
     ) -> Result<Option<Response>, RegistryError> {
         let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) else { return Ok(None) };
-        if parts.method != http::Method::POST {
+        // Where mounting is turned off, the blob is uploaded, as the protocol foresees.
+        if parts.method != http::Method::POST || !self.0.images.mounts_blobs(&place.account).await? {
             return Ok(None);
         }
         let digest = blobs::parse(digest)?;

@@ -106,7 +106,7 @@ async fn put(
         return Err(RegistryError::TagInvalid(reference.chars().take(200).collect()));
     };
     let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let push = PushImage { manifest: content, media_type, digest, tag, complete: true };
+    let push = PushImage { manifest: content, media_type, digest, tag, complete: true, replicate: true };
     let pushed = registry.images.push(repository, push).await?;
     let image = &pushed.image;
     let mut response = empty(StatusCode::CREATED);

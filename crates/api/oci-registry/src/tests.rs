@@ -201,6 +201,25 @@ async fn blobs_are_seen_only_where_they_were_pushed() {
 }
 
 #[tokio::test]
+async fn mounting_can_be_turned_off_and_links_need_no_login() {
+    let f = fixture().await;
+    let digest = f.push_blob("app", b"secret").await;
+    let account: AccountId = "123456789012".parse().expect("an account");
+    let mut registry = resources::ecr::Registry::new(account.clone());
+    registry.settings.insert("BLOB_MOUNTING".to_owned(), "DISABLED".to_owned());
+    f.tables.create(registry).await.expect("creates");
+    let mount = format!("/v2/other/blobs/uploads/?mount={digest}&from=app");
+    assert_eq!(f.call(Method::POST, &mount, b"", &[]).await.0, StatusCode::ACCEPTED);
+    let download = access::Download { account, repository: "app".to_owned(), digest: digest.to_string() };
+    let token = f.registry.0.access.download_token(download);
+    let nobody = [("authorization", "")];
+    let (status, _, body) = f.call(Method::GET, &format!("/v2/_layers/{token}"), b"", &nobody).await;
+    assert_eq!((status, &body[..]), (StatusCode::OK, &b"secret"[..]));
+    let forged = format!("/v2/_layers/{}", &token[1..]);
+    assert_eq!(f.call(Method::GET, &forged, b"", &nobody).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn uploads_in_chunks() {
     let f = fixture().await;
     let (_, headers, _) = f.call(Method::POST, "/v2/app/blobs/uploads/", b"", &[]).await;

@@ -5,6 +5,8 @@
 //! started over.
 
 mod feed;
+pub mod image_lifecycle;
+pub mod image_replication;
 pub mod image_scan;
 pub mod logs_retention;
 pub mod run_token;
@@ -17,7 +19,10 @@ pub mod task_definition;
 use blob_store::BlobStore;
 use encryption::KeyRing;
 use feed::feed;
-use identifiers::AccountId;
+use identifiers::{AccountId, Region};
+use image_lifecycle::ImageLifecycle;
+use image_registry::ImageRegistry;
+use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
 use logs_retention::LogsRetention;
 use reconcile::{Queue, Settings};
@@ -35,6 +40,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between two sweeps of what is old and in nobody's way.
 const SWEEP: Duration = Duration::from_secs(3600);
+
+/// Time between two applications of lifecycle policies.
+const LIFECYCLE: Duration = Duration::from_secs(60);
 
 /// Time between two looks whether the region's keys changed.
 const KEYS: Duration = Duration::from_secs(5);
@@ -91,6 +99,29 @@ pub async fn run_image_scans(tables: Tables, blobs: BlobStore, data: PathBuf, sh
         feed(tables, shutdown.clone(), |seen| controller.see_scan(seen)),
         controller.watch_data(shutdown.clone()),
         reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controllers of images, which a region without a host needs too, until `shutdown`. With `spare_in_use`,
+/// lifecycle policies leave alone what tasks use.
+pub async fn run_registry(
+    images: ImageRegistry,
+    region: Region,
+    spare_in_use: bool,
+    shutdown: CancellationToken,
+) {
+    let tables = images.tables().clone();
+    let environment = tables.environment().clone();
+    let (lifecycle_queue, replication_queue) = (Queue::new(), Queue::new());
+    let lifecycle = Arc::new(ImageLifecycle::new(images.clone(), spare_in_use, lifecycle_queue.clone()));
+    let replication = Arc::new(ImageReplicationController::new(images, region, replication_queue.clone()));
+    let minutely = Settings { concurrency: 1, resync: LIFECYCLE, ..Settings::named("image_lifecycle") };
+    let few = Settings { concurrency: 4, ..Settings::named("image_replication") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| lifecycle.see(&seen)),
+        feed(tables, shutdown.clone(), |seen| replication.see(&seen)),
+        reconcile::run(lifecycle.clone(), lifecycle_queue, minutely, environment.clone(), shutdown.clone()),
+        reconcile::run(replication.clone(), replication_queue, few, environment, shutdown.clone()),
     );
 }
 

@@ -15,17 +15,20 @@
 //!
 //! So an image never lacks a blob, which `tests/it` shows for thousands of orders of events. One collector works at a time.
 
+mod archive;
 mod collect;
 mod delete;
 mod document;
 mod error;
 mod events;
 mod links;
+mod policies;
 mod pulls;
 mod push;
 mod repositories;
 mod verify;
 
+pub use archive::moved;
 pub use collect::{Collected, GRACE};
 pub use delete::Deleted;
 pub use document::{Descriptor, Document, MOST_MANIFEST_BYTES, OCI_INDEX, is_index};

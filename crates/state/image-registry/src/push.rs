@@ -4,7 +4,10 @@ use crate::document::{Descriptor, Document, MOST_DEPTH};
 use crate::events::{append_event, of_image};
 use crate::{ImageError, ImageRegistry, key};
 use blob_store::{Algorithm, Digest};
-use resources::ecr::{BlobLink, Image, ImageAction, ImageTag, Repository, StorageClass};
+use resources::ecr::{
+    BlobLink, Image, ImageAction, ImageReplication, ImageTag, Registry, ReplicationDestination,
+    ReplicationState, Repository, StorageClass,
+};
 use std::collections::HashSet;
 use store::{Batch, StoreError, Versioned};
 
@@ -26,6 +29,8 @@ pub struct PushImage<'a> {
     pub tag: Option<&'a str>,
     /// Whether all that it names must be in the repository already.
     pub complete: bool,
+    /// Whether it goes on to the registries that replication copies to. A copy does not.
+    pub replicate: bool,
 }
 
 /// What became of it.
@@ -67,7 +72,9 @@ impl ImageRegistry {
             archived_at: None,
             activated_at: None,
         };
-        let needs = Needs { blobs: &document.required_blobs, complete: push.complete };
+        let destinations = if push.replicate { self.destinations(repository).await? } else { Vec::new() };
+        let needs =
+            Needs { blobs: &document.required_blobs, complete: push.complete, destinations: &destinations };
         let pushed = self.write(repository, image, &needs, push.tag).await?;
         Ok(Pushed { says_its_type: document.says_its_type, ..pushed })
     }
@@ -202,7 +209,10 @@ impl ImageRegistry {
                 }
             }
             let event = of_image(&image, ImageAction::Push);
-            let batch = append_event(batch, self.environment(), &image, tag, event);
+            let mut batch = append_event(batch, self.environment(), &image, tag, event);
+            for destination in needs.destinations {
+                batch = batch.put_any(&self.copy(&image, destination));
+            }
             match batch.commit().await {
                 Ok(_) => return Ok(Pushed { image, changed, says_its_type: true }),
                 Err(error) if error.is_conflict() && attempts < MOST_ATTEMPTS => {}
@@ -216,13 +226,45 @@ impl ImageRegistry {
             }
         }
     }
+
+    /// The registries that images of a repository are copied to.
+    async fn destinations(&self, repository: &Repository) -> Result<Vec<ReplicationDestination>, ImageError> {
+        let registry = self.tables.get::<Registry>(repository.account.as_str()).await?;
+        let mut all: Vec<ReplicationDestination> = Vec::new();
+        let rules = registry.iter().flat_map(|registry| &registry.replication);
+        for destination in
+            rules.filter(|rule| rule.covers(&repository.name)).flat_map(|rule| &rule.destinations)
+        {
+            if !all.contains(destination) {
+                all.push(destination.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    /// A copy that is to be made.
+    fn copy(&self, image: &Image, destination: &ReplicationDestination) -> ImageReplication {
+        ImageReplication {
+            account: image.account.clone(),
+            repository: image.repository.clone(),
+            digest: image.digest.clone(),
+            region: destination.region.clone(),
+            destination: destination.account.clone(),
+            state: ReplicationState::InProgress,
+            failure: None,
+            attempts: 0,
+            updated_at: self.environment().now(),
+        }
+    }
 }
 
-/// What must stay as long as the image is written.
+/// What must stay as long as the image is written, and what is written with it.
 struct Needs<'a> {
     blobs: &'a [Descriptor],
     /// All of it must be there, and not just what is there stay.
     complete: bool,
+    /// Where it is to be copied.
+    destinations: &'a [ReplicationDestination],
 }
 
 fn parsed(descriptor: &Descriptor) -> Result<Digest, ImageError> {

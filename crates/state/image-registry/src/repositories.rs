@@ -2,10 +2,20 @@
 
 use crate::ImageRegistry;
 use identifiers::AccountId;
-use resources::ecr::{AppliedFor, Repository, RepositoryCreationTemplate, template_for};
+use resources::ecr::{AppliedFor, Registry, Repository, RepositoryCreationTemplate, template_for};
 use store::StoreError;
 
+/// The account setting that says whether blobs may be mounted from one repository into another.
+const BLOB_MOUNTING: &str = "BLOB_MOUNTING";
+
 impl ImageRegistry {
+    /// Whether blobs of this account may be mounted from one repository into another.
+    pub async fn mounts_blobs(&self, account: &AccountId) -> Result<bool, StoreError> {
+        let registry = self.tables.get::<Registry>(account.as_str()).await?;
+        let setting = registry.as_ref().and_then(|registry| registry.settings.get(BLOB_MOUNTING));
+        Ok(setting.is_none_or(|setting| setting != "DISABLED"))
+    }
+
     /// A repository as its template has it, or as usual where there is none; not yet written.
     pub async fn planned_repository(
         &self,

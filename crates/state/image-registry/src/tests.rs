@@ -43,8 +43,14 @@ impl Fixture {
     }
 
     async fn push(&self, manifest: &str, tag: Option<&str>) -> Result<Pushed, ImageError> {
-        let push =
-            PushImage { manifest: manifest.to_owned(), media_type: None, digest: None, tag, complete: true };
+        let push = PushImage {
+            manifest: manifest.to_owned(),
+            media_type: None,
+            digest: None,
+            tag,
+            complete: true,
+            replicate: true,
+        };
         self.images.push(&self.repository, push).await
     }
 
@@ -64,8 +70,14 @@ async fn a_push_is_written_once_with_its_event() {
     assert_eq!(f.events().await.len(), 2);
     let missing = manifest.replace("sha256:44", "sha256:55");
     assert!(matches!(f.push(&missing, None).await, Err(ImageError::BlobsMissing(_))));
-    let wrong =
-        PushImage { manifest, media_type: None, digest: Some(Digest::of(b"x")), tag: None, complete: true };
+    let wrong = PushImage {
+        manifest,
+        media_type: None,
+        digest: Some(Digest::of(b"x")),
+        tag: None,
+        complete: true,
+        replicate: true,
+    };
     let refused = f.images.push(&f.repository, wrong).await;
     assert!(matches!(refused, Err(ImageError::DigestMismatch { .. })));
 }

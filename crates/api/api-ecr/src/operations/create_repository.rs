@@ -2,7 +2,9 @@
 
 use crate::errors::{invalid, store};
 use crate::repositories::own_registry;
-use crate::shapes::{CreateRepositoryRequest, CreateRepositoryResponse, EncryptionType, Tag, errors};
+use crate::shapes::{
+    CreateRepositoryRequest, CreateRepositoryResponse, EncryptionConfiguration, EncryptionType, Tag, errors,
+};
 use crate::{EcrService, tag_mutability};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::Repository;
@@ -26,11 +28,8 @@ pub(crate) async fn run(
         tags,
     } = input;
     own_registry(context, registry_id.as_deref())?;
-    if encryption_configuration
-        .is_some_and(|e| e.encryption_type != EncryptionType::Aes256 || e.kms_key.is_some())
-    {
-        return Err(invalid("This region encrypts repositories with AES256 only; there is no KMS."));
-    }
+    let kms = |e: EncryptionConfiguration| e.encryption_type != EncryptionType::Aes256 || e.kms_key.is_some();
+    refuse_kms(encryption_configuration.is_some_and(kms))?;
     let (tag_mutability, tag_exclusions) = tag_mutability::read(
         image_tag_mutability.unwrap_or_default(),
         image_tag_mutability_exclusion_filters,
@@ -44,11 +43,10 @@ pub(crate) async fn run(
         tags: store_tags(tags.unwrap_or_default(), vec![])?,
         ..Repository::new(context.account.clone(), repository_name, context.time)
     };
+    let name = repository.name.clone();
     match service.tables.create(repository).await {
         Ok(made) => Ok(CreateRepositoryResponse { repository: Some(service.show(context, &made)) }),
-        Err(StoreError::AlreadyExists(key)) => {
-            let name =
-                key.rsplit_once(&format!("{}/", context.account)).map_or(key.as_str(), |(_, name)| name);
+        Err(StoreError::AlreadyExists(_)) => {
             let text = format!(
                 "The repository with name '{name}' already exists in the registry with id '{}'",
                 context.account
@@ -57,6 +55,14 @@ pub(crate) async fn run(
         }
         Err(error) => Err(store(error)),
     }
+}
+
+/// There is no KMS: what is encrypted with its keys cannot be promised.
+pub(crate) fn refuse_kms(asked: bool) -> Result<(), ServiceError> {
+    if asked {
+        return Err(invalid("This region encrypts repositories with AES256 only; there is no KMS."));
+    }
+    Ok(())
 }
 
 /// Tags with those given put over those there were.

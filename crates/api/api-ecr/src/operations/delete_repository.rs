@@ -16,7 +16,7 @@ pub(crate) async fn run(
     if !images.images.is_empty() && input.force != Some(true) {
         let text = format!(
             "The repository with name '{}' in registry with id '{}' cannot be deleted because it still contains images",
-            repository.name, context.account
+            repository.name, repository.account
         );
         return Err(ServiceError::new(&errors::REPOSITORY_NOT_EMPTY_EXCEPTION, text));
     }

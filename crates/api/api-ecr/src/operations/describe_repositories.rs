@@ -3,7 +3,7 @@
 use crate::EcrService;
 use crate::errors::{invalid, store};
 use crate::paging;
-use crate::repositories::own_registry;
+use crate::repositories::registry_account;
 use crate::shapes::{DescribeRepositoriesRequest, DescribeRepositoriesResponse};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::Repository;
@@ -13,7 +13,8 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: DescribeRepositoriesRequest,
 ) -> Result<DescribeRepositoriesResponse, ServiceError> {
-    own_registry(context, input.registry_id.as_deref())?;
+    let registry = input.registry_id.as_deref();
+    let account = registry_account(context, registry)?;
     let names = input.repository_names.unwrap_or_default();
     if !names.is_empty() {
         if input.max_results.is_some() || input.next_token.is_some() {
@@ -21,14 +22,13 @@ pub(crate) async fn run(
         }
         let mut repositories = Vec::new();
         for name in &names {
-            let found = service.repository(context, None, name).await?;
+            let found = service.repository(context, registry, name).await?;
             repositories.push(service.show(context, &found));
         }
         return Ok(DescribeRepositoriesResponse { next_token: None, repositories: Some(repositories) });
     }
     let page = paging::request(input.next_token.as_deref(), input.max_results, "repositories".to_owned())?;
-    let rows =
-        service.tables.list_all::<Repository>(&format!("{}/", context.account)).await.map_err(store)?;
+    let rows = service.tables.list_all::<Repository>(&format!("{account}/")).await.map_err(store)?;
     let (rows, next_token) = page.cut(rows, |row| row.name.clone());
     let repositories = rows.iter().map(|row| service.show(context, row)).collect();
     Ok(DescribeRepositoriesResponse { next_token, repositories: Some(repositories) })

@@ -9,7 +9,7 @@ use base64::Engine;
 pub(crate) async fn run(
     service: &EcrService,
     context: &RequestContext,
-    _input: GetAuthorizationTokenRequest,
+    input: GetAuthorizationTokenRequest,
 ) -> Result<GetAuthorizationTokenResponse, ServiceError> {
     let caller = context.extensions.get::<Caller>();
     let token = caller.and_then(|caller| service.access.registry_token(caller));
@@ -18,10 +18,14 @@ pub(crate) async fn run(
         ServiceError::new(&errors::SERVER_EXCEPTION, "The caller has no credentials.")
     })?;
     let text = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{}", token.password));
-    let data = AuthorizationData {
-        authorization_token: Some(text),
+    // The password is good for every registry; who names some gets one answer for each, under its own host.
+    let own = format!("http://localhost:{}", service.port);
+    let host = |id: &String| format!("http://{id}.dkr.ecr.{}.localhost:{}", context.region, service.port);
+    let endpoints = input.registry_ids.map_or_else(|| vec![own], |ids| ids.iter().map(host).collect());
+    let data = endpoints.into_iter().map(|endpoint| AuthorizationData {
+        authorization_token: Some(text.clone()),
         expires_at: Some(token.expires_at),
-        proxy_endpoint: Some(format!("http://localhost:{}", service.port)),
-    };
-    Ok(GetAuthorizationTokenResponse { authorization_data: Some(vec![data]) })
+        proxy_endpoint: Some(endpoint),
+    });
+    Ok(GetAuthorizationTokenResponse { authorization_data: Some(data.collect()) })
 }

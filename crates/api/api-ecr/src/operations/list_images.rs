@@ -1,7 +1,7 @@
 //! ListImages.
 
 use crate::EcrService;
-use crate::images::passes;
+use crate::images::{is_wanted, passes};
 use crate::paging;
 use crate::shapes::{ImageIdentifier, ListImagesRequest, ListImagesResponse};
 use aws_wire::{RequestContext, ServiceError};
@@ -13,13 +13,18 @@ pub(crate) async fn run(
 ) -> Result<ListImagesResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let filter = input.filter.and_then(|filter| filter.tag_status);
-    let scope = format!("images {} {filter:?}", repository.name);
+    let filter = input.filter.unwrap_or_default();
+    let (filter, image_status) = (filter.tag_status, filter.image_status);
+    let scope = format!("images {} {filter:?} {image_status:?}", repository.name);
     let page = paging::request(input.next_token.as_deref(), input.max_results, scope)?;
     let images = service.images(&repository).await?;
     let mut ids = Vec::new();
-    for digest in images.images.keys() {
-        let tags = images.tags_of(digest);
+    for (digest, image) in &images.images {
+        if !is_wanted(image_status, image) {
+            continue;
+        }
+        let mut tags = images.tags_of(digest);
+        tags.sort_unstable();
         if !passes(filter, !tags.is_empty()) {
             continue;
         }

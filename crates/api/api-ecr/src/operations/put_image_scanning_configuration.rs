@@ -13,8 +13,7 @@ pub(crate) async fn run(
 ) -> Result<PutImageScanningConfigurationResponse, ServiceError> {
     let found = service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
     let scan_on_push = input.image_scanning_configuration.scan_on_push.unwrap_or(false);
-    let changed =
-        service.change(context, &found, |repository| repository.scan_on_push = scan_on_push).await?;
+    let changed = service.change(&found, |repository| repository.scan_on_push = scan_on_push).await?;
     Ok(PutImageScanningConfigurationResponse {
         registry_id: Some(changed.account.to_string()),
         repository_name: Some(changed.name.clone()),

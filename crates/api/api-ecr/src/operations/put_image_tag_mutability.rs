@@ -13,7 +13,7 @@ pub(crate) async fn run(
     let (tag_mutability, tag_exclusions) =
         tag_mutability::read(input.image_tag_mutability, input.image_tag_mutability_exclusion_filters)?;
     let changed = service
-        .change(context, &found, |repository| {
+        .change(&found, |repository| {
             repository.tag_mutability = tag_mutability;
             repository.tag_exclusions.clone_from(&tag_exclusions);
         })

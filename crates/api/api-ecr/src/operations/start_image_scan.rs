@@ -19,7 +19,7 @@ pub(crate) async fn run(
 ) -> Result<StartImageScanResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let (image, id, _) = service.image_to_scan(context, &repository, &input.image_id).await?;
+    let (image, id, _) = service.image_to_scan(&repository, &input.image_id).await?;
     if image.is_archived() {
         let text = "The image is archived. Restore it before it is scanned.";
         return Err(ServiceError::new(&errors::IMAGE_ARCHIVED_EXCEPTION, text));

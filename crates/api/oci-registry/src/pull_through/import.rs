@@ -117,6 +117,7 @@ impl Import {
             tag: Some(self.reference.as_str()).filter(|reference| !reference.contains(':')),
             // An index is kept with the manifests that were asked for.
             complete: !is_index(&self.media_type),
+            replicate: true,
         };
         self.registry.images.push(&self.repository, push).await?;
         look(&self.registry, &self.place, &self.reference, std::time::Duration::ZERO).await?;

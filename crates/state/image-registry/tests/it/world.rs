@@ -131,8 +131,14 @@ impl World {
             layers[0],
             layers.join(",")
         );
-        let push =
-            PushImage { manifest: content, media_type: None, digest: None, tag: Some(tag), complete: true };
+        let push = PushImage {
+            manifest: content,
+            media_type: None,
+            digest: None,
+            tag: Some(tag),
+            complete: true,
+            replicate: false,
+        };
         Ok(self.images.push(&self.repositories[repository], push).await?.image)
     }
 

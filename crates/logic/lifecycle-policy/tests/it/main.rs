@@ -1,0 +1,5 @@
+//! The language of lifecycle policies, and what they do.
+
+mod documents;
+mod evaluation;
+mod properties;
