@@ -59,6 +59,8 @@ pub(super) struct Host {
     subnet: Subnet,
     stop: CancellationToken,
     agent: JoinHandle<()>,
+    /// Where the agent keeps what it knows of its tasks.
+    agent_tasks: PathBuf,
     collector: JoinHandle<()>,
 }
 
@@ -157,7 +159,15 @@ impl Host {
             }
         });
         let collector = tokio::spawn(collect(images, environment.clone(), stop.clone()));
-        Ok(Self { network, runtime, subnet, stop, agent, collector })
+        Ok(Self {
+            network,
+            runtime,
+            subnet,
+            stop,
+            agent,
+            agent_tasks: dir.join("agent").join("tasks"),
+            collector,
+        })
     }
 
     pub(super) fn subnet(&self) -> Subnet {
@@ -166,7 +176,7 @@ impl Host {
 
     /// Stops the agent. The network and the control group go too, when no task is left that needs them.
     pub(super) async fn stop(self, sandboxes: Sandboxes) {
-        let Self { network, runtime, stop, agent, collector, .. } = self;
+        let Self { network, runtime, stop, agent, agent_tasks, collector, .. } = self;
         stop.cancel();
         for task in [agent, collector] {
             if task.await.is_err() {
@@ -175,6 +185,13 @@ impl Host {
         }
         if sandboxes == Sandboxes::BelongToNoTask {
             remove_sandboxes(&network, &runtime).await;
+            // A task is over for the region a moment before its agent has put away what it knew of it.
+            match tokio::fs::remove_dir_all(&agent_tasks).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %agent_tasks.display(), %error, "cannot remove what the agent knew of tasks");
+                }
+                _ => {}
+            }
         }
         if let Err(error) = network.stop().await {
             tracing::warn!(%error, "cannot remove the network of tasks");
