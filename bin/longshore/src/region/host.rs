@@ -133,6 +133,7 @@ impl Host {
             memory,
             attributes: vec![],
         };
+        let agent_tasks = config.tasks_dir();
         let registries = local_registries(&address.endpoint, address.registry_hosts.names())?;
         // Last, so that a start that fails leaves no bridge behind.
         let network = Network::start(NetworkConfig {
@@ -159,15 +160,7 @@ impl Host {
             }
         });
         let collector = tokio::spawn(collect(images, environment.clone(), stop.clone()));
-        Ok(Self {
-            network,
-            runtime,
-            subnet,
-            stop,
-            agent,
-            agent_tasks: dir.join("agent").join("tasks"),
-            collector,
-        })
+        Ok(Self { network, runtime, subnet, stop, agent, agent_tasks, collector })
     }
 
     pub(super) fn subnet(&self) -> Subnet {

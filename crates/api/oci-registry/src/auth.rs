@@ -2,7 +2,7 @@
 //! request of the distribution protocol stands for.
 
 use crate::error::RegistryError;
-use crate::route::{Query, Resource};
+use crate::route::{self, Query, Resource};
 use crate::{Inner, Place};
 use access::{Access, Asked, Caller, NotAllowed, RequestFacts};
 use base64::Engine;
@@ -118,7 +118,7 @@ pub(crate) async fn check(
 
 /// The actions of ECR that a request stands for.
 pub(crate) fn actions(resource: &Resource, method: &Method, query: &Query) -> &'static [&'static str] {
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let reads = route::reads(method);
     match resource {
         // Whoever has a login may ask; each repository of the catalogue is allowed by itself.
         Resource::Base | Resource::Catalog => &[],

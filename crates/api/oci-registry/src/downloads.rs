@@ -2,8 +2,7 @@
 
 use crate::error::RegistryError;
 use crate::respond::Response;
-use crate::{Inner, Place, blobs};
-use http::Method;
+use crate::{Inner, Place, blobs, route};
 use http::request::Parts;
 
 /// Where links point to. No repository has a name that begins so.
@@ -16,7 +15,7 @@ pub(crate) fn token(path: &str) -> Option<&str> {
 
 /// The layer that a link names, as long as its repository has it.
 pub(crate) async fn serve(registry: &Inner, token: &str, parts: &Parts) -> Result<Response, RegistryError> {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
+    if !route::reads(&parts.method) {
         return Err(RegistryError::Unsupported);
     }
     let download = registry.access.open_download_token(token);

@@ -89,7 +89,7 @@ impl Place {
 impl Inner {
     /// Whether a request with this method makes a repository that is not there.
     fn creates(&self, method: &http::Method) -> bool {
-        self.config.create_on_push && !matches!(*method, http::Method::GET | http::Method::HEAD)
+        self.config.create_on_push && !route::reads(method)
     }
 }
 
@@ -241,19 +241,20 @@ impl Registry {
         place: &Place,
         (resource, query): (&Resource, &route::Query),
         parts: &http::request::Parts,
-    ) -> Result<Repository, RegistryError> {
+    ) -> Result<Arc<Repository>, RegistryError> {
         let key = format!("{}/{}", place.account, place.name);
         let found = self.0.tables.get::<Repository>(&key).await?;
         let known = found.as_ref().map(|found| &*found.value);
         auth::authorize(&self.0, caller, place, (resource, query), (parts, known)).await?;
         if let Some(found) = found {
-            return Ok((*found.value).clone());
+            return Ok(found.value);
         }
         if !(self.0.creates(&parts.method) && route::is_repository_name(&place.name)) {
             return Err(RegistryError::NameUnknown(place.name.clone()));
         }
         let images = &self.0.images;
-        Ok(images.ensure_repository(&place.account, &place.name, AppliedFor::CreateOnPush).await?)
+        let made = images.ensure_repository(&place.account, &place.name, AppliedFor::CreateOnPush).await?;
+        Ok(Arc::new(made))
     }
 }
 

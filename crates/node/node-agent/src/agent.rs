@@ -93,7 +93,7 @@ impl Agent {
             environment: self.environment.clone(),
             health_changed: Notify::new(),
         });
-        let supervisor = Supervisor::new(host.clone(), dir.join("tasks"));
+        let supervisor = Supervisor::new(host.clone(), self.config.tasks_dir());
         // Tasks are taken over while the registration is under way.
         let (recovered, registered) =
             tokio::join!(supervisor.recover(), self.register(&api, memory.container_instance.as_deref()));

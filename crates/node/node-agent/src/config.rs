@@ -38,6 +38,13 @@ pub struct AgentConfig {
     pub attributes: Vec<(String, Option<String>)>,
 }
 
+impl AgentConfig {
+    /// Where the agent keeps what it knows of its tasks, a directory for each.
+    pub fn tasks_dir(&self) -> PathBuf {
+        self.data_dir.join("tasks")
+    }
+}
+
 /// Why an agent cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
