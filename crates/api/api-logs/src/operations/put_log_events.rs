@@ -33,6 +33,7 @@ pub async fn run(
     let now = service.tables.environment().now();
     let (accepted, rejected) = sift(&input.log_events, &group, now);
     let events = &input.log_events[accepted];
+    check_span(events)?;
     if !events.is_empty() {
         let events = events.iter().map(|event| (event.timestamp, event.message.as_str()));
         service.events.append(&stream, now, events).await.map_err(from_events)?;
@@ -71,14 +72,17 @@ fn check(events: &[InputLogEvent]) -> Result<(), ServiceError> {
     if !events.is_sorted_by_key(|event| event.timestamp) {
         return Err(invalid("Log events in a single PutLogEvents request must be in chronological order."));
     }
-    // Not empty, as checked above.
-    let span = events[events.len() - 1].timestamp - events[0].timestamp;
-    if span > MOST_SPAN_MS {
-        return Err(invalid(
-            "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
-        ));
-    }
     Ok(())
+}
+
+/// Events that are left out because of their time do not count: a clock that is a day ahead loses its own events only.
+fn check_span(accepted: &[InputLogEvent]) -> Result<(), ServiceError> {
+    match accepted {
+        [first, .., last] if last.timestamp - first.timestamp > MOST_SPAN_MS => Err(invalid(
+            "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Which events are taken, and what to say of the others. The events are in order.

@@ -73,6 +73,12 @@ async fn events_that_are_too_old_or_too_new_are_left_out_and_named() {
     let info = answer.rejected_log_events_info.expect("one is left out");
     assert_eq!((info.too_old_log_event_end_index, info.too_new_log_event_start_index), (None, Some(1)));
     assert_eq!(answer.next_sequence_token.map(|token| token.len()), Some(56));
+    let answer = bench
+        .put("g", "s", &[(-4 * DAY, "past"), (2 * HOUR + 1, "too new")])
+        .await
+        .expect("what is left out spans no day");
+    let info = answer.rejected_log_events_info.expect("one is left out");
+    assert_eq!(info.too_new_log_event_start_index, Some(1));
     let retention = PutRetentionPolicyRequest { log_group_name: "g".to_owned(), retention_in_days: 3 };
     bench.service.put_retention_policy(&bench.context, retention).await.expect("puts");
     let answer = bench.put("g", "s", &[(-3 * DAY - 1, "f"), (-3 * DAY, "g")]).await.expect("puts");
