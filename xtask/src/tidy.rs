@@ -60,6 +60,16 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "crates/api/api-logs",
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/logic/logs-insights",
+        ],
+    ),
+    (
         "crates/api/oci-registry",
         &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/registry-client"],
     ),
