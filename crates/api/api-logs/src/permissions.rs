@@ -18,6 +18,13 @@ pub(crate) async fn of(
     input: &Node,
 ) -> Result<Vec<Permission>, ServiceError> {
     let on_tags = matches!(operation.name, "ListTagsForResource" | "TagResource" | "UntagResource");
+    // What names no group, by the service authorization reference, is allowed on everything.
+    if operation.action().resources.is_empty() {
+        return Ok(vec![Permission::of(operation, "*")]);
+    }
+    if let Some(resource) = other_resource(context, operation, input) {
+        return Ok(vec![Permission::of(operation, resource)]);
+    }
     let group = if on_tags {
         input.text("resourceArn").unwrap_or("*").to_owned()
     } else {
@@ -42,6 +49,24 @@ pub(crate) async fn of(
         permissions.push(Permission::new("logs:TagResource", group).with_request_tags(tags()));
     }
     Ok(permissions)
+}
+
+/// The ARN of what is no group: destinations, and what deliveries are made of.
+fn other_resource(context: &RequestContext, operation: &Operation, input: &Node) -> Option<String> {
+    let (kind, name) = match operation.name {
+        "PutDestination" | "PutDestinationPolicy" | "DeleteDestination" => ("destination", "destinationName"),
+        "DescribeDestinations" => ("destination", "DestinationNamePrefix"),
+        "CreateDelivery" => ("delivery-source", "deliverySourceName"),
+        "GetDelivery" | "DeleteDelivery" | "DescribeDeliveries" => ("delivery", "id"),
+        name if name.contains("DeliverySource") => ("delivery-source", "name"),
+        name if name.contains("DeliveryDestinationPolicy") => {
+            ("delivery-destination", "deliveryDestinationName")
+        }
+        name if name.contains("DeliveryDestination") => ("delivery-destination", "name"),
+        _ => return None,
+    };
+    let name = input.text(name).unwrap_or("*");
+    Some(Arn::new("logs", &context.region, &context.account, format!("{kind}:{name}")).to_string())
 }
 
 /// Adds the tags of the group, if there is one.

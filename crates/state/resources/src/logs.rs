@@ -95,6 +95,34 @@ impl Stored for LogStream {
     }
 }
 
+/// A resource policy of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourcePolicy {
+    /// Owner.
+    pub account: String,
+    /// Its name, unique in the account.
+    pub name: String,
+    /// The policy, with users and roles by their unique ids.
+    pub document: String,
+    /// When it was put.
+    pub updated_at: Timestamp,
+}
+
+impl ResourcePolicy {
+    /// The key of a policy.
+    pub fn key_of(account: &str, name: &str) -> String {
+        format!("{account}/{name}")
+    }
+}
+
+impl Stored for ResourcePolicy {
+    const TABLE: &'static str = "logs/resource-policy";
+
+    fn key(&self) -> String {
+        Self::key_of(&self.account, &self.name)
+    }
+}
+
 /// The name of a block: the journal segment it came from, the time of its first and last event, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockName {

@@ -2,6 +2,7 @@
 
 mod events;
 mod groups;
+mod policies;
 
 use crate::LogsService;
 use crate::shapes::{

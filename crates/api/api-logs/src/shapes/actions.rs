@@ -5,6 +5,34 @@
 #[allow(unused_imports)]
 use aws_wire::authorization::{AccessLevel, Action, ActionResource, ResourceType};
 
+pub static LOGS_CANCEL_EXPORT_TASK: Action = Action {
+    name: "logs:CancelExportTask",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_CREATE_DELIVERY: Action = Action {
+    name: "logs:CreateDelivery",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &LOGS_TYPE_DELIVERY, required: true },
+        ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true },
+        ActionResource { kind: &LOGS_TYPE_DELIVERY_SOURCE, required: true },
+    ],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_CREATE_EXPORT_TASK: Action = Action {
+    name: "logs:CreateExportTask",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_CREATE_LOG_GROUP: Action = Action {
     name: "logs:CreateLogGroup",
     access: AccessLevel::Write,
@@ -17,6 +45,46 @@ pub static LOGS_CREATE_LOG_STREAM: Action = Action {
     name: "logs:CreateLogStream",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_STREAM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_DELIVERY: Action = Action {
+    name: "logs:DeleteDelivery",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_DELIVERY_DESTINATION: Action = Action {
+    name: "logs:DeleteDeliveryDestination",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_DELIVERY_DESTINATION_POLICY: Action = Action {
+    name: "logs:DeleteDeliveryDestinationPolicy",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_DELIVERY_SOURCE: Action = Action {
+    name: "logs:DeleteDeliverySource",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_DESTINATION: Action = Action {
+    name: "logs:DeleteDestination",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DESTINATION, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -37,10 +105,66 @@ pub static LOGS_DELETE_LOG_STREAM: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_DELETE_RESOURCE_POLICY: Action = Action {
+    name: "logs:DeleteResourcePolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_DELETE_RETENTION_POLICY: Action = Action {
     name: "logs:DeleteRetentionPolicy",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DELETE_SUBSCRIPTION_FILTER: Action = Action {
+    name: "logs:DeleteSubscriptionFilter",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_DELIVERIES: Action = Action {
+    name: "logs:DescribeDeliveries",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_DELIVERY_DESTINATIONS: Action = Action {
+    name: "logs:DescribeDeliveryDestinations",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_DELIVERY_SOURCES: Action = Action {
+    name: "logs:DescribeDeliverySources",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_DESTINATIONS: Action = Action {
+    name: "logs:DescribeDestinations",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_EXPORT_TASKS: Action = Action {
+    name: "logs:DescribeExportTasks",
+    access: AccessLevel::List,
+    resources: &[],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -61,10 +185,58 @@ pub static LOGS_DESCRIBE_LOG_STREAMS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_DESCRIBE_RESOURCE_POLICIES: Action = Action {
+    name: "logs:DescribeResourcePolicies",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_SUBSCRIPTION_FILTERS: Action = Action {
+    name: "logs:DescribeSubscriptionFilters",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_FILTER_LOG_EVENTS: Action = Action {
     name: "logs:FilterLogEvents",
     access: AccessLevel::Read,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_DELIVERY: Action = Action {
+    name: "logs:GetDelivery",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_DELIVERY_DESTINATION: Action = Action {
+    name: "logs:GetDeliveryDestination",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_DELIVERY_DESTINATION_POLICY: Action = Action {
+    name: "logs:GetDeliveryDestinationPolicy",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_DELIVERY_SOURCE: Action = Action {
+    name: "logs:GetDeliverySource",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_SOURCE, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -93,10 +265,66 @@ pub static LOGS_LIST_TAGS_FOR_RESOURCE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_LIST_TAGS_LOG_GROUP: Action = Action {
+    name: "logs:ListTagsLogGroup",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_DELIVERY_DESTINATION: Action = Action {
+    name: "logs:PutDeliveryDestination",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys", "logs:DeliveryDestinationResourceArn"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_DELIVERY_DESTINATION_POLICY: Action = Action {
+    name: "logs:PutDeliveryDestinationPolicy",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_DELIVERY_SOURCE: Action = Action {
+    name: "logs:PutDeliverySource",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DELIVERY_SOURCE, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys", "logs:LogGeneratingResourceArns"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_DESTINATION: Action = Action {
+    name: "logs:PutDestination",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DESTINATION, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_DESTINATION_POLICY: Action = Action {
+    name: "logs:PutDestinationPolicy",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_DESTINATION, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_PUT_LOG_EVENTS: Action = Action {
     name: "logs:PutLogEvents",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_STREAM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_RESOURCE_POLICY: Action = Action {
+    name: "logs:PutResourcePolicy",
+    access: AccessLevel::PermissionsManagement,
+    resources: &[],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -106,6 +334,25 @@ pub static LOGS_PUT_RETENTION_POLICY: Action = Action {
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
     condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_PUT_SUBSCRIPTION_FILTER: Action = Action {
+    name: "logs:PutSubscriptionFilter",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &LOGS_TYPE_DESTINATION, required: false },
+        ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true },
+    ],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_TAG_LOG_GROUP: Action = Action {
+    name: "logs:TagLogGroup",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
     dependent_actions: &[],
 };
 
@@ -123,6 +370,14 @@ pub static LOGS_TAG_RESOURCE: Action = Action {
         ActionResource { kind: &LOGS_TYPE_SCHEDULED_QUERY, required: false },
     ],
     condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_UNTAG_LOG_GROUP: Action = Action {
+    name: "logs:UntagLogGroup",
+    access: AccessLevel::Tagging,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &["aws:TagKeys"],
     dependent_actions: &[],
 };
 

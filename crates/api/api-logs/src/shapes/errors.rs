@@ -4,8 +4,32 @@
 
 use aws_wire::{ErrorShape, Fault};
 
+pub static ACCESS_DENIED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "AccessDeniedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static CONFLICT_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ConflictException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static DATA_ALREADY_ACCEPTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "DataAlreadyAcceptedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static INVALID_OPERATION_EXCEPTION: ErrorShape = ErrorShape {
+    name: "InvalidOperationException",
     query_code: None,
     status: 400,
     fault: Fault::Sender,
@@ -60,11 +84,27 @@ pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static SERVICE_QUOTA_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ServiceQuotaExceededException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static SERVICE_UNAVAILABLE_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceUnavailableException",
     query_code: None,
     status: 500,
     fault: Fault::Receiver,
+    message_key: "message",
+};
+
+pub static THROTTLING_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ThrottlingException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
     message_key: "message",
 };
 

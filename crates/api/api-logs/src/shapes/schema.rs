@@ -8,6 +8,11 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ACCESS_POLICY: Shape = Shape {
+    name: "AccessPolicy",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
 pub static ACCOUNT_ID: Shape = Shape {
     name: "AccountId",
     kind: Kind::Text {
@@ -36,11 +41,220 @@ pub static AMAZON_RESOURCE_NAME: Shape = Shape {
     },
 };
 
+pub static APPLY_ON_TRANSFORMED_LOGS: Shape = Shape { name: "ApplyOnTransformedLogs", kind: Kind::Boolean };
+
 pub static ARN: Shape =
     Shape { name: "Arn", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static BEARER_TOKEN_AUTHENTICATION_ENABLED: Shape =
     Shape { name: "BearerTokenAuthenticationEnabled", kind: Kind::Boolean };
+
+pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean };
+
+pub static CANCEL_EXPORT_TASK_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "taskId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &EXPORT_TASK_ID,
+}];
+pub static CANCEL_EXPORT_TASK_REQUEST: Shape = Shape {
+    name: "CancelExportTaskRequest",
+    kind: Kind::Structure { members: &CANCEL_EXPORT_TASK_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_DELIVERY_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "deliveryDestinationArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "deliverySourceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_NAME,
+    },
+    Member {
+        name: "fieldDelimiter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_DELIMITER,
+    },
+    Member {
+        name: "recordFields",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RECORD_FIELDS,
+    },
+    Member {
+        name: "s3DeliveryConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &S3_DELIVERY_CONFIGURATION,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static CREATE_DELIVERY_REQUEST: Shape = Shape {
+    name: "CreateDeliveryRequest",
+    kind: Kind::Structure { members: &CREATE_DELIVERY_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_DELIVERY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "delivery",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY,
+}];
+pub static CREATE_DELIVERY_RESPONSE: Shape = Shape {
+    name: "CreateDeliveryResponse",
+    kind: Kind::Structure { members: &CREATE_DELIVERY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static CREATE_EXPORT_TASK_REQUEST_MEMBERS: [Member; 7] = [
+    Member {
+        name: "destination",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_DESTINATION_BUCKET,
+    },
+    Member {
+        name: "destinationPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_DESTINATION_PREFIX,
+    },
+    Member {
+        name: "from",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "logStreamNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_STREAM_NAME,
+    },
+    Member {
+        name: "taskName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_NAME,
+    },
+    Member {
+        name: "to",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static CREATE_EXPORT_TASK_REQUEST: Shape = Shape {
+    name: "CreateExportTaskRequest",
+    kind: Kind::Structure { members: &CREATE_EXPORT_TASK_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_EXPORT_TASK_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "taskId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &EXPORT_TASK_ID,
+}];
+pub static CREATE_EXPORT_TASK_RESPONSE: Shape = Shape {
+    name: "CreateExportTaskResponse",
+    kind: Kind::Structure { members: &CREATE_EXPORT_TASK_RESPONSE_MEMBERS, union: false },
+};
 
 pub static CREATE_LOG_GROUP_REQUEST_MEMBERS: [Member; 5] = [
     Member {
@@ -144,6 +358,86 @@ pub static DATA_PROTECTION_STATUS: Shape = Shape {
 
 pub static DAYS: Shape = Shape { name: "Days", kind: Kind::Integer { range: Limits::NONE } };
 
+pub static DELETE_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "deliveryDestinationName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION_NAME,
+}];
+pub static DELETE_DELIVERY_DESTINATION_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteDeliveryDestinationPolicyRequest",
+    kind: Kind::Structure { members: &DELETE_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_DELIVERY_DESTINATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION_NAME,
+}];
+pub static DELETE_DELIVERY_DESTINATION_REQUEST: Shape = Shape {
+    name: "DeleteDeliveryDestinationRequest",
+    kind: Kind::Structure { members: &DELETE_DELIVERY_DESTINATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_DELIVERY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "id",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_ID,
+}];
+pub static DELETE_DELIVERY_REQUEST: Shape = Shape {
+    name: "DeleteDeliveryRequest",
+    kind: Kind::Structure { members: &DELETE_DELIVERY_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_DELIVERY_SOURCE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_SOURCE_NAME,
+}];
+pub static DELETE_DELIVERY_SOURCE_REQUEST: Shape = Shape {
+    name: "DeleteDeliverySourceRequest",
+    kind: Kind::Structure { members: &DELETE_DELIVERY_SOURCE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_DESTINATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "destinationName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DESTINATION_NAME,
+}];
+pub static DELETE_DESTINATION_REQUEST: Shape = Shape {
+    name: "DeleteDestinationRequest",
+    kind: Kind::Structure { members: &DELETE_DESTINATION_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETE_LOG_GROUP_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "logGroupName",
     location_name: None,
@@ -189,6 +483,46 @@ pub static DELETE_LOG_STREAM_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &DELETE_LOG_STREAM_REQUEST_MEMBERS, union: false },
 };
 
+pub static DELETE_RESOURCE_POLICY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "expectedRevisionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPECTED_REVISION_ID,
+    },
+    Member {
+        name: "policyName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_NAME,
+    },
+    Member {
+        name: "resourceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+];
+pub static DELETE_RESOURCE_POLICY_REQUEST: Shape = Shape {
+    name: "DeleteResourcePolicyRequest",
+    kind: Kind::Structure { members: &DELETE_RESOURCE_POLICY_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETE_RETENTION_POLICY_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "logGroupName",
     location_name: None,
@@ -205,10 +539,748 @@ pub static DELETE_RETENTION_POLICY_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &DELETE_RETENTION_POLICY_REQUEST_MEMBERS, union: false },
 };
 
+pub static DELETE_SUBSCRIPTION_FILTER_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+];
+pub static DELETE_SUBSCRIPTION_FILTER_REQUEST: Shape = Shape {
+    name: "DeleteSubscriptionFilterRequest",
+    kind: Kind::Structure { members: &DELETE_SUBSCRIPTION_FILTER_REQUEST_MEMBERS, union: false },
+};
+
 pub static DELETION_PROTECTION_ENABLED: Shape =
     Shape { name: "DeletionProtectionEnabled", kind: Kind::Boolean };
 
+pub static DELIVERIES: Shape = Shape {
+    name: "Deliveries",
+    kind: Kind::List { item: &DELIVERY, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DELIVERY_MEMBERS: [Member; 9] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "deliveryDestinationArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "deliveryDestinationType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_TYPE,
+    },
+    Member {
+        name: "deliverySourceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_NAME,
+    },
+    Member {
+        name: "fieldDelimiter",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_DELIMITER,
+    },
+    Member {
+        name: "id",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_ID,
+    },
+    Member {
+        name: "recordFields",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RECORD_FIELDS,
+    },
+    Member {
+        name: "s3DeliveryConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &S3_DELIVERY_CONFIGURATION,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static DELIVERY: Shape =
+    Shape { name: "Delivery", kind: Kind::Structure { members: &DELIVERY_MEMBERS, union: false } };
+
+pub static DELIVERY_DESTINATION_MEMBERS: [Member; 6] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "deliveryDestinationConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_CONFIGURATION,
+    },
+    Member {
+        name: "deliveryDestinationType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_TYPE,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_NAME,
+    },
+    Member {
+        name: "outputFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &OUTPUT_FORMAT,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static DELIVERY_DESTINATION: Shape = Shape {
+    name: "DeliveryDestination",
+    kind: Kind::Structure { members: &DELIVERY_DESTINATION_MEMBERS, union: false },
+};
+
+pub static DELIVERY_DESTINATION_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "destinationResourceArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ARN,
+}];
+pub static DELIVERY_DESTINATION_CONFIGURATION: Shape = Shape {
+    name: "DeliveryDestinationConfiguration",
+    kind: Kind::Structure { members: &DELIVERY_DESTINATION_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static DELIVERY_DESTINATION_NAME: Shape = Shape {
+    name: "DeliveryDestinationName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(60) },
+        pattern: Some("[\\w-]*"),
+        values: &[],
+    },
+};
+
+pub static DELIVERY_DESTINATION_POLICY: Shape = Shape {
+    name: "DeliveryDestinationPolicy",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(51200) }, pattern: None, values: &[] },
+};
+
+pub static DELIVERY_DESTINATION_TYPE: Shape = Shape {
+    name: "DeliveryDestinationType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["S3", "CWL", "FH", "XRAY"] },
+};
+
+pub static DELIVERY_DESTINATIONS: Shape = Shape {
+    name: "DeliveryDestinations",
+    kind: Kind::List { item: &DELIVERY_DESTINATION, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DELIVERY_ID: Shape = Shape {
+    name: "DeliveryId",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(64) },
+        pattern: Some("^[0-9A-Za-z]+$"),
+        values: &[],
+    },
+};
+
+pub static DELIVERY_SOURCE_MEMBERS: [Member; 9] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "deliverySourceConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_CONFIGURATION,
+    },
+    Member {
+        name: "logType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_TYPE,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_NAME,
+    },
+    Member {
+        name: "resourceArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_ARNS,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_STATUS_REASON,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static DELIVERY_SOURCE: Shape = Shape {
+    name: "DeliverySource",
+    kind: Kind::Structure { members: &DELIVERY_SOURCE_MEMBERS, union: false },
+};
+
+pub static DELIVERY_SOURCE_CONFIGURATION: Shape = Shape {
+    name: "DeliverySourceConfiguration",
+    kind: Kind::Map {
+        key: &DELIVERY_SOURCE_CONFIGURATION_KEY,
+        value: &DELIVERY_SOURCE_CONFIGURATION_VALUE,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DELIVERY_SOURCE_CONFIGURATION_KEY: Shape = Shape {
+    name: "DeliverySourceConfigurationKey",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static DELIVERY_SOURCE_CONFIGURATION_VALUE: Shape = Shape {
+    name: "DeliverySourceConfigurationValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static DELIVERY_SOURCE_NAME: Shape = Shape {
+    name: "DeliverySourceName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(60) },
+        pattern: Some("[\\w-]*"),
+        values: &[],
+    },
+};
+
+pub static DELIVERY_SOURCE_STATUS: Shape = Shape {
+    name: "DeliverySourceStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ACTIVE", "INACTIVE"] },
+};
+
+pub static DELIVERY_SOURCE_STATUS_REASON: Shape = Shape {
+    name: "DeliverySourceStatusReason",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["RESOURCE_DELETED"] },
+};
+
+pub static DELIVERY_SOURCES: Shape = Shape {
+    name: "DeliverySources",
+    kind: Kind::List { item: &DELIVERY_SOURCE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DELIVERY_SUFFIX_PATH: Shape = Shape {
+    name: "DeliverySuffixPath",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(256) }, pattern: None, values: &[] },
+};
+
 pub static DESCENDING: Shape = Shape { name: "Descending", kind: Kind::Boolean };
+
+pub static DESCRIBE_DELIVERIES_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERIES_REQUEST: Shape = Shape {
+    name: "DescribeDeliveriesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERIES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DELIVERIES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "deliveries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERIES,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERIES_RESPONSE: Shape = Shape {
+    name: "DescribeDeliveriesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERIES_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DELIVERY_DESTINATIONS_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERY_DESTINATIONS_REQUEST: Shape = Shape {
+    name: "DescribeDeliveryDestinationsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERY_DESTINATIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "deliveryDestinations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATIONS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE: Shape = Shape {
+    name: "DescribeDeliveryDestinationsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DELIVERY_SOURCES_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERY_SOURCES_REQUEST: Shape = Shape {
+    name: "DescribeDeliverySourcesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERY_SOURCES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DELIVERY_SOURCES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "deliverySources",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCES,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DELIVERY_SOURCES_RESPONSE: Shape = Shape {
+    name: "DescribeDeliverySourcesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_DELIVERY_SOURCES_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DESTINATIONS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "DestinationNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_NAME,
+    },
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DESTINATIONS_REQUEST: Shape = Shape {
+    name: "DescribeDestinationsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_DESTINATIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_DESTINATIONS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "destinations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATIONS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_DESTINATIONS_RESPONSE: Shape = Shape {
+    name: "DescribeDestinationsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_DESTINATIONS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_EXPORT_TASKS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "statusCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_STATUS_CODE,
+    },
+    Member {
+        name: "taskId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_ID,
+    },
+];
+pub static DESCRIBE_EXPORT_TASKS_REQUEST: Shape = Shape {
+    name: "DescribeExportTasksRequest",
+    kind: Kind::Structure { members: &DESCRIBE_EXPORT_TASKS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_EXPORT_TASKS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "exportTasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASKS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_EXPORT_TASKS_RESPONSE: Shape = Shape {
+    name: "DescribeExportTasksResponse",
+    kind: Kind::Structure { members: &DESCRIBE_EXPORT_TASKS_RESPONSE_MEMBERS, union: false },
+};
 
 pub static DESCRIBE_LIMIT: Shape =
     Shape { name: "DescribeLimit", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(50) } } };
@@ -460,6 +1532,266 @@ pub static DESCRIBE_LOG_STREAMS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_RESOURCE_POLICIES_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "policyScope",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_SCOPE,
+    },
+    Member {
+        name: "resourceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+];
+pub static DESCRIBE_RESOURCE_POLICIES_REQUEST: Shape = Shape {
+    name: "DescribeResourcePoliciesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_RESOURCE_POLICIES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_RESOURCE_POLICIES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "resourcePolicies",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_POLICIES,
+    },
+];
+pub static DESCRIBE_RESOURCE_POLICIES_RESPONSE: Shape = Shape {
+    name: "DescribeResourcePoliciesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_RESOURCE_POLICIES_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "filterNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST: Shape = Shape {
+    name: "DescribeSubscriptionFiltersRequest",
+    kind: Kind::Structure { members: &DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "subscriptionFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SUBSCRIPTION_FILTERS,
+    },
+];
+pub static DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE: Shape = Shape {
+    name: "DescribeSubscriptionFiltersResponse",
+    kind: Kind::Structure { members: &DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESTINATION_MEMBERS: [Member; 6] = [
+    Member {
+        name: "accessPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCESS_POLICY,
+    },
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "creationTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "destinationName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_NAME,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_ARN,
+    },
+    Member {
+        name: "targetArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_ARN,
+    },
+];
+pub static DESTINATION: Shape =
+    Shape { name: "Destination", kind: Kind::Structure { members: &DESTINATION_MEMBERS, union: false } };
+
+pub static DESTINATION_ARN: Shape = Shape {
+    name: "DestinationArn",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
+pub static DESTINATION_NAME: Shape = Shape {
+    name: "DestinationName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(512) },
+        pattern: Some("[^:*]*"),
+        values: &[],
+    },
+};
+
+pub static DESTINATIONS: Shape = Shape {
+    name: "Destinations",
+    kind: Kind::List { item: &DESTINATION, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static DISTRIBUTION: Shape = Shape {
+    name: "Distribution",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Random", "ByLogStream"] },
+};
+
+pub static EMIT_SYSTEM_FIELDS: Shape = Shape {
+    name: "EmitSystemFields",
+    kind: Kind::List { item: &SYSTEM_FIELD, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static ENTITY_MEMBERS: [Member; 2] = [
     Member {
         name: "attributes",
@@ -554,6 +1886,227 @@ pub static EVENT_MESSAGE: Shape = Shape {
 
 pub static EVENTS_LIMIT: Shape =
     Shape { name: "EventsLimit", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(10000) } } };
+
+pub static EXPECTED_REVISION_ID: Shape = Shape {
+    name: "ExpectedRevisionId",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
+pub static EXPORT_DESTINATION_BUCKET: Shape = Shape {
+    name: "ExportDestinationBucket",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(512) }, pattern: None, values: &[] },
+};
+
+pub static EXPORT_DESTINATION_PREFIX: Shape = Shape {
+    name: "ExportDestinationPrefix",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static EXPORT_TASK_MEMBERS: [Member; 9] = [
+    Member {
+        name: "destination",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_DESTINATION_BUCKET,
+    },
+    Member {
+        name: "destinationPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_DESTINATION_PREFIX,
+    },
+    Member {
+        name: "executionInfo",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_EXECUTION_INFO,
+    },
+    Member {
+        name: "from",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_STATUS,
+    },
+    Member {
+        name: "taskId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_ID,
+    },
+    Member {
+        name: "taskName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_NAME,
+    },
+    Member {
+        name: "to",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static EXPORT_TASK: Shape =
+    Shape { name: "ExportTask", kind: Kind::Structure { members: &EXPORT_TASK_MEMBERS, union: false } };
+
+pub static EXPORT_TASK_EXECUTION_INFO_MEMBERS: [Member; 2] = [
+    Member {
+        name: "completionTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "creationTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static EXPORT_TASK_EXECUTION_INFO: Shape = Shape {
+    name: "ExportTaskExecutionInfo",
+    kind: Kind::Structure { members: &EXPORT_TASK_EXECUTION_INFO_MEMBERS, union: false },
+};
+
+pub static EXPORT_TASK_ID: Shape = Shape {
+    name: "ExportTaskId",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(512) }, pattern: None, values: &[] },
+};
+
+pub static EXPORT_TASK_NAME: Shape = Shape {
+    name: "ExportTaskName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(512) }, pattern: None, values: &[] },
+};
+
+pub static EXPORT_TASK_STATUS_MEMBERS: [Member; 2] = [
+    Member {
+        name: "code",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_STATUS_CODE,
+    },
+    Member {
+        name: "message",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPORT_TASK_STATUS_MESSAGE,
+    },
+];
+pub static EXPORT_TASK_STATUS: Shape = Shape {
+    name: "ExportTaskStatus",
+    kind: Kind::Structure { members: &EXPORT_TASK_STATUS_MEMBERS, union: false },
+};
+
+pub static EXPORT_TASK_STATUS_CODE: Shape = Shape {
+    name: "ExportTaskStatusCode",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["CANCELLED", "COMPLETED", "FAILED", "PENDING", "PENDING_CANCEL", "RUNNING"],
+    },
+};
+
+pub static EXPORT_TASK_STATUS_MESSAGE: Shape = Shape {
+    name: "ExportTaskStatusMessage",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] },
+};
+
+pub static EXPORT_TASKS: Shape = Shape {
+    name: "ExportTasks",
+    kind: Kind::List { item: &EXPORT_TASK, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static FIELD_DELIMITER: Shape = Shape {
+    name: "FieldDelimiter",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(5) }, pattern: None, values: &[] },
+};
+
+pub static FIELD_HEADER: Shape = Shape {
+    name: "FieldHeader",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(64) }, pattern: None, values: &[] },
+};
+
+pub static FIELD_SELECTION_CRITERIA: Shape = Shape {
+    name: "FieldSelectionCriteria",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(2000) }, pattern: None, values: &[] },
+};
 
 pub static FILTER_COUNT: Shape = Shape { name: "FilterCount", kind: Kind::Integer { range: Limits::NONE } };
 
@@ -725,6 +2278,15 @@ pub static FILTER_LOG_EVENTS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &FILTER_LOG_EVENTS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static FILTER_NAME: Shape = Shape {
+    name: "FilterName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(512) },
+        pattern: Some("[^:*]*"),
+        values: &[],
+    },
+};
+
 pub static FILTER_PATTERN: Shape = Shape {
     name: "FilterPattern",
     kind: Kind::Text { length: Limits { min: Some(0), max: Some(1024) }, pattern: None, values: &[] },
@@ -795,6 +2357,136 @@ pub static FILTERED_LOG_EVENT: Shape = Shape {
 pub static FILTERED_LOG_EVENTS: Shape = Shape {
     name: "FilteredLogEvents",
     kind: Kind::List { item: &FILTERED_LOG_EVENT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static FORCE_UPDATE: Shape = Shape { name: "ForceUpdate", kind: Kind::Boolean };
+
+pub static GET_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "deliveryDestinationName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION_NAME,
+}];
+pub static GET_DELIVERY_DESTINATION_POLICY_REQUEST: Shape = Shape {
+    name: "GetDeliveryDestinationPolicyRequest",
+    kind: Kind::Structure { members: &GET_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "policy",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &POLICY,
+}];
+pub static GET_DELIVERY_DESTINATION_POLICY_RESPONSE: Shape = Shape {
+    name: "GetDeliveryDestinationPolicyResponse",
+    kind: Kind::Structure { members: &GET_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_DESTINATION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION_NAME,
+}];
+pub static GET_DELIVERY_DESTINATION_REQUEST: Shape = Shape {
+    name: "GetDeliveryDestinationRequest",
+    kind: Kind::Structure { members: &GET_DELIVERY_DESTINATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_DESTINATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "deliveryDestination",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION,
+}];
+pub static GET_DELIVERY_DESTINATION_RESPONSE: Shape = Shape {
+    name: "GetDeliveryDestinationResponse",
+    kind: Kind::Structure { members: &GET_DELIVERY_DESTINATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "id",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_ID,
+}];
+pub static GET_DELIVERY_REQUEST: Shape = Shape {
+    name: "GetDeliveryRequest",
+    kind: Kind::Structure { members: &GET_DELIVERY_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "delivery",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY,
+}];
+pub static GET_DELIVERY_RESPONSE: Shape = Shape {
+    name: "GetDeliveryResponse",
+    kind: Kind::Structure { members: &GET_DELIVERY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_SOURCE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "name",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_SOURCE_NAME,
+}];
+pub static GET_DELIVERY_SOURCE_REQUEST: Shape = Shape {
+    name: "GetDeliverySourceRequest",
+    kind: Kind::Structure { members: &GET_DELIVERY_SOURCE_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_DELIVERY_SOURCE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "deliverySource",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_SOURCE,
+}];
+pub static GET_DELIVERY_SOURCE_RESPONSE: Shape = Shape {
+    name: "GetDeliverySourceResponse",
+    kind: Kind::Structure { members: &GET_DELIVERY_SOURCE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static GET_LOG_EVENTS_REQUEST_MEMBERS: [Member; 9] = [
@@ -1041,6 +2733,38 @@ pub static LIST_TAGS_FOR_RESOURCE_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static LIST_TAGS_FOR_RESOURCE_RESPONSE: Shape = Shape {
     name: "ListTagsForResourceResponse",
     kind: Kind::Structure { members: &LIST_TAGS_FOR_RESOURCE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_TAGS_LOG_GROUP_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "logGroupName",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &LOG_GROUP_NAME,
+}];
+pub static LIST_TAGS_LOG_GROUP_REQUEST: Shape = Shape {
+    name: "ListTagsLogGroupRequest",
+    kind: Kind::Structure { members: &LIST_TAGS_LOG_GROUP_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_TAGS_LOG_GROUP_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "tags",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TAGS,
+}];
+pub static LIST_TAGS_LOG_GROUP_RESPONSE: Shape = Shape {
+    name: "ListTagsLogGroupResponse",
+    kind: Kind::Structure { members: &LIST_TAGS_LOG_GROUP_RESPONSE_MEMBERS, union: false },
 };
 
 pub static LOG_EVENT_INDEX: Shape =
@@ -1345,6 +3069,15 @@ pub static LOG_STREAMS: Shape = Shape {
     kind: Kind::List { item: &LOG_STREAM, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static LOG_TYPE: Shape = Shape {
+    name: "LogType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(255) },
+        pattern: Some("[\\w]*"),
+        values: &[],
+    },
+};
+
 pub static NEXT_TOKEN: Shape = Shape {
     name: "NextToken",
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
@@ -1353,6 +3086,15 @@ pub static NEXT_TOKEN: Shape = Shape {
 pub static ORDER_BY: Shape = Shape {
     name: "OrderBy",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["LogStreamName", "LastEventTime"] },
+};
+
+pub static OUTPUT_FORMAT: Shape = Shape {
+    name: "OutputFormat",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["json", "plain", "w3c", "raw", "parquet"],
+    },
 };
 
 pub static OUTPUT_LOG_EVENT_MEMBERS: [Member; 3] = [
@@ -1398,6 +3140,341 @@ pub static OUTPUT_LOG_EVENT: Shape = Shape {
 pub static OUTPUT_LOG_EVENTS: Shape = Shape {
     name: "OutputLogEvents",
     kind: Kind::List { item: &OUTPUT_LOG_EVENT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static POLICY_MEMBERS: [Member; 1] = [Member {
+    name: "deliveryDestinationPolicy",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION_POLICY,
+}];
+pub static POLICY: Shape =
+    Shape { name: "Policy", kind: Kind::Structure { members: &POLICY_MEMBERS, union: false } };
+
+pub static POLICY_DOCUMENT: Shape = Shape {
+    name: "PolicyDocument",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(51200) }, pattern: None, values: &[] },
+};
+
+pub static POLICY_NAME: Shape =
+    Shape { name: "PolicyName", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static POLICY_SCOPE: Shape = Shape {
+    name: "PolicyScope",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ACCOUNT", "RESOURCE"] },
+};
+
+pub static PUT_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "deliveryDestinationName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_NAME,
+    },
+    Member {
+        name: "deliveryDestinationPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_POLICY,
+    },
+];
+pub static PUT_DELIVERY_DESTINATION_POLICY_REQUEST: Shape = Shape {
+    name: "PutDeliveryDestinationPolicyRequest",
+    kind: Kind::Structure { members: &PUT_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "policy",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &POLICY,
+}];
+pub static PUT_DELIVERY_DESTINATION_POLICY_RESPONSE: Shape = Shape {
+    name: "PutDeliveryDestinationPolicyResponse",
+    kind: Kind::Structure { members: &PUT_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_DELIVERY_DESTINATION_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "deliveryDestinationConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_CONFIGURATION,
+    },
+    Member {
+        name: "deliveryDestinationType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_TYPE,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_DESTINATION_NAME,
+    },
+    Member {
+        name: "outputFormat",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &OUTPUT_FORMAT,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static PUT_DELIVERY_DESTINATION_REQUEST: Shape = Shape {
+    name: "PutDeliveryDestinationRequest",
+    kind: Kind::Structure { members: &PUT_DELIVERY_DESTINATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_DELIVERY_DESTINATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "deliveryDestination",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_DESTINATION,
+}];
+pub static PUT_DELIVERY_DESTINATION_RESPONSE: Shape = Shape {
+    name: "PutDeliveryDestinationResponse",
+    kind: Kind::Structure { members: &PUT_DELIVERY_DESTINATION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_DELIVERY_SOURCE_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "deliverySourceConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_CONFIGURATION,
+    },
+    Member {
+        name: "logType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_TYPE,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SOURCE_NAME,
+    },
+    Member {
+        name: "resourceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static PUT_DELIVERY_SOURCE_REQUEST: Shape = Shape {
+    name: "PutDeliverySourceRequest",
+    kind: Kind::Structure { members: &PUT_DELIVERY_SOURCE_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_DELIVERY_SOURCE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "deliverySource",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DELIVERY_SOURCE,
+}];
+pub static PUT_DELIVERY_SOURCE_RESPONSE: Shape = Shape {
+    name: "PutDeliverySourceResponse",
+    kind: Kind::Structure { members: &PUT_DELIVERY_SOURCE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_DESTINATION_POLICY_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "accessPolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCESS_POLICY,
+    },
+    Member {
+        name: "destinationName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_NAME,
+    },
+    Member {
+        name: "forceUpdate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FORCE_UPDATE,
+    },
+];
+pub static PUT_DESTINATION_POLICY_REQUEST: Shape = Shape {
+    name: "PutDestinationPolicyRequest",
+    kind: Kind::Structure { members: &PUT_DESTINATION_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_DESTINATION_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "destinationName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_NAME,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_ARN,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "targetArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TARGET_ARN,
+    },
+];
+pub static PUT_DESTINATION_REQUEST: Shape = Shape {
+    name: "PutDestinationRequest",
+    kind: Kind::Structure { members: &PUT_DESTINATION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_DESTINATION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "destination",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DESTINATION,
+}];
+pub static PUT_DESTINATION_RESPONSE: Shape = Shape {
+    name: "PutDestinationResponse",
+    kind: Kind::Structure { members: &PUT_DESTINATION_RESPONSE_MEMBERS, union: false },
 };
 
 pub static PUT_LOG_EVENTS_REQUEST_MEMBERS: [Member; 5] = [
@@ -1502,6 +3579,86 @@ pub static PUT_LOG_EVENTS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &PUT_LOG_EVENTS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static PUT_RESOURCE_POLICY_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "expectedRevisionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPECTED_REVISION_ID,
+    },
+    Member {
+        name: "policyDocument",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_DOCUMENT,
+    },
+    Member {
+        name: "policyName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_NAME,
+    },
+    Member {
+        name: "resourceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+];
+pub static PUT_RESOURCE_POLICY_REQUEST: Shape = Shape {
+    name: "PutResourcePolicyRequest",
+    kind: Kind::Structure { members: &PUT_RESOURCE_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_RESOURCE_POLICY_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "resourcePolicy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_POLICY,
+    },
+    Member {
+        name: "revisionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPECTED_REVISION_ID,
+    },
+];
+pub static PUT_RESOURCE_POLICY_RESPONSE: Shape = Shape {
+    name: "PutResourcePolicyResponse",
+    kind: Kind::Structure { members: &PUT_RESOURCE_POLICY_RESPONSE_MEMBERS, union: false },
+};
+
 pub static PUT_RETENTION_POLICY_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "logGroupName",
@@ -1529,6 +3686,122 @@ pub static PUT_RETENTION_POLICY_REQUEST_MEMBERS: [Member; 2] = [
 pub static PUT_RETENTION_POLICY_REQUEST: Shape = Shape {
     name: "PutRetentionPolicyRequest",
     kind: Kind::Structure { members: &PUT_RETENTION_POLICY_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_SUBSCRIPTION_FILTER_REQUEST_MEMBERS: [Member; 9] = [
+    Member {
+        name: "applyOnTransformedLogs",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &APPLY_ON_TRANSFORMED_LOGS,
+    },
+    Member {
+        name: "destinationArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_ARN,
+    },
+    Member {
+        name: "distribution",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DISTRIBUTION,
+    },
+    Member {
+        name: "emitSystemFields",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EMIT_SYSTEM_FIELDS,
+    },
+    Member {
+        name: "fieldSelectionCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_SELECTION_CRITERIA,
+    },
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "filterPattern",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_PATTERN,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_ARN,
+    },
+];
+pub static PUT_SUBSCRIPTION_FILTER_REQUEST: Shape = Shape {
+    name: "PutSubscriptionFilterRequest",
+    kind: Kind::Structure { members: &PUT_SUBSCRIPTION_FILTER_REQUEST_MEMBERS, union: false },
+};
+
+pub static RECORD_FIELDS: Shape = Shape {
+    name: "RecordFields",
+    kind: Kind::List {
+        item: &FIELD_HEADER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(128) },
+    },
 };
 
 pub static REJECTED_ENTITY_INFO_MEMBERS: [Member; 1] = [Member {
@@ -1587,6 +3860,123 @@ pub static REJECTED_LOG_EVENTS_INFO: Shape = Shape {
     kind: Kind::Structure { members: &REJECTED_LOG_EVENTS_INFO_MEMBERS, union: false },
 };
 
+pub static RESOURCE_ARNS: Shape = Shape {
+    name: "ResourceArns",
+    kind: Kind::List { item: &ARN, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static RESOURCE_POLICIES: Shape = Shape {
+    name: "ResourcePolicies",
+    kind: Kind::List { item: &RESOURCE_POLICY, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static RESOURCE_POLICY_MEMBERS: [Member; 6] = [
+    Member {
+        name: "lastUpdatedTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "policyDocument",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_DOCUMENT,
+    },
+    Member {
+        name: "policyName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_NAME,
+    },
+    Member {
+        name: "policyScope",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &POLICY_SCOPE,
+    },
+    Member {
+        name: "resourceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ARN,
+    },
+    Member {
+        name: "revisionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPECTED_REVISION_ID,
+    },
+];
+pub static RESOURCE_POLICY: Shape = Shape {
+    name: "ResourcePolicy",
+    kind: Kind::Structure { members: &RESOURCE_POLICY_MEMBERS, union: false },
+};
+
+pub static ROLE_ARN: Shape = Shape {
+    name: "RoleArn",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
+pub static S3_DELIVERY_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "enableHiveCompatiblePath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "suffixPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DELIVERY_SUFFIX_PATH,
+    },
+];
+pub static S3_DELIVERY_CONFIGURATION: Shape = Shape {
+    name: "S3DeliveryConfiguration",
+    kind: Kind::Structure { members: &S3_DELIVERY_CONFIGURATION_MEMBERS, union: false },
+};
+
 pub static SEARCHED_LOG_STREAM_MEMBERS: [Member; 2] = [
     Member {
         name: "logStreamName",
@@ -1626,10 +4016,144 @@ pub static SEQUENCE_TOKEN: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
 };
 
+pub static SERVICE: Shape = Shape {
+    name: "Service",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(255) },
+        pattern: Some("[\\w_-]*"),
+        values: &[],
+    },
+};
+
 pub static START_FROM_HEAD: Shape = Shape { name: "StartFromHead", kind: Kind::Boolean };
 
 pub static STORED_BYTES: Shape =
     Shape { name: "StoredBytes", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
+
+pub static SUBSCRIPTION_FILTER_MEMBERS: [Member; 10] = [
+    Member {
+        name: "applyOnTransformedLogs",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &APPLY_ON_TRANSFORMED_LOGS,
+    },
+    Member {
+        name: "creationTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "destinationArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESTINATION_ARN,
+    },
+    Member {
+        name: "distribution",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DISTRIBUTION,
+    },
+    Member {
+        name: "emitSystemFields",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EMIT_SYSTEM_FIELDS,
+    },
+    Member {
+        name: "fieldSelectionCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_SELECTION_CRITERIA,
+    },
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "filterPattern",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_PATTERN,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLE_ARN,
+    },
+];
+pub static SUBSCRIPTION_FILTER: Shape = Shape {
+    name: "SubscriptionFilter",
+    kind: Kind::Structure { members: &SUBSCRIPTION_FILTER_MEMBERS, union: false },
+};
+
+pub static SUBSCRIPTION_FILTERS: Shape = Shape {
+    name: "SubscriptionFilters",
+    kind: Kind::List { item: &SUBSCRIPTION_FILTER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SYSTEM_FIELD: Shape =
+    Shape { name: "SystemField", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static TAG_KEY: Shape = Shape {
     name: "TagKey",
@@ -1648,6 +4172,45 @@ pub static TAG_KEY_LIST: Shape = Shape {
         flattened: false,
         length: Limits { min: Some(0), max: Some(50) },
     },
+};
+
+pub static TAG_LIST: Shape = Shape {
+    name: "TagList",
+    kind: Kind::List {
+        item: &TAG_KEY,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: None },
+    },
+};
+
+pub static TAG_LOG_GROUP_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+];
+pub static TAG_LOG_GROUP_REQUEST: Shape = Shape {
+    name: "TagLogGroupRequest",
+    kind: Kind::Structure { members: &TAG_LOG_GROUP_REQUEST_MEMBERS, union: false },
 };
 
 pub static TAG_RESOURCE_REQUEST_MEMBERS: [Member; 2] = [
@@ -1698,10 +4261,44 @@ pub static TAGS: Shape = Shape {
     },
 };
 
+pub static TARGET_ARN: Shape = Shape {
+    name: "TargetArn",
+    kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
+};
+
 pub static TIMESTAMP: Shape =
     Shape { name: "Timestamp", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
 
 pub static UNMASK: Shape = Shape { name: "Unmask", kind: Kind::Boolean };
+
+pub static UNTAG_LOG_GROUP_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+];
+pub static UNTAG_LOG_GROUP_REQUEST: Shape = Shape {
+    name: "UntagLogGroupRequest",
+    kind: Kind::Structure { members: &UNTAG_LOG_GROUP_REQUEST_MEMBERS, union: false },
+};
 
 pub static UNTAG_RESOURCE_REQUEST_MEMBERS: [Member; 2] = [
     Member {

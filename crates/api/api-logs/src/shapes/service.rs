@@ -9,7 +9,40 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 14] = [
+pub static OPERATIONS: [Operation; 45] = [
+    Operation {
+        name: "CancelExportTask",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CANCEL_EXPORT_TASK_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_CANCEL_EXPORT_TASK],
+        signed: true,
+    },
+    Operation {
+        name: "CreateDelivery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_DELIVERY_REQUEST,
+        output: Some(&schema::CREATE_DELIVERY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_CREATE_DELIVERY],
+        signed: true,
+    },
+    Operation {
+        name: "CreateExportTask",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_EXPORT_TASK_REQUEST,
+        output: Some(&schema::CREATE_EXPORT_TASK_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_CREATE_EXPORT_TASK],
+        signed: true,
+    },
     Operation {
         name: "CreateLogGroup",
         method: "POST",
@@ -30,6 +63,61 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_CREATE_LOG_STREAM],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDelivery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DELIVERY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_DELIVERY],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDeliveryDestination",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DELIVERY_DESTINATION_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_DELIVERY_DESTINATION],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDeliveryDestinationPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DELIVERY_DESTINATION_POLICY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_DELIVERY_DESTINATION_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDeliverySource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DELIVERY_SOURCE_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_DELIVERY_SOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteDestination",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_DESTINATION_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_DESTINATION],
         signed: true,
     },
     Operation {
@@ -55,6 +143,17 @@ pub static OPERATIONS: [Operation; 14] = [
         signed: true,
     },
     Operation {
+        name: "DeleteResourcePolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_RESOURCE_POLICY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_RESOURCE_POLICY],
+        signed: true,
+    },
+    Operation {
         name: "DeleteRetentionPolicy",
         method: "POST",
         uri: "/",
@@ -63,6 +162,72 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_DELETE_RETENTION_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteSubscriptionFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SUBSCRIPTION_FILTER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_SUBSCRIPTION_FILTER],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeDeliveries",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DELIVERIES_REQUEST,
+        output: Some(&schema::DESCRIBE_DELIVERIES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_DELIVERIES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeDeliveryDestinations",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DELIVERY_DESTINATIONS_REQUEST,
+        output: Some(&schema::DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_DELIVERY_DESTINATIONS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeDeliverySources",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DELIVERY_SOURCES_REQUEST,
+        output: Some(&schema::DESCRIBE_DELIVERY_SOURCES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_DELIVERY_SOURCES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeDestinations",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_DESTINATIONS_REQUEST,
+        output: Some(&schema::DESCRIBE_DESTINATIONS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_DESTINATIONS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeExportTasks",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_EXPORT_TASKS_REQUEST,
+        output: Some(&schema::DESCRIBE_EXPORT_TASKS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_EXPORT_TASKS],
         signed: true,
     },
     Operation {
@@ -88,6 +253,28 @@ pub static OPERATIONS: [Operation; 14] = [
         signed: true,
     },
     Operation {
+        name: "DescribeResourcePolicies",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_RESOURCE_POLICIES_REQUEST,
+        output: Some(&schema::DESCRIBE_RESOURCE_POLICIES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_RESOURCE_POLICIES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeSubscriptionFilters",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_SUBSCRIPTION_FILTERS_REQUEST,
+        output: Some(&schema::DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_SUBSCRIPTION_FILTERS],
+        signed: true,
+    },
+    Operation {
         name: "FilterLogEvents",
         method: "POST",
         uri: "/",
@@ -96,6 +283,50 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::FILTER_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_FILTER_LOG_EVENTS],
+        signed: true,
+    },
+    Operation {
+        name: "GetDelivery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DELIVERY_REQUEST,
+        output: Some(&schema::GET_DELIVERY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_DELIVERY],
+        signed: true,
+    },
+    Operation {
+        name: "GetDeliveryDestination",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DELIVERY_DESTINATION_REQUEST,
+        output: Some(&schema::GET_DELIVERY_DESTINATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_DELIVERY_DESTINATION],
+        signed: true,
+    },
+    Operation {
+        name: "GetDeliveryDestinationPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DELIVERY_DESTINATION_POLICY_REQUEST,
+        output: Some(&schema::GET_DELIVERY_DESTINATION_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_DELIVERY_DESTINATION_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "GetDeliverySource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_DELIVERY_SOURCE_REQUEST,
+        output: Some(&schema::GET_DELIVERY_SOURCE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_DELIVERY_SOURCE],
         signed: true,
     },
     Operation {
@@ -121,6 +352,72 @@ pub static OPERATIONS: [Operation; 14] = [
         signed: true,
     },
     Operation {
+        name: "ListTagsLogGroup",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_TAGS_LOG_GROUP_REQUEST,
+        output: Some(&schema::LIST_TAGS_LOG_GROUP_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_LIST_TAGS_LOG_GROUP],
+        signed: true,
+    },
+    Operation {
+        name: "PutDeliveryDestination",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_DELIVERY_DESTINATION_REQUEST,
+        output: Some(&schema::PUT_DELIVERY_DESTINATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_DELIVERY_DESTINATION],
+        signed: true,
+    },
+    Operation {
+        name: "PutDeliveryDestinationPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_DELIVERY_DESTINATION_POLICY_REQUEST,
+        output: Some(&schema::PUT_DELIVERY_DESTINATION_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_DELIVERY_DESTINATION_POLICY],
+        signed: true,
+    },
+    Operation {
+        name: "PutDeliverySource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_DELIVERY_SOURCE_REQUEST,
+        output: Some(&schema::PUT_DELIVERY_SOURCE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_DELIVERY_SOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "PutDestination",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_DESTINATION_REQUEST,
+        output: Some(&schema::PUT_DESTINATION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_DESTINATION],
+        signed: true,
+    },
+    Operation {
+        name: "PutDestinationPolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_DESTINATION_POLICY_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_DESTINATION_POLICY],
+        signed: true,
+    },
+    Operation {
         name: "PutLogEvents",
         method: "POST",
         uri: "/",
@@ -129,6 +426,17 @@ pub static OPERATIONS: [Operation; 14] = [
         output: Some(&schema::PUT_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_PUT_LOG_EVENTS],
+        signed: true,
+    },
+    Operation {
+        name: "PutResourcePolicy",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_RESOURCE_POLICY_REQUEST,
+        output: Some(&schema::PUT_RESOURCE_POLICY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_RESOURCE_POLICY],
         signed: true,
     },
     Operation {
@@ -143,6 +451,28 @@ pub static OPERATIONS: [Operation; 14] = [
         signed: true,
     },
     Operation {
+        name: "PutSubscriptionFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_SUBSCRIPTION_FILTER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_SUBSCRIPTION_FILTER],
+        signed: true,
+    },
+    Operation {
+        name: "TagLogGroup",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TAG_LOG_GROUP_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_TAG_LOG_GROUP],
+        signed: true,
+    },
+    Operation {
         name: "TagResource",
         method: "POST",
         uri: "/",
@@ -151,6 +481,17 @@ pub static OPERATIONS: [Operation; 14] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_TAG_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "UntagLogGroup",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UNTAG_LOG_GROUP_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_UNTAG_LOG_GROUP],
         signed: true,
     },
     Operation {
@@ -178,38 +519,23 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     unbuilt: &[
         "AssociateKmsKey",
         "AssociateSourceToS3TableIntegration",
-        "CancelExportTask",
         "CancelImportTask",
-        "CreateDelivery",
-        "CreateExportTask",
         "CreateImportTask",
         "CreateLogAnomalyDetector",
         "CreateLookupTable",
         "CreateScheduledQuery",
         "DeleteAccountPolicy",
         "DeleteDataProtectionPolicy",
-        "DeleteDelivery",
-        "DeleteDeliveryDestination",
-        "DeleteDeliveryDestinationPolicy",
-        "DeleteDeliverySource",
-        "DeleteDestination",
         "DeleteIndexPolicy",
         "DeleteIntegration",
         "DeleteLogAnomalyDetector",
         "DeleteLookupTable",
         "DeleteMetricFilter",
         "DeleteQueryDefinition",
-        "DeleteResourcePolicy",
         "DeleteScheduledQuery",
-        "DeleteSubscriptionFilter",
         "DeleteTransformer",
         "DescribeAccountPolicies",
         "DescribeConfigurationTemplates",
-        "DescribeDeliveries",
-        "DescribeDeliveryDestinations",
-        "DescribeDeliverySources",
-        "DescribeDestinations",
-        "DescribeExportTasks",
         "DescribeFieldIndexes",
         "DescribeImportTaskBatches",
         "DescribeImportTasks",
@@ -218,15 +544,9 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeMetricFilters",
         "DescribeQueries",
         "DescribeQueryDefinitions",
-        "DescribeResourcePolicies",
-        "DescribeSubscriptionFilters",
         "DisassociateKmsKey",
         "DisassociateSourceFromS3TableIntegration",
         "GetDataProtectionPolicy",
-        "GetDelivery",
-        "GetDeliveryDestination",
-        "GetDeliveryDestinationPolicy",
-        "GetDeliverySource",
         "GetIntegration",
         "GetLogAnomalyDetector",
         "GetLogFields",
@@ -246,30 +566,20 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListLogGroupsForQuery",
         "ListScheduledQueries",
         "ListSourcesForS3TableIntegration",
-        "ListTagsLogGroup",
         "PutAccountPolicy",
         "PutBearerTokenAuthentication",
         "PutDataProtectionPolicy",
-        "PutDeliveryDestination",
-        "PutDeliveryDestinationPolicy",
-        "PutDeliverySource",
-        "PutDestination",
-        "PutDestinationPolicy",
         "PutIndexPolicy",
         "PutIntegration",
         "PutLogGroupDeletionProtection",
         "PutMetricFilter",
         "PutQueryDefinition",
-        "PutResourcePolicy",
-        "PutSubscriptionFilter",
         "PutTransformer",
         "StartLiveTail",
         "StartQuery",
         "StopQuery",
-        "TagLogGroup",
         "TestMetricFilter",
         "TestTransformer",
-        "UntagLogGroup",
         "UpdateAnomaly",
         "UpdateDeliveryConfiguration",
         "UpdateLogAnomalyDetector",
@@ -298,6 +608,27 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<Vec<Permission>, ServiceError> {
         Ok(aws_wire::authorization::default_permissions(operation))
     }
+    async fn cancel_export_task(
+        &self,
+        _context: &RequestContext,
+        _input: CancelExportTaskRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CancelExportTask is not implemented."))
+    }
+    async fn create_delivery(
+        &self,
+        _context: &RequestContext,
+        _input: CreateDeliveryRequest,
+    ) -> Result<CreateDeliveryResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateDelivery is not implemented."))
+    }
+    async fn create_export_task(
+        &self,
+        _context: &RequestContext,
+        _input: CreateExportTaskRequest,
+    ) -> Result<CreateExportTaskResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateExportTask is not implemented."))
+    }
     async fn create_log_group(
         &self,
         _context: &RequestContext,
@@ -311,6 +642,41 @@ pub trait Logs: Send + Sync + 'static {
         _input: CreateLogStreamRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateLogStream is not implemented."))
+    }
+    async fn delete_delivery(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDeliveryRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDelivery is not implemented."))
+    }
+    async fn delete_delivery_destination(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDeliveryDestinationRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDeliveryDestination is not implemented."))
+    }
+    async fn delete_delivery_destination_policy(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDeliveryDestinationPolicyRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDeliveryDestinationPolicy is not implemented."))
+    }
+    async fn delete_delivery_source(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDeliverySourceRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDeliverySource is not implemented."))
+    }
+    async fn delete_destination(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteDestinationRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteDestination is not implemented."))
     }
     async fn delete_log_group(
         &self,
@@ -326,12 +692,61 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteLogStream is not implemented."))
     }
+    async fn delete_resource_policy(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteResourcePolicyRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteResourcePolicy is not implemented."))
+    }
     async fn delete_retention_policy(
         &self,
         _context: &RequestContext,
         _input: DeleteRetentionPolicyRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteRetentionPolicy is not implemented."))
+    }
+    async fn delete_subscription_filter(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteSubscriptionFilterRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteSubscriptionFilter is not implemented."))
+    }
+    async fn describe_deliveries(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDeliveriesRequest,
+    ) -> Result<DescribeDeliveriesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDeliveries is not implemented."))
+    }
+    async fn describe_delivery_destinations(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDeliveryDestinationsRequest,
+    ) -> Result<DescribeDeliveryDestinationsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDeliveryDestinations is not implemented."))
+    }
+    async fn describe_delivery_sources(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDeliverySourcesRequest,
+    ) -> Result<DescribeDeliverySourcesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDeliverySources is not implemented."))
+    }
+    async fn describe_destinations(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeDestinationsRequest,
+    ) -> Result<DescribeDestinationsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeDestinations is not implemented."))
+    }
+    async fn describe_export_tasks(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeExportTasksRequest,
+    ) -> Result<DescribeExportTasksResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeExportTasks is not implemented."))
     }
     async fn describe_log_groups(
         &self,
@@ -347,12 +762,54 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<DescribeLogStreamsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeLogStreams is not implemented."))
     }
+    async fn describe_resource_policies(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeResourcePoliciesRequest,
+    ) -> Result<DescribeResourcePoliciesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeResourcePolicies is not implemented."))
+    }
+    async fn describe_subscription_filters(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeSubscriptionFiltersRequest,
+    ) -> Result<DescribeSubscriptionFiltersResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeSubscriptionFilters is not implemented."))
+    }
     async fn filter_log_events(
         &self,
         _context: &RequestContext,
         _input: FilterLogEventsRequest,
     ) -> Result<FilterLogEventsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "FilterLogEvents is not implemented."))
+    }
+    async fn get_delivery(
+        &self,
+        _context: &RequestContext,
+        _input: GetDeliveryRequest,
+    ) -> Result<GetDeliveryResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDelivery is not implemented."))
+    }
+    async fn get_delivery_destination(
+        &self,
+        _context: &RequestContext,
+        _input: GetDeliveryDestinationRequest,
+    ) -> Result<GetDeliveryDestinationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDeliveryDestination is not implemented."))
+    }
+    async fn get_delivery_destination_policy(
+        &self,
+        _context: &RequestContext,
+        _input: GetDeliveryDestinationPolicyRequest,
+    ) -> Result<GetDeliveryDestinationPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDeliveryDestinationPolicy is not implemented."))
+    }
+    async fn get_delivery_source(
+        &self,
+        _context: &RequestContext,
+        _input: GetDeliverySourceRequest,
+    ) -> Result<GetDeliverySourceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetDeliverySource is not implemented."))
     }
     async fn get_log_events(
         &self,
@@ -368,12 +825,61 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<ListTagsForResourceResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTagsForResource is not implemented."))
     }
+    async fn list_tags_log_group(
+        &self,
+        _context: &RequestContext,
+        _input: ListTagsLogGroupRequest,
+    ) -> Result<ListTagsLogGroupResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTagsLogGroup is not implemented."))
+    }
+    async fn put_delivery_destination(
+        &self,
+        _context: &RequestContext,
+        _input: PutDeliveryDestinationRequest,
+    ) -> Result<PutDeliveryDestinationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutDeliveryDestination is not implemented."))
+    }
+    async fn put_delivery_destination_policy(
+        &self,
+        _context: &RequestContext,
+        _input: PutDeliveryDestinationPolicyRequest,
+    ) -> Result<PutDeliveryDestinationPolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutDeliveryDestinationPolicy is not implemented."))
+    }
+    async fn put_delivery_source(
+        &self,
+        _context: &RequestContext,
+        _input: PutDeliverySourceRequest,
+    ) -> Result<PutDeliverySourceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutDeliverySource is not implemented."))
+    }
+    async fn put_destination(
+        &self,
+        _context: &RequestContext,
+        _input: PutDestinationRequest,
+    ) -> Result<PutDestinationResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutDestination is not implemented."))
+    }
+    async fn put_destination_policy(
+        &self,
+        _context: &RequestContext,
+        _input: PutDestinationPolicyRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutDestinationPolicy is not implemented."))
+    }
     async fn put_log_events(
         &self,
         _context: &RequestContext,
         _input: PutLogEventsRequest,
     ) -> Result<PutLogEventsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutLogEvents is not implemented."))
+    }
+    async fn put_resource_policy(
+        &self,
+        _context: &RequestContext,
+        _input: PutResourcePolicyRequest,
+    ) -> Result<PutResourcePolicyResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutResourcePolicy is not implemented."))
     }
     async fn put_retention_policy(
         &self,
@@ -382,12 +888,33 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutRetentionPolicy is not implemented."))
     }
+    async fn put_subscription_filter(
+        &self,
+        _context: &RequestContext,
+        _input: PutSubscriptionFilterRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutSubscriptionFilter is not implemented."))
+    }
+    async fn tag_log_group(
+        &self,
+        _context: &RequestContext,
+        _input: TagLogGroupRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagLogGroup is not implemented."))
+    }
     async fn tag_resource(
         &self,
         _context: &RequestContext,
         _input: TagResourceRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagResource is not implemented."))
+    }
+    async fn untag_log_group(
+        &self,
+        _context: &RequestContext,
+        _input: UntagLogGroupRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagLogGroup is not implemented."))
     }
     async fn untag_resource(
         &self,
@@ -424,23 +951,86 @@ impl<T: Logs> Service for Server<T> {
         input: Node,
     ) -> Result<Answer, ServiceError> {
         match operation.name {
+            "CancelExportTask" => Ok(Box::new(self.0.cancel_export_task(context, read(input)?).await?)),
+            "CreateDelivery" => Ok(Box::new(self.0.create_delivery(context, read(input)?).await?)),
+            "CreateExportTask" => Ok(Box::new(self.0.create_export_task(context, read(input)?).await?)),
             "CreateLogGroup" => Ok(Box::new(self.0.create_log_group(context, read(input)?).await?)),
             "CreateLogStream" => Ok(Box::new(self.0.create_log_stream(context, read(input)?).await?)),
+            "DeleteDelivery" => Ok(Box::new(self.0.delete_delivery(context, read(input)?).await?)),
+            "DeleteDeliveryDestination" => {
+                Ok(Box::new(self.0.delete_delivery_destination(context, read(input)?).await?))
+            }
+            "DeleteDeliveryDestinationPolicy" => {
+                Ok(Box::new(self.0.delete_delivery_destination_policy(context, read(input)?).await?))
+            }
+            "DeleteDeliverySource" => {
+                Ok(Box::new(self.0.delete_delivery_source(context, read(input)?).await?))
+            }
+            "DeleteDestination" => Ok(Box::new(self.0.delete_destination(context, read(input)?).await?)),
             "DeleteLogGroup" => Ok(Box::new(self.0.delete_log_group(context, read(input)?).await?)),
             "DeleteLogStream" => Ok(Box::new(self.0.delete_log_stream(context, read(input)?).await?)),
+            "DeleteResourcePolicy" => {
+                Ok(Box::new(self.0.delete_resource_policy(context, read(input)?).await?))
+            }
             "DeleteRetentionPolicy" => {
                 Ok(Box::new(self.0.delete_retention_policy(context, read(input)?).await?))
             }
+            "DeleteSubscriptionFilter" => {
+                Ok(Box::new(self.0.delete_subscription_filter(context, read(input)?).await?))
+            }
+            "DescribeDeliveries" => Ok(Box::new(self.0.describe_deliveries(context, read(input)?).await?)),
+            "DescribeDeliveryDestinations" => {
+                Ok(Box::new(self.0.describe_delivery_destinations(context, read(input)?).await?))
+            }
+            "DescribeDeliverySources" => {
+                Ok(Box::new(self.0.describe_delivery_sources(context, read(input)?).await?))
+            }
+            "DescribeDestinations" => {
+                Ok(Box::new(self.0.describe_destinations(context, read(input)?).await?))
+            }
+            "DescribeExportTasks" => Ok(Box::new(self.0.describe_export_tasks(context, read(input)?).await?)),
             "DescribeLogGroups" => Ok(Box::new(self.0.describe_log_groups(context, read(input)?).await?)),
             "DescribeLogStreams" => Ok(Box::new(self.0.describe_log_streams(context, read(input)?).await?)),
+            "DescribeResourcePolicies" => {
+                Ok(Box::new(self.0.describe_resource_policies(context, read(input)?).await?))
+            }
+            "DescribeSubscriptionFilters" => {
+                Ok(Box::new(self.0.describe_subscription_filters(context, read(input)?).await?))
+            }
             "FilterLogEvents" => Ok(Box::new(self.0.filter_log_events(context, read(input)?).await?)),
+            "GetDelivery" => Ok(Box::new(self.0.get_delivery(context, read(input)?).await?)),
+            "GetDeliveryDestination" => {
+                Ok(Box::new(self.0.get_delivery_destination(context, read(input)?).await?))
+            }
+            "GetDeliveryDestinationPolicy" => {
+                Ok(Box::new(self.0.get_delivery_destination_policy(context, read(input)?).await?))
+            }
+            "GetDeliverySource" => Ok(Box::new(self.0.get_delivery_source(context, read(input)?).await?)),
             "GetLogEvents" => Ok(Box::new(self.0.get_log_events(context, read(input)?).await?)),
             "ListTagsForResource" => {
                 Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
             }
+            "ListTagsLogGroup" => Ok(Box::new(self.0.list_tags_log_group(context, read(input)?).await?)),
+            "PutDeliveryDestination" => {
+                Ok(Box::new(self.0.put_delivery_destination(context, read(input)?).await?))
+            }
+            "PutDeliveryDestinationPolicy" => {
+                Ok(Box::new(self.0.put_delivery_destination_policy(context, read(input)?).await?))
+            }
+            "PutDeliverySource" => Ok(Box::new(self.0.put_delivery_source(context, read(input)?).await?)),
+            "PutDestination" => Ok(Box::new(self.0.put_destination(context, read(input)?).await?)),
+            "PutDestinationPolicy" => {
+                Ok(Box::new(self.0.put_destination_policy(context, read(input)?).await?))
+            }
             "PutLogEvents" => Ok(Box::new(self.0.put_log_events(context, read(input)?).await?)),
+            "PutResourcePolicy" => Ok(Box::new(self.0.put_resource_policy(context, read(input)?).await?)),
             "PutRetentionPolicy" => Ok(Box::new(self.0.put_retention_policy(context, read(input)?).await?)),
+            "PutSubscriptionFilter" => {
+                Ok(Box::new(self.0.put_subscription_filter(context, read(input)?).await?))
+            }
+            "TagLogGroup" => Ok(Box::new(self.0.tag_log_group(context, read(input)?).await?)),
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
+            "UntagLogGroup" => Ok(Box::new(self.0.untag_log_group(context, read(input)?).await?)),
             "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }

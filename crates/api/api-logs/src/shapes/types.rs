@@ -11,6 +11,122 @@ use environment::Timestamp;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CancelExportTaskRequest {
+    pub task_id: String,
+}
+
+impl ReadItem for CancelExportTaskRequest {}
+impl FromNode for CancelExportTaskRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "taskId" => out.task_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDeliveryRequest {
+    pub delivery_destination_arn: String,
+    pub delivery_source_name: String,
+    pub field_delimiter: Option<String>,
+    pub record_fields: Option<Vec<String>>,
+    pub s3_delivery_configuration: Option<S3DeliveryConfiguration>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl ReadItem for CreateDeliveryRequest {}
+impl FromNode for CreateDeliveryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliveryDestinationArn" => out.delivery_destination_arn = FromNode::from_node(value)?,
+                "deliverySourceName" => out.delivery_source_name = FromNode::from_node(value)?,
+                "fieldDelimiter" => out.field_delimiter = FromNode::from_node(value)?,
+                "recordFields" => out.record_fields = FromNode::from_node(value)?,
+                "s3DeliveryConfiguration" => out.s3_delivery_configuration = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDeliveryResponse {
+    pub delivery: Option<Delivery>,
+}
+
+impl WriteItem for CreateDeliveryResponse {}
+impl ToWire for CreateDeliveryResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_DELIVERY_RESPONSE_MEMBERS[0], &self.delivery);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateExportTaskRequest {
+    pub destination: String,
+    pub destination_prefix: Option<String>,
+    pub from: i64,
+    pub log_group_name: String,
+    pub log_stream_name_prefix: Option<String>,
+    pub task_name: Option<String>,
+    pub to: i64,
+}
+
+impl ReadItem for CreateExportTaskRequest {}
+impl FromNode for CreateExportTaskRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "destination" => out.destination = FromNode::from_node(value)?,
+                "destinationPrefix" => out.destination_prefix = FromNode::from_node(value)?,
+                "from" => out.from = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "logStreamNamePrefix" => out.log_stream_name_prefix = FromNode::from_node(value)?,
+                "taskName" => out.task_name = FromNode::from_node(value)?,
+                "to" => out.to = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateExportTaskResponse {
+    pub task_id: Option<String>,
+}
+
+impl WriteItem for CreateExportTaskResponse {}
+impl ToWire for CreateExportTaskResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_EXPORT_TASK_RESPONSE_MEMBERS[0], &self.task_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateLogGroupRequest {
     pub deletion_protection_enabled: Option<bool>,
     pub kms_key_id: Option<String>,
@@ -105,6 +221,116 @@ impl ToWire for DataProtectionStatus {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDeliveryDestinationPolicyRequest {
+    pub delivery_destination_name: String,
+}
+
+impl ReadItem for DeleteDeliveryDestinationPolicyRequest {}
+impl FromNode for DeleteDeliveryDestinationPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliveryDestinationName" => out.delivery_destination_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDeliveryDestinationRequest {
+    pub name: String,
+}
+
+impl ReadItem for DeleteDeliveryDestinationRequest {}
+impl FromNode for DeleteDeliveryDestinationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDeliveryRequest {
+    pub id: String,
+}
+
+impl ReadItem for DeleteDeliveryRequest {}
+impl FromNode for DeleteDeliveryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "id" => out.id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDeliverySourceRequest {
+    pub name: String,
+}
+
+impl ReadItem for DeleteDeliverySourceRequest {}
+impl FromNode for DeleteDeliverySourceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDestinationRequest {
+    pub destination_name: String,
+}
+
+impl ReadItem for DeleteDestinationRequest {}
+impl FromNode for DeleteDestinationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "destinationName" => out.destination_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteLogGroupRequest {
     pub log_group_name: String,
 }
@@ -151,6 +377,32 @@ impl FromNode for DeleteLogStreamRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteResourcePolicyRequest {
+    pub expected_revision_id: Option<String>,
+    pub policy_name: Option<String>,
+    pub resource_arn: Option<String>,
+}
+
+impl ReadItem for DeleteResourcePolicyRequest {}
+impl FromNode for DeleteResourcePolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "expectedRevisionId" => out.expected_revision_id = FromNode::from_node(value)?,
+                "policyName" => out.policy_name = FromNode::from_node(value)?,
+                "resourceArn" => out.resource_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteRetentionPolicyRequest {
     pub log_group_name: String,
 }
@@ -169,6 +421,475 @@ impl FromNode for DeleteRetentionPolicyRequest {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteSubscriptionFilterRequest {
+    pub filter_name: String,
+    pub log_group_name: String,
+}
+
+impl ReadItem for DeleteSubscriptionFilterRequest {}
+impl FromNode for DeleteSubscriptionFilterRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filterName" => out.filter_name = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delivery {
+    pub arn: Option<String>,
+    pub delivery_destination_arn: Option<String>,
+    pub delivery_destination_type: Option<DeliveryDestinationType>,
+    pub delivery_source_name: Option<String>,
+    pub field_delimiter: Option<String>,
+    pub id: Option<String>,
+    pub record_fields: Option<Vec<String>>,
+    pub s3_delivery_configuration: Option<S3DeliveryConfiguration>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for Delivery {}
+impl ToWire for Delivery {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELIVERY_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::DELIVERY_MEMBERS[1], &self.delivery_destination_arn);
+        write_member(writer, &schema::DELIVERY_MEMBERS[2], &self.delivery_destination_type);
+        write_member(writer, &schema::DELIVERY_MEMBERS[3], &self.delivery_source_name);
+        write_member(writer, &schema::DELIVERY_MEMBERS[4], &self.field_delimiter);
+        write_member(writer, &schema::DELIVERY_MEMBERS[5], &self.id);
+        write_member(writer, &schema::DELIVERY_MEMBERS[6], &self.record_fields);
+        write_member(writer, &schema::DELIVERY_MEMBERS[7], &self.s3_delivery_configuration);
+        write_member(writer, &schema::DELIVERY_MEMBERS[8], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryDestination {
+    pub arn: Option<String>,
+    pub delivery_destination_configuration: Option<DeliveryDestinationConfiguration>,
+    pub delivery_destination_type: Option<DeliveryDestinationType>,
+    pub name: Option<String>,
+    pub output_format: Option<OutputFormat>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for DeliveryDestination {}
+impl ToWire for DeliveryDestination {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELIVERY_DESTINATION_MEMBERS[0], &self.arn);
+        write_member(
+            writer,
+            &schema::DELIVERY_DESTINATION_MEMBERS[1],
+            &self.delivery_destination_configuration,
+        );
+        write_member(writer, &schema::DELIVERY_DESTINATION_MEMBERS[2], &self.delivery_destination_type);
+        write_member(writer, &schema::DELIVERY_DESTINATION_MEMBERS[3], &self.name);
+        write_member(writer, &schema::DELIVERY_DESTINATION_MEMBERS[4], &self.output_format);
+        write_member(writer, &schema::DELIVERY_DESTINATION_MEMBERS[5], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryDestinationConfiguration {
+    pub destination_resource_arn: String,
+}
+
+impl ReadItem for DeliveryDestinationConfiguration {}
+impl FromNode for DeliveryDestinationConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "destinationResourceArn" => out.destination_resource_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeliveryDestinationConfiguration {}
+impl ToWire for DeliveryDestinationConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DELIVERY_DESTINATION_CONFIGURATION_MEMBERS[0],
+            &self.destination_resource_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliveryDestinationType {
+    #[default]
+    S3,
+    Cwl,
+    Fh,
+    Xray,
+}
+
+impl DeliveryDestinationType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::S3 => "S3",
+            Self::Cwl => "CWL",
+            Self::Fh => "FH",
+            Self::Xray => "XRAY",
+        }
+    }
+}
+
+impl std::str::FromStr for DeliveryDestinationType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "S3" => Ok(Self::S3),
+            "CWL" => Ok(Self::Cwl),
+            "FH" => Ok(Self::Fh),
+            "XRAY" => Ok(Self::Xray),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeliveryDestinationType {}
+impl FromNode for DeliveryDestinationType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeliveryDestinationType {}
+impl ToWire for DeliveryDestinationType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliverySource {
+    pub arn: Option<String>,
+    pub delivery_source_configuration: Option<BTreeMap<String, String>>,
+    pub log_type: Option<String>,
+    pub name: Option<String>,
+    pub resource_arns: Option<Vec<String>>,
+    pub service: Option<String>,
+    pub status: Option<DeliverySourceStatus>,
+    pub status_reason: Option<DeliverySourceStatusReason>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for DeliverySource {}
+impl ToWire for DeliverySource {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[1], &self.delivery_source_configuration);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[2], &self.log_type);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[3], &self.name);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[4], &self.resource_arns);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[5], &self.service);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[6], &self.status);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[7], &self.status_reason);
+        write_member(writer, &schema::DELIVERY_SOURCE_MEMBERS[8], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliverySourceStatus {
+    #[default]
+    Active,
+    Inactive,
+}
+
+impl DeliverySourceStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+impl std::str::FromStr for DeliverySourceStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ACTIVE" => Ok(Self::Active),
+            "INACTIVE" => Ok(Self::Inactive),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DeliverySourceStatus {}
+impl ToWire for DeliverySourceStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeliverySourceStatusReason {
+    #[default]
+    ResourceDeleted,
+}
+
+impl DeliverySourceStatusReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ResourceDeleted => "RESOURCE_DELETED",
+        }
+    }
+}
+
+impl std::str::FromStr for DeliverySourceStatusReason {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "RESOURCE_DELETED" => Ok(Self::ResourceDeleted),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DeliverySourceStatusReason {}
+impl ToWire for DeliverySourceStatusReason {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliveriesRequest {
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeDeliveriesRequest {}
+impl FromNode for DescribeDeliveriesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliveriesResponse {
+    pub deliveries: Option<Vec<Delivery>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeDeliveriesResponse {}
+impl ToWire for DescribeDeliveriesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_DELIVERIES_RESPONSE_MEMBERS[0], &self.deliveries);
+        write_member(writer, &schema::DESCRIBE_DELIVERIES_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliveryDestinationsRequest {
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeDeliveryDestinationsRequest {}
+impl FromNode for DescribeDeliveryDestinationsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliveryDestinationsResponse {
+    pub delivery_destinations: Option<Vec<DeliveryDestination>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeDeliveryDestinationsResponse {}
+impl ToWire for DescribeDeliveryDestinationsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE_MEMBERS[0],
+            &self.delivery_destinations,
+        );
+        write_member(writer, &schema::DESCRIBE_DELIVERY_DESTINATIONS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliverySourcesRequest {
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeDeliverySourcesRequest {}
+impl FromNode for DescribeDeliverySourcesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDeliverySourcesResponse {
+    pub delivery_sources: Option<Vec<DeliverySource>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeDeliverySourcesResponse {}
+impl ToWire for DescribeDeliverySourcesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_DELIVERY_SOURCES_RESPONSE_MEMBERS[0], &self.delivery_sources);
+        write_member(writer, &schema::DESCRIBE_DELIVERY_SOURCES_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDestinationsRequest {
+    pub destination_name_prefix: Option<String>,
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeDestinationsRequest {}
+impl FromNode for DescribeDestinationsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "DestinationNamePrefix" => out.destination_name_prefix = FromNode::from_node(value)?,
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDestinationsResponse {
+    pub destinations: Option<Vec<Destination>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeDestinationsResponse {}
+impl ToWire for DescribeDestinationsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_DESTINATIONS_RESPONSE_MEMBERS[0], &self.destinations);
+        write_member(writer, &schema::DESCRIBE_DESTINATIONS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeExportTasksRequest {
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+    pub status_code: Option<ExportTaskStatusCode>,
+    pub task_id: Option<String>,
+}
+
+impl ReadItem for DescribeExportTasksRequest {}
+impl FromNode for DescribeExportTasksRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "statusCode" => out.status_code = FromNode::from_node(value)?,
+                "taskId" => out.task_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeExportTasksResponse {
+    pub export_tasks: Option<Vec<ExportTask>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeExportTasksResponse {}
+impl ToWire for DescribeExportTasksResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_EXPORT_TASKS_RESPONSE_MEMBERS[0], &self.export_tasks);
+        write_member(writer, &schema::DESCRIBE_EXPORT_TASKS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
     }
 }
 
@@ -275,6 +996,167 @@ impl ToWire for DescribeLogStreamsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeResourcePoliciesRequest {
+    pub limit: Option<i32>,
+    pub next_token: Option<String>,
+    pub policy_scope: Option<PolicyScope>,
+    pub resource_arn: Option<String>,
+}
+
+impl ReadItem for DescribeResourcePoliciesRequest {}
+impl FromNode for DescribeResourcePoliciesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "policyScope" => out.policy_scope = FromNode::from_node(value)?,
+                "resourceArn" => out.resource_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeResourcePoliciesResponse {
+    pub next_token: Option<String>,
+    pub resource_policies: Option<Vec<ResourcePolicy>>,
+}
+
+impl WriteItem for DescribeResourcePoliciesResponse {}
+impl ToWire for DescribeResourcePoliciesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_RESOURCE_POLICIES_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(
+            writer,
+            &schema::DESCRIBE_RESOURCE_POLICIES_RESPONSE_MEMBERS[1],
+            &self.resource_policies,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSubscriptionFiltersRequest {
+    pub filter_name_prefix: Option<String>,
+    pub limit: Option<i32>,
+    pub log_group_name: String,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeSubscriptionFiltersRequest {}
+impl FromNode for DescribeSubscriptionFiltersRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filterNamePrefix" => out.filter_name_prefix = FromNode::from_node(value)?,
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeSubscriptionFiltersResponse {
+    pub next_token: Option<String>,
+    pub subscription_filters: Option<Vec<SubscriptionFilter>>,
+}
+
+impl WriteItem for DescribeSubscriptionFiltersResponse {}
+impl ToWire for DescribeSubscriptionFiltersResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(
+            writer,
+            &schema::DESCRIBE_SUBSCRIPTION_FILTERS_RESPONSE_MEMBERS[1],
+            &self.subscription_filters,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Destination {
+    pub access_policy: Option<String>,
+    pub arn: Option<String>,
+    pub creation_time: Option<i64>,
+    pub destination_name: Option<String>,
+    pub role_arn: Option<String>,
+    pub target_arn: Option<String>,
+}
+
+impl WriteItem for Destination {}
+impl ToWire for Destination {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESTINATION_MEMBERS[0], &self.access_policy);
+        write_member(writer, &schema::DESTINATION_MEMBERS[1], &self.arn);
+        write_member(writer, &schema::DESTINATION_MEMBERS[2], &self.creation_time);
+        write_member(writer, &schema::DESTINATION_MEMBERS[3], &self.destination_name);
+        write_member(writer, &schema::DESTINATION_MEMBERS[4], &self.role_arn);
+        write_member(writer, &schema::DESTINATION_MEMBERS[5], &self.target_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Distribution {
+    #[default]
+    Random,
+    ByLogStream,
+}
+
+impl Distribution {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "Random",
+            Self::ByLogStream => "ByLogStream",
+        }
+    }
+}
+
+impl std::str::FromStr for Distribution {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Random" => Ok(Self::Random),
+            "ByLogStream" => Ok(Self::ByLogStream),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for Distribution {}
+impl FromNode for Distribution {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for Distribution {}
+impl ToWire for Distribution {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entity {
     pub attributes: Option<BTreeMap<String, String>>,
     pub key_attributes: Option<BTreeMap<String, String>>,
@@ -342,6 +1224,121 @@ impl std::str::FromStr for EntityRejectionErrorType {
 
 impl WriteItem for EntityRejectionErrorType {}
 impl ToWire for EntityRejectionErrorType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExportTask {
+    pub destination: Option<String>,
+    pub destination_prefix: Option<String>,
+    pub execution_info: Option<ExportTaskExecutionInfo>,
+    pub from: Option<i64>,
+    pub log_group_name: Option<String>,
+    pub status: Option<ExportTaskStatus>,
+    pub task_id: Option<String>,
+    pub task_name: Option<String>,
+    pub to: Option<i64>,
+}
+
+impl WriteItem for ExportTask {}
+impl ToWire for ExportTask {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[0], &self.destination);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[1], &self.destination_prefix);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[2], &self.execution_info);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[3], &self.from);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[4], &self.log_group_name);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[5], &self.status);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[6], &self.task_id);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[7], &self.task_name);
+        write_member(writer, &schema::EXPORT_TASK_MEMBERS[8], &self.to);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExportTaskExecutionInfo {
+    pub completion_time: Option<i64>,
+    pub creation_time: Option<i64>,
+}
+
+impl WriteItem for ExportTaskExecutionInfo {}
+impl ToWire for ExportTaskExecutionInfo {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPORT_TASK_EXECUTION_INFO_MEMBERS[0], &self.completion_time);
+        write_member(writer, &schema::EXPORT_TASK_EXECUTION_INFO_MEMBERS[1], &self.creation_time);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExportTaskStatus {
+    pub code: Option<ExportTaskStatusCode>,
+    pub message: Option<String>,
+}
+
+impl WriteItem for ExportTaskStatus {}
+impl ToWire for ExportTaskStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPORT_TASK_STATUS_MEMBERS[0], &self.code);
+        write_member(writer, &schema::EXPORT_TASK_STATUS_MEMBERS[1], &self.message);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExportTaskStatusCode {
+    #[default]
+    Cancelled,
+    Completed,
+    Failed,
+    Pending,
+    PendingCancel,
+    Running,
+}
+
+impl ExportTaskStatusCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "CANCELLED",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Pending => "PENDING",
+            Self::PendingCancel => "PENDING_CANCEL",
+            Self::Running => "RUNNING",
+        }
+    }
+}
+
+impl std::str::FromStr for ExportTaskStatusCode {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CANCELLED" => Ok(Self::Cancelled),
+            "COMPLETED" => Ok(Self::Completed),
+            "FAILED" => Ok(Self::Failed),
+            "PENDING" => Ok(Self::Pending),
+            "PENDING_CANCEL" => Ok(Self::PendingCancel),
+            "RUNNING" => Ok(Self::Running),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ExportTaskStatusCode {}
+impl FromNode for ExportTaskStatusCode {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ExportTaskStatusCode {}
+impl ToWire for ExportTaskStatusCode {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
     }
@@ -425,6 +1422,154 @@ impl ToWire for FilteredLogEvent {
         write_member(writer, &schema::FILTERED_LOG_EVENT_MEMBERS[2], &self.log_stream_name);
         write_member(writer, &schema::FILTERED_LOG_EVENT_MEMBERS[3], &self.message);
         write_member(writer, &schema::FILTERED_LOG_EVENT_MEMBERS[4], &self.timestamp);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryDestinationPolicyRequest {
+    pub delivery_destination_name: String,
+}
+
+impl ReadItem for GetDeliveryDestinationPolicyRequest {}
+impl FromNode for GetDeliveryDestinationPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliveryDestinationName" => out.delivery_destination_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryDestinationPolicyResponse {
+    pub policy: Option<Policy>,
+}
+
+impl WriteItem for GetDeliveryDestinationPolicyResponse {}
+impl ToWire for GetDeliveryDestinationPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS[0], &self.policy);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryDestinationRequest {
+    pub name: String,
+}
+
+impl ReadItem for GetDeliveryDestinationRequest {}
+impl FromNode for GetDeliveryDestinationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryDestinationResponse {
+    pub delivery_destination: Option<DeliveryDestination>,
+}
+
+impl WriteItem for GetDeliveryDestinationResponse {}
+impl ToWire for GetDeliveryDestinationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::GET_DELIVERY_DESTINATION_RESPONSE_MEMBERS[0],
+            &self.delivery_destination,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryRequest {
+    pub id: String,
+}
+
+impl ReadItem for GetDeliveryRequest {}
+impl FromNode for GetDeliveryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "id" => out.id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliveryResponse {
+    pub delivery: Option<Delivery>,
+}
+
+impl WriteItem for GetDeliveryResponse {}
+impl ToWire for GetDeliveryResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_DELIVERY_RESPONSE_MEMBERS[0], &self.delivery);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliverySourceRequest {
+    pub name: String,
+}
+
+impl ReadItem for GetDeliverySourceRequest {}
+impl FromNode for GetDeliverySourceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetDeliverySourceResponse {
+    pub delivery_source: Option<DeliverySource>,
+}
+
+impl WriteItem for GetDeliverySourceResponse {}
+impl ToWire for GetDeliverySourceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_DELIVERY_SOURCE_RESPONSE_MEMBERS[0], &self.delivery_source);
         writer.end_structure();
     }
 }
@@ -577,6 +1722,42 @@ impl ToWire for ListTagsForResourceResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListTagsLogGroupRequest {
+    pub log_group_name: String,
+}
+
+impl ReadItem for ListTagsLogGroupRequest {}
+impl FromNode for ListTagsLogGroupRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListTagsLogGroupResponse {
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for ListTagsLogGroupResponse {}
+impl ToWire for ListTagsLogGroupResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_TAGS_LOG_GROUP_RESPONSE_MEMBERS[0], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogGroup {
     pub arn: Option<String>,
     pub bearer_token_authentication_enabled: Option<bool>,
@@ -720,6 +1901,56 @@ impl FromNode for OrderBy {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutputFormat {
+    #[default]
+    Json,
+    Plain,
+    W3c,
+    Raw,
+    Parquet,
+}
+
+impl OutputFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Plain => "plain",
+            Self::W3c => "w3c",
+            Self::Raw => "raw",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+impl std::str::FromStr for OutputFormat {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "json" => Ok(Self::Json),
+            "plain" => Ok(Self::Plain),
+            "w3c" => Ok(Self::W3c),
+            "raw" => Ok(Self::Raw),
+            "parquet" => Ok(Self::Parquet),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for OutputFormat {}
+impl FromNode for OutputFormat {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for OutputFormat {}
+impl ToWire for OutputFormat {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OutputLogEvent {
     pub ingestion_time: Option<i64>,
@@ -734,6 +1965,263 @@ impl ToWire for OutputLogEvent {
         write_member(writer, &schema::OUTPUT_LOG_EVENT_MEMBERS[0], &self.ingestion_time);
         write_member(writer, &schema::OUTPUT_LOG_EVENT_MEMBERS[1], &self.message);
         write_member(writer, &schema::OUTPUT_LOG_EVENT_MEMBERS[2], &self.timestamp);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    pub delivery_destination_policy: Option<String>,
+}
+
+impl WriteItem for Policy {}
+impl ToWire for Policy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::POLICY_MEMBERS[0], &self.delivery_destination_policy);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyScope {
+    #[default]
+    Account,
+    Resource,
+}
+
+impl PolicyScope {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "ACCOUNT",
+            Self::Resource => "RESOURCE",
+        }
+    }
+}
+
+impl std::str::FromStr for PolicyScope {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ACCOUNT" => Ok(Self::Account),
+            "RESOURCE" => Ok(Self::Resource),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for PolicyScope {}
+impl FromNode for PolicyScope {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for PolicyScope {}
+impl ToWire for PolicyScope {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliveryDestinationPolicyRequest {
+    pub delivery_destination_name: String,
+    pub delivery_destination_policy: String,
+}
+
+impl ReadItem for PutDeliveryDestinationPolicyRequest {}
+impl FromNode for PutDeliveryDestinationPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliveryDestinationName" => out.delivery_destination_name = FromNode::from_node(value)?,
+                "deliveryDestinationPolicy" => out.delivery_destination_policy = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliveryDestinationPolicyResponse {
+    pub policy: Option<Policy>,
+}
+
+impl WriteItem for PutDeliveryDestinationPolicyResponse {}
+impl ToWire for PutDeliveryDestinationPolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_DELIVERY_DESTINATION_POLICY_RESPONSE_MEMBERS[0], &self.policy);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliveryDestinationRequest {
+    pub delivery_destination_configuration: Option<DeliveryDestinationConfiguration>,
+    pub delivery_destination_type: Option<DeliveryDestinationType>,
+    pub name: String,
+    pub output_format: Option<OutputFormat>,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl ReadItem for PutDeliveryDestinationRequest {}
+impl FromNode for PutDeliveryDestinationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliveryDestinationConfiguration" => {
+                    out.delivery_destination_configuration = FromNode::from_node(value)?
+                }
+                "deliveryDestinationType" => out.delivery_destination_type = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                "outputFormat" => out.output_format = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliveryDestinationResponse {
+    pub delivery_destination: Option<DeliveryDestination>,
+}
+
+impl WriteItem for PutDeliveryDestinationResponse {}
+impl ToWire for PutDeliveryDestinationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::PUT_DELIVERY_DESTINATION_RESPONSE_MEMBERS[0],
+            &self.delivery_destination,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliverySourceRequest {
+    pub delivery_source_configuration: Option<BTreeMap<String, String>>,
+    pub log_type: String,
+    pub name: String,
+    pub resource_arn: String,
+    pub tags: Option<BTreeMap<String, String>>,
+}
+
+impl ReadItem for PutDeliverySourceRequest {}
+impl FromNode for PutDeliverySourceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "deliverySourceConfiguration" => {
+                    out.delivery_source_configuration = FromNode::from_node(value)?
+                }
+                "logType" => out.log_type = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                "resourceArn" => out.resource_arn = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDeliverySourceResponse {
+    pub delivery_source: Option<DeliverySource>,
+}
+
+impl WriteItem for PutDeliverySourceResponse {}
+impl ToWire for PutDeliverySourceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_DELIVERY_SOURCE_RESPONSE_MEMBERS[0], &self.delivery_source);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDestinationPolicyRequest {
+    pub access_policy: String,
+    pub destination_name: String,
+    pub force_update: Option<bool>,
+}
+
+impl ReadItem for PutDestinationPolicyRequest {}
+impl FromNode for PutDestinationPolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "accessPolicy" => out.access_policy = FromNode::from_node(value)?,
+                "destinationName" => out.destination_name = FromNode::from_node(value)?,
+                "forceUpdate" => out.force_update = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDestinationRequest {
+    pub destination_name: String,
+    pub role_arn: String,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub target_arn: String,
+}
+
+impl ReadItem for PutDestinationRequest {}
+impl FromNode for PutDestinationRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "destinationName" => out.destination_name = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                "targetArn" => out.target_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutDestinationResponse {
+    pub destination: Option<Destination>,
+}
+
+impl WriteItem for PutDestinationResponse {}
+impl ToWire for PutDestinationResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_DESTINATION_RESPONSE_MEMBERS[0], &self.destination);
         writer.end_structure();
     }
 }
@@ -787,6 +2275,50 @@ impl ToWire for PutLogEventsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutResourcePolicyRequest {
+    pub expected_revision_id: Option<String>,
+    pub policy_document: Option<String>,
+    pub policy_name: Option<String>,
+    pub resource_arn: Option<String>,
+}
+
+impl ReadItem for PutResourcePolicyRequest {}
+impl FromNode for PutResourcePolicyRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "expectedRevisionId" => out.expected_revision_id = FromNode::from_node(value)?,
+                "policyDocument" => out.policy_document = FromNode::from_node(value)?,
+                "policyName" => out.policy_name = FromNode::from_node(value)?,
+                "resourceArn" => out.resource_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutResourcePolicyResponse {
+    pub resource_policy: Option<ResourcePolicy>,
+    pub revision_id: Option<String>,
+}
+
+impl WriteItem for PutResourcePolicyResponse {}
+impl ToWire for PutResourcePolicyResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_RESOURCE_POLICY_RESPONSE_MEMBERS[0], &self.resource_policy);
+        write_member(writer, &schema::PUT_RESOURCE_POLICY_RESPONSE_MEMBERS[1], &self.revision_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutRetentionPolicyRequest {
     pub log_group_name: String,
     pub retention_in_days: i32,
@@ -803,6 +2335,44 @@ impl FromNode for PutRetentionPolicyRequest {
             match key.as_str() {
                 "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
                 "retentionInDays" => out.retention_in_days = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutSubscriptionFilterRequest {
+    pub apply_on_transformed_logs: Option<bool>,
+    pub destination_arn: String,
+    pub distribution: Option<Distribution>,
+    pub emit_system_fields: Option<Vec<String>>,
+    pub field_selection_criteria: Option<String>,
+    pub filter_name: String,
+    pub filter_pattern: String,
+    pub log_group_name: String,
+    pub role_arn: Option<String>,
+}
+
+impl ReadItem for PutSubscriptionFilterRequest {}
+impl FromNode for PutSubscriptionFilterRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "applyOnTransformedLogs" => out.apply_on_transformed_logs = FromNode::from_node(value)?,
+                "destinationArn" => out.destination_arn = FromNode::from_node(value)?,
+                "distribution" => out.distribution = FromNode::from_node(value)?,
+                "emitSystemFields" => out.emit_system_fields = FromNode::from_node(value)?,
+                "fieldSelectionCriteria" => out.field_selection_criteria = FromNode::from_node(value)?,
+                "filterName" => out.filter_name = FromNode::from_node(value)?,
+                "filterPattern" => out.filter_pattern = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
                 _ => {}
             }
         }
@@ -847,6 +2417,68 @@ impl ToWire for RejectedLogEventsInfo {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourcePolicy {
+    pub last_updated_time: Option<i64>,
+    pub policy_document: Option<String>,
+    pub policy_name: Option<String>,
+    pub policy_scope: Option<PolicyScope>,
+    pub resource_arn: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl WriteItem for ResourcePolicy {}
+impl ToWire for ResourcePolicy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[0], &self.last_updated_time);
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[1], &self.policy_document);
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[2], &self.policy_name);
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[3], &self.policy_scope);
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[4], &self.resource_arn);
+        write_member(writer, &schema::RESOURCE_POLICY_MEMBERS[5], &self.revision_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct S3DeliveryConfiguration {
+    pub enable_hive_compatible_path: Option<bool>,
+    pub suffix_path: Option<String>,
+}
+
+impl ReadItem for S3DeliveryConfiguration {}
+impl FromNode for S3DeliveryConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "enableHiveCompatiblePath" => out.enable_hive_compatible_path = FromNode::from_node(value)?,
+                "suffixPath" => out.suffix_path = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for S3DeliveryConfiguration {}
+impl ToWire for S3DeliveryConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::S3_DELIVERY_CONFIGURATION_MEMBERS[0],
+            &self.enable_hive_compatible_path,
+        );
+        write_member(writer, &schema::S3_DELIVERY_CONFIGURATION_MEMBERS[1], &self.suffix_path);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchedLogStream {
     pub log_stream_name: Option<String>,
     pub searched_completely: Option<bool>,
@@ -859,6 +2491,62 @@ impl ToWire for SearchedLogStream {
         write_member(writer, &schema::SEARCHED_LOG_STREAM_MEMBERS[0], &self.log_stream_name);
         write_member(writer, &schema::SEARCHED_LOG_STREAM_MEMBERS[1], &self.searched_completely);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubscriptionFilter {
+    pub apply_on_transformed_logs: Option<bool>,
+    pub creation_time: Option<i64>,
+    pub destination_arn: Option<String>,
+    pub distribution: Option<Distribution>,
+    pub emit_system_fields: Option<Vec<String>>,
+    pub field_selection_criteria: Option<String>,
+    pub filter_name: Option<String>,
+    pub filter_pattern: Option<String>,
+    pub log_group_name: Option<String>,
+    pub role_arn: Option<String>,
+}
+
+impl WriteItem for SubscriptionFilter {}
+impl ToWire for SubscriptionFilter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[0], &self.apply_on_transformed_logs);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[1], &self.creation_time);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[2], &self.destination_arn);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[3], &self.distribution);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[4], &self.emit_system_fields);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[5], &self.field_selection_criteria);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[6], &self.filter_name);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[7], &self.filter_pattern);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[8], &self.log_group_name);
+        write_member(writer, &schema::SUBSCRIPTION_FILTER_MEMBERS[9], &self.role_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagLogGroupRequest {
+    pub log_group_name: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl ReadItem for TagLogGroupRequest {}
+impl FromNode for TagLogGroupRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
     }
 }
 
@@ -878,6 +2566,30 @@ impl FromNode for TagResourceRequest {
             }
             match key.as_str() {
                 "resourceArn" => out.resource_arn = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagLogGroupRequest {
+    pub log_group_name: String,
+    pub tags: Vec<String>,
+}
+
+impl ReadItem for UntagLogGroupRequest {}
+impl FromNode for UntagLogGroupRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
                 "tags" => out.tags = FromNode::from_node(value)?,
                 _ => {}
             }
