@@ -23,7 +23,7 @@ use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
-use oci_registry::{Registry, RegistryConfig, Upstreams};
+use oci_registry::{OwnRegistry, Registry, RegistryConfig, Upstreams};
 use records::Records;
 use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
@@ -81,6 +81,8 @@ impl Region {
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
         let records = Records::open(&settings, &tables, &blobs).await?;
         let images = ImageRegistry::new(tables.clone(), blobs.clone());
+        let port = listener.address().port();
+        let hosts = registry_hosts(&settings, port);
         let registry = Registry::new(
             images.clone(),
             access.clone(),
@@ -94,11 +96,10 @@ impl Region {
                     keys: Some(ring.clone()),
                     insecure_hosts: settings.insecure_registries.clone(),
                     recheck_after: Duration::from_secs(settings.pull_through_recheck_hours * 3600),
+                    own: Some(OwnRegistry { hosts: hosts.clone(), address: reachable(listener.address()) }),
                 },
             },
         );
-        let port = listener.address().port();
-        let hosts = registry_hosts(&settings, port);
         let gateway = GatewayConfig {
             region: settings.region.clone(),
             registry: hosts.clone(),
@@ -106,14 +107,18 @@ impl Region {
             audit: Some(records.log().clone()),
         };
         let gateway = AgentGateway::new(tables.clone(), access.clone(), gateway);
-        let mut ecr = api_ecr::EcrService::new(images.clone(), access.clone(), port);
+        let mut ecr = api_ecr::EcrService::new(images.clone(), access.clone(), port)
+            .asking(Arc::new(registry::Upstreams(registry.clone())));
         if settings.auth == AuthMode::Open {
             ecr = ecr.taking_incomplete_images();
         }
+        let resolves = resolves_localhost(port).await;
+        let public = api_ecr_public::EcrPublicService::new(images.clone(), access.clone(), port, resolves);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
             Arc::new(api_ecr::shapes::Server(ecr)),
+            Arc::new(api_ecr_public::shapes::Server(public)),
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
@@ -129,8 +134,9 @@ impl Region {
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
-        handlers.push(Arc::new(MetricsHandler(registry)));
-        handlers.push(Arc::new(RegistryCareHandler::new(images.clone(), settings.account.clone())));
+        handlers.push(Arc::new(MetricsHandler(registry.clone())));
+        let care = RegistryCareHandler::new(images.clone(), registry, settings.account.clone());
+        handlers.push(Arc::new(care));
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
@@ -326,6 +332,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
     } else {
         address
+    }
+}
+
+/// Whether this machine's resolver knows names below `localhost`, by which the public registry has a host of its own.
+async fn resolves_localhost(port: u16) -> bool {
+    match tokio::net::lookup_host(("public.ecr.localhost", port)).await {
+        Ok(mut addresses) => addresses.all(|address| address.ip().is_loopback()),
+        Err(_) => false,
     }
 }
 

@@ -4,8 +4,9 @@ mod sbom;
 
 use crate::client::Client;
 use crate::commands::env::region_of;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, Subcommand};
+use identifiers::AccountId;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -24,6 +25,18 @@ enum RegistryCommand {
         /// Set damaged blobs aside, so that the next push brings them back, and remove links of missing ones
         #[arg(long)]
         repair: bool,
+        /// Data directory of the region [default: as `longshore up`]
+        #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Compare a tag that a pull-through cache keeps with the other registry's now, and fetch its image if it has moved
+    Refresh {
+        /// The tag as it is pulled here: `PREFIX/NAME:TAG`
+        #[arg(value_name = "REPOSITORY:TAG")]
+        image: String,
+        /// Account with the repository [default: the region's own]
+        #[arg(long, value_name = "12 DIGITS")]
+        account: Option<AccountId>,
         /// Data directory of the region [default: as `longshore up`]
         #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
         data_dir: Option<PathBuf>,
@@ -47,6 +60,7 @@ pub(crate) async fn run(arguments: RegistryArgs) -> Result<()> {
             let what = if repair { "verify?repair" } else { "verify" };
             verified(&ask(data_dir, what).await?)
         }
+        RegistryCommand::Refresh { image, account, data_dir } => refresh(&image, account, data_dir).await,
         RegistryCommand::Collect { now, data_dir } => {
             let done = ask(data_dir, if now { "collect?now" } else { "collect" }).await?;
             println!(
@@ -56,6 +70,23 @@ pub(crate) async fn run(arguments: RegistryArgs) -> Result<()> {
             Ok(())
         }
     }
+}
+
+async fn refresh(image: &str, account: Option<AccountId>, data_dir: Option<PathBuf>) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:._-".contains(&byte);
+    let (_, tag) = image.rsplit_once(':').unwrap_or_default();
+    ensure!(
+        image.bytes().all(plain) && !tag.is_empty() && !tag.contains('/'),
+        "{image} is not REPOSITORY:TAG"
+    );
+    let (endpoint, key) = region_of(data_dir)?;
+    let account = account.map_or_else(|| endpoint.account.clone(), |account| account.to_string());
+    let client = Client::new(&endpoint.endpoint, &endpoint.region, &key);
+    let done = client.registry(&format!("refresh?{account}/{image}")).await?;
+    let digest = done["digest"].as_str().unwrap_or_default();
+    let how = if done["changed"] == true { "is now" } else { "is still" };
+    println!("{image} {how} {digest}");
+    Ok(())
 }
 
 async fn ask(data_dir: Option<PathBuf>, what: &str) -> Result<Value> {

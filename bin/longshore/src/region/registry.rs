@@ -1,6 +1,7 @@
 //! What the registry needs besides its requests: collecting, verifying, and its metrics.
 
 use access::{Caller, CallerKind};
+use api_ecr::UpstreamCheck;
 use api_server::{HttpHandler, Response, full};
 use environment::Environment;
 use http::{Method, StatusCode};
@@ -8,6 +9,7 @@ use hyper::body::Incoming;
 use identifiers::AccountId;
 use image_registry::{GRACE, ImageRegistry};
 use oci_registry::Registry;
+use resources::ecr::PullThroughCacheRule;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -62,15 +64,45 @@ impl HttpHandler for MetricsHandler {
     }
 }
 
-/// `POST /_longshore/registry/verify[?repair]` and `/collect[?now]`, for the root of the region's own account.
+/// Asks other registries for the ECR API.
+pub(super) struct Upstreams(pub(super) Registry);
+
+#[async_trait::async_trait]
+impl UpstreamCheck for Upstreams {
+    async fn check(&self, rule: &PullThroughCacheRule) -> Result<(), String> {
+        self.0.check_upstream(rule).await.map_err(|failure| failure.to_string())
+    }
+}
+
+/// `POST /_longshore/registry/verify[?repair]`, `/collect[?now]` and `/refresh?ACCOUNT/REPOSITORY:TAG`, for the root of the
+/// region's own account.
 pub(super) struct RegistryCareHandler {
     images: ImageRegistry,
+    registry: Registry,
     owner: AccountId,
 }
 
 impl RegistryCareHandler {
-    pub(super) fn new(images: ImageRegistry, owner: AccountId) -> Self {
-        Self { images, owner }
+    pub(super) fn new(images: ImageRegistry, registry: Registry, owner: AccountId) -> Self {
+        Self { images, registry, owner }
+    }
+
+    /// Compares a tag of a pull-through cache with the other registry's.
+    async fn refresh(&self, what: &str) -> (StatusCode, String) {
+        let named = what.split_once('/').and_then(|(account, rest)| {
+            let (repository, tag) = rest.rsplit_once(':')?;
+            Some((account.parse::<AccountId>().ok()?, repository.to_owned(), tag))
+        });
+        let Some((account, repository, tag)) = named else {
+            return (StatusCode::BAD_REQUEST, "name what to refresh: REPOSITORY:TAG".to_owned());
+        };
+        match self.registry.refresh(account, repository, tag).await {
+            Ok(done) => {
+                let done = serde_json::json!({"digest": done.digest, "changed": done.changed});
+                (StatusCode::OK, done.to_string())
+            }
+            Err(failure) => (StatusCode::BAD_GATEWAY, failure.to_string()),
+        }
     }
 
     async fn care(&self, request: &http::Request<Incoming>, caller: Option<&Caller>) -> (StatusCode, String) {
@@ -97,7 +129,8 @@ impl RegistryCareHandler {
                         "bytes": done.bytes})
                 })
             }
-            _ => return (StatusCode::NOT_FOUND, "there is verify and collect".to_owned()),
+            Some("refresh") => return self.refresh(query).await,
+            _ => return (StatusCode::NOT_FOUND, "there is verify, collect and refresh".to_owned()),
         };
         match done {
             Ok(done) => (StatusCode::OK, done.to_string()),

@@ -26,6 +26,7 @@ mod message;
 mod mfa;
 mod policies;
 mod principals;
+mod public_token;
 mod registry_token;
 mod session;
 
@@ -43,6 +44,7 @@ pub use keys::{NewKey, new_key};
 pub use mfa::{MfaError, code_of, find_codes, open_seed, step_at};
 pub use policies::{AccessError, NotAPolicy};
 pub use principals::{BindError, bind_resource_policy, bind_trust_policy, show_principals};
+pub use public_token::PUBLIC_TOKEN_LIFE;
 pub use registry_token::{RegistryToken, TOKEN_LIFE};
 pub use session::SessionCredentials;
 

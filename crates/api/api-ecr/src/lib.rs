@@ -18,12 +18,21 @@ use access::Access;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use image_registry::ImageRegistry;
 use operations as op;
+use resources::ecr::PullThroughCacheRule;
 #[allow(
     clippy::wildcard_imports,
     reason = "the macro below names an input and an output for every operation"
 )]
 use shapes::*;
+use std::sync::Arc;
 use store::Tables;
+
+/// Asks whether the other registry of a pull-through cache rule can be used.
+#[async_trait::async_trait]
+pub trait UpstreamCheck: Send + Sync {
+    /// Contacts it with the rule's credentials, and says what is wrong.
+    async fn check(&self, rule: &PullThroughCacheRule) -> Result<(), String>;
+}
 
 /// The service.
 pub struct EcrService {
@@ -32,6 +41,8 @@ pub struct EcrService {
     pub(crate) access: Access,
     /// Port of the registry, which repository URIs name.
     pub(crate) port: u16,
+    /// Asks the other registries of pull-through cache rules; without it only their secrets are looked at.
+    pub(crate) upstreams: Option<Arc<dyn UpstreamCheck>>,
     /// Images are taken whose layers are not there.
     pub(crate) takes_incomplete_images: bool,
 }
@@ -39,7 +50,19 @@ pub struct EcrService {
 impl EcrService {
     /// The service over a region's images; `port` is where its registry listens.
     pub fn new(registry: ImageRegistry, access: Access, port: u16) -> Self {
-        Self { tables: registry.tables().clone(), registry, access, port, takes_incomplete_images: false }
+        Self {
+            tables: registry.tables().clone(),
+            registry,
+            access,
+            port,
+            upstreams: None,
+            takes_incomplete_images: false,
+        }
+    }
+
+    /// The same, but ValidatePullThroughCacheRule asks the other registry.
+    pub fn asking(self, upstreams: Arc<dyn UpstreamCheck>) -> Self {
+        Self { upstreams: Some(upstreams), ..self }
     }
 
     /// The same, but PutImage takes manifests whose layers were never pushed: for test suites that were written against

@@ -3,18 +3,18 @@
 
 use crate::error::RegistryError;
 use crate::route::{self, Query, Resource};
-use crate::{Inner, Place};
-use access::{Access, Asked, Caller, NotAllowed, RequestFacts};
+use crate::{Inner, Place, public};
+use access::{Access, Asked, Caller, CallerKind, NotAllowed, RequestFacts};
 use base64::Engine;
 use http::Method;
 use http::request::Parts;
-use identifiers::{AccountId, Arn};
-use resources::ecr::Repository;
+use identifiers::{AccountId, Arn, Region};
+use resources::ecr::{Repository, given_name};
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The user name of every registry login.
-const USER: &str = "AWS";
+pub(crate) const USER: &str = "AWS";
 
 /// The account whose registry is meant: the host name begins with it, or it is the region's own.
 pub(crate) fn account_of(parts: &Parts, own: &AccountId) -> AccountId {
@@ -26,15 +26,26 @@ pub(crate) fn account_of(parts: &Parts, own: &AccountId) -> AccountId {
 
 /// The caller of a request.
 pub(crate) async fn caller(access: &Access, parts: &Parts) -> Result<Caller, RegistryError> {
-    let header = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let basic = header.and_then(|header| header.strip_prefix("Basic ")).ok_or(RegistryError::Unauthorized)?;
-    let decoded = base64::engine::general_purpose::STANDARD.decode(basic.trim()).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(RegistryError::Unauthorized)?;
-    let (user, password) = text.split_once(':').ok_or(RegistryError::Unauthorized)?;
+    let (user, password) = login(parts).ok_or(RegistryError::Unauthorized)?;
     if user != USER {
         return Err(RegistryError::Unauthorized);
     }
-    access.registry_caller(password).await?.ok_or(RegistryError::Unauthorized)
+    access.registry_caller(&password).await?.ok_or(RegistryError::Unauthorized)
+}
+
+/// What a request says after a scheme of authentication.
+pub(crate) fn after_scheme<'p>(parts: &'p Parts, scheme: &str) -> Option<&'p str> {
+    let header = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    let (name, rest) = header.split_once(' ')?;
+    name.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+/// The user and the password of a request.
+pub(crate) fn login(parts: &Parts) -> Option<(String, String)> {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(after_scheme(parts, "Basic")?).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
 }
 
 /// Allows a request on a repository with everything that ECR would check for it.
@@ -45,8 +56,11 @@ pub(crate) async fn authorize(
     (resource, query): (&Resource, &Query),
     (parts, found): (&Parts, Option<&Repository>),
 ) -> Result<(), RegistryError> {
+    if public::is_public(place) && route::reads(&parts.method) {
+        return Ok(());
+    }
     let mut actions = actions(resource, &parts.method, query).to_vec();
-    if found.is_none() && inner.creates(&parts.method) {
+    if found.is_none() && inner.creates(&parts.method) && !public::is_public(place) {
         actions.push("ecr:CreateRepository");
     }
     check(inner, caller, place, &actions, (parts, found)).await
@@ -59,6 +73,9 @@ pub(crate) async fn may_read(
     place: &Place,
     parts: &Parts,
 ) -> Result<bool, RegistryError> {
+    if public::is_public(place) {
+        return Ok(true);
+    }
     let actions = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"];
     allows(inner, caller, place, &actions, parts).await
 }
@@ -88,15 +105,26 @@ pub(crate) async fn check(
     actions: &[&str],
     (parts, found): (&Parts, Option<&Repository>),
 ) -> Result<(), RegistryError> {
-    let path = format!("repository/{}", place.name);
-    let repository = Arn::new("ecr", &inner.config.region, &place.account, path).to_string();
+    if caller.kind == CallerKind::Anonymous {
+        return Err(RegistryError::Denied(
+            "log in to do this; without a login images can be pulled".to_owned(),
+        ));
+    }
+    let public = public::is_public(place);
+    let repository = arn_of(&inner.config.region, place);
+    let prefix = if public { "ecr-public" } else { "ecr" };
     let mut conditions: Vec<(Cow<'static, str>, Vec<String>)> = Vec::new();
     for (key, value) in found.iter().flat_map(|found| &found.tags) {
         conditions.push((format!("aws:ResourceTag/{key}").into(), vec![value.clone()]));
-        conditions.push((format!("ecr:ResourceTag/{key}").into(), vec![value.clone()]));
+        conditions.push((format!("{prefix}:ResourceTag/{key}").into(), vec![value.clone()]));
     }
-    let policy = inner.images.policy_of(&place.account, found).await?;
+    let policy = if public {
+        found.and_then(|found| found.policy.as_deref()).map(Into::into)
+    } else {
+        inner.images.policy_of(&place.account, found).await?
+    };
     let resource_policy = policy.as_deref();
+    let actions: Vec<Cow<'_, str>> = actions.iter().map(|action| in_registry(action, public)).collect();
     let asked: Vec<Asked<'_>> = actions
         .iter()
         .map(|action| Asked { conditions: &conditions, resource_policy, ..Asked::new(action, &repository) })
@@ -114,6 +142,24 @@ pub(crate) async fn check(
         NotAllowed::Denied(denied) => RegistryError::Denied(denied.message),
         NotAllowed::Failed(error) => RegistryError::Internal(error.into()),
     })
+}
+
+/// The ARN of a repository. Public ones have no region.
+pub(crate) fn arn_of(region: &Region, place: &Place) -> String {
+    let path = format!("repository/{}", given_name(&place.name));
+    if public::is_public(place) {
+        Arn::new("ecr-public", "", &place.account, path).to_string()
+    } else {
+        Arn::new("ecr", region, &place.account, path).to_string()
+    }
+}
+
+/// An action as the registry in question calls it.
+fn in_registry(action: &str, public: bool) -> Cow<'_, str> {
+    match action.strip_prefix("ecr:").filter(|_| public) {
+        Some(name) => format!("ecr-public:{name}").into(),
+        None => action.into(),
+    }
 }
 
 /// The actions of ECR that a request stands for.

@@ -34,8 +34,8 @@ pub(crate) async fn list(
     let mut more = false;
     loop {
         let listing = registry.tables.list::<Repository>(&prefix, Page { after, limit: MOST }).await?;
-        for row in &listing.items {
-            let place = Place { account: account.clone(), name: row.name.clone() };
+        for row in listing.items.iter().filter(|row| !row.is_public()) {
+            let place = Place::private(account.clone(), row.name.clone());
             if auth::allows(registry, caller, &place, &SEES, parts).await? {
                 more = names.len() == limit;
                 if more {

@@ -21,6 +21,6 @@ pub(crate) async fn serve(registry: &Inner, token: &str, parts: &Parts) -> Resul
     let download = registry.access.open_download_token(token);
     let download =
         download.ok_or_else(|| RegistryError::Denied("The link is not valid any more".to_owned()))?;
-    let place = Place { account: download.account, name: download.repository };
+    let place = Place::private(download.account, download.repository);
     blobs::handle(registry, &place, &download.digest, parts).await
 }

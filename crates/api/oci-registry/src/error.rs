@@ -11,6 +11,9 @@ use store::StoreError;
 pub(crate) enum RegistryError {
     #[error("log in with user AWS and the password of GetAuthorizationToken")]
     Unauthorized,
+    /// The same for the public registry, with the address of its tokens.
+    #[error("Not Authorized")]
+    TokenWanted(String),
     #[error("{0}")]
     Denied(String),
     #[error("The repository with name '{0}' does not exist in the registry")]
@@ -68,7 +71,7 @@ pub(crate) enum RegistryError {
 impl RegistryError {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+            Self::Unauthorized | Self::TokenWanted(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),
             Self::NameUnknown(_) | Self::RepositoryGone => (StatusCode::NOT_FOUND, "NAME_UNKNOWN"),
             Self::NameInvalid(_) => (StatusCode::BAD_REQUEST, "NAME_INVALID"),
@@ -104,6 +107,12 @@ impl RegistryError {
                 let challenge =
                     HeaderValue::from_static("Basic realm=\"longshore\",service=\"ecr.amazonaws.com\"");
                 headers.insert(http::header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::TokenWanted(realm) => {
+                let challenge = format!("Bearer realm=\"{realm}\",service=\"public.ecr.aws\",scope=\"aws\"");
+                if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                    headers.insert(http::header::WWW_AUTHENTICATE, challenge);
+                }
             }
             Self::Range(size) => {
                 if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {

@@ -11,6 +11,7 @@ mod downloads;
 mod error;
 mod manifests;
 mod metrics;
+mod public;
 mod pull_through;
 mod range;
 mod recorded;
@@ -20,7 +21,7 @@ mod route;
 mod tags;
 mod uploads;
 
-pub use pull_through::Upstreams;
+pub use pull_through::{OwnRegistry, Refreshed, UpstreamFailure, Upstreams};
 pub use range::parse as parse_range;
 pub use respond::{Body, Response};
 
@@ -34,7 +35,7 @@ use image_registry::ImageRegistry;
 use metrics::Metrics;
 use pull_through::PullThrough;
 use recorded::RecordedCall;
-use resources::ecr::{AppliedFor, Repository, rows_of};
+use resources::ecr::{AppliedFor, PullThroughCacheRule, Repository, rows_of};
 use route::{Resource, Route};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,10 +77,18 @@ pub(crate) struct Inner {
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) account: AccountId,
+    /// The name that its rows have.
     pub(crate) name: String,
+    /// The name that its client uses.
+    pub(crate) path: String,
 }
 
 impl Place {
+    /// A repository of the private registry.
+    pub(crate) fn private(account: AccountId, name: String) -> Self {
+        Self { account, path: name.clone(), name }
+    }
+
     /// The key of one of its rows; with an empty text, what the keys of all its rows begin with.
     pub(crate) fn row(&self, last: &str) -> String {
         rows_of(&self.account, &self.name) + last
@@ -105,6 +114,21 @@ impl Registry {
     /// Counters in the text format of Prometheus.
     pub fn metrics(&self) -> String {
         self.0.metrics.to_text()
+    }
+
+    /// Whether the other registry of a pull-through cache rule answers, and takes the rule's credentials.
+    pub async fn check_upstream(&self, rule: &PullThroughCacheRule) -> Result<(), UpstreamFailure> {
+        pull_through::check(&self.0, rule).await
+    }
+
+    /// Compares a tag that comes from another registry with the one there, and keeps the image that it is on now.
+    pub async fn refresh(
+        &self,
+        account: AccountId,
+        repository: String,
+        tag: &str,
+    ) -> Result<Refreshed, UpstreamFailure> {
+        pull_through::refresh(&self.0, &Place::private(account, repository), tag).await
     }
 
     /// Answers a request for a path that begins with `/v2`.
@@ -150,18 +174,30 @@ impl Registry {
         if let Some(token) = downloads::token(parts.uri.path()) {
             return downloads::serve(&self.0, token, parts).await;
         }
+        if parts.uri.path() == public::TOKEN_PATH {
+            return public::token(&self.0.access, parts).await;
+        }
         let account = auth::account_of(parts, &self.0.config.account);
-        let caller = auth::caller(&self.0.access, parts).await?;
+        let door = public::door(parts);
+        let caller = match door {
+            Some(door) => public::caller(&self.0.access, door, parts).await?,
+            None => auth::caller(&self.0.access, parts).await?,
+        };
         let Route { name, resource } = route::route(parts.uri.path())?;
         let query = route::query(parts);
         let Some(name) = name else {
             return match resource {
+                // As on AWS nobody lists what is public.
+                Resource::Catalog if door.is_some() => Err(RegistryError::Unsupported),
                 Resource::Catalog => catalog::list(&self.0, &caller, &account, &query, parts).await,
                 _ if route::reads(&parts.method) => Ok(respond::empty(http::StatusCode::OK)),
                 _ => Err(RegistryError::Unsupported),
             };
         };
-        let place = Place { account, name };
+        let place = match door {
+            Some(door) => public::place(door, name)?,
+            None => Place::private(account, name),
+        };
         if let Some(call) = call {
             call.asks(&caller, &place, &resource, &query);
         }
@@ -176,7 +212,7 @@ impl Registry {
                 referrers::list(&self.0, &place, &digest, &query, &parts.method).await
             }
             Resource::Manifest(reference) => {
-                manifests::handle(&self.0, &caller, &repository, &reference, parts, body).await
+                manifests::handle(&self.0, &caller, (&place, &repository), &reference, parts, body).await
             }
             Resource::Blob(digest) => blobs::handle(&self.0, &place, &digest, parts).await,
             Resource::Uploads => {
@@ -197,7 +233,10 @@ impl Registry {
         resource: &Resource,
         parts: &http::request::Parts,
     ) -> Result<Option<Response>, RegistryError> {
-        if !(route::reads(&parts.method) && matches!(resource, Resource::Manifest(_) | Resource::Blob(_))) {
+        let public = public::is_public(place);
+        if public
+            || !(route::reads(&parts.method) && matches!(resource, Resource::Manifest(_) | Resource::Blob(_)))
+        {
             return Ok(None);
         }
         let Some(rule) = pull_through::rule(&self.0, place).await? else { return Ok(None) };
@@ -225,8 +264,15 @@ impl Registry {
             return Ok(None);
         }
         let digest = blobs::parse(digest)?;
-        let source = Place { account: place.account.clone(), name: from.clone() };
-        if !(route::is_repository_name(from) && auth::may_read(&self.0, caller, &source, parts).await?) {
+        if !route::is_repository_name(from) {
+            return Ok(None);
+        }
+        let source = match public::door_of(parts, from) {
+            Some(door) => public::place(door, from.clone()).ok(),
+            None => Some(Place::private(place.account.clone(), from.clone())),
+        };
+        let Some(source) = source.filter(|source| source.account == place.account) else { return Ok(None) };
+        if !auth::may_read(&self.0, caller, &source, parts).await? {
             return Ok(None);
         }
         let mounted = self.0.images.mount(&place.account, (&source.name, &place.name), &digest).await?;
@@ -249,8 +295,10 @@ impl Registry {
         if let Some(found) = found {
             return Ok(found.value);
         }
-        if !(self.0.creates(&parts.method) && route::is_repository_name(&place.name)) {
-            return Err(RegistryError::NameUnknown(place.name.clone()));
+        if public::is_public(place)
+            || !(self.0.creates(&parts.method) && route::is_repository_name(&place.name))
+        {
+            return Err(RegistryError::NameUnknown(place.path.clone()));
         }
         let images = &self.0.images;
         let made = images.ensure_repository(&place.account, &place.name, AppliedFor::CreateOnPush).await?;

@@ -16,7 +16,7 @@ use store::Versioned;
 pub(crate) async fn handle<B>(
     registry: &Inner,
     caller: &Caller,
-    repository: &Repository,
+    (place, repository): (&Place, &Repository),
     reference: &str,
     parts: &Parts,
     body: B,
@@ -25,10 +25,9 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
-    let place = Place { account: repository.account.clone(), name: repository.name.clone() };
     match parts.method {
         Method::GET | Method::HEAD => {
-            let image = find(registry, &place, reference).await?;
+            let image = find(registry, place, reference).await?;
             if image.is_archived() {
                 return Err(RegistryError::ManifestUnknown(reference.to_owned()));
             }
@@ -39,9 +38,9 @@ where
         }
         Method::PUT => {
             let content = read(body).await?;
-            put(registry, &place, repository, reference, parts, content).await
+            put(registry, place, repository, reference, parts, content).await
         }
-        Method::DELETE => delete(registry, &place, repository, reference).await,
+        Method::DELETE => delete(registry, place, repository, reference).await,
         _ => Err(RegistryError::Unsupported),
     }
 }
@@ -110,7 +109,7 @@ async fn put(
     let pushed = registry.images.push(repository, push).await?;
     let image = &pushed.image;
     let mut response = empty(StatusCode::CREATED);
-    set(&mut response, header::LOCATION, &format!("/v2/{}/manifests/{}", place.name, image.digest));
+    set(&mut response, header::LOCATION, &format!("/v2/{}/manifests/{}", place.path, image.digest));
     set(&mut response, DIGEST, &image.digest);
     if let Some(subject) = &image.subject {
         set(&mut response, SUBJECT, subject);

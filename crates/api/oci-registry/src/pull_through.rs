@@ -24,8 +24,9 @@ use http::{Method, header};
 use image_registry::{Document, MOST_MANIFEST_BYTES};
 use parking_lot::Mutex;
 use registry_client::{Client, Fetched, RegistryError as UpstreamError};
-use resources::ecr::{Image, ImageTag, PullThroughCacheRule, PullThroughCheck, Repository};
+use resources::ecr::{Image, ImageTag, PullThroughCacheRule, PullThroughCheck, RegistryHosts, Repository};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use store::Versioned;
@@ -49,11 +50,36 @@ pub struct Upstreams {
     pub insecure_hosts: Vec<String>,
     /// Time after which a tag is looked at again.
     pub recheck_after: Duration,
+    /// Where registries of this region are, which may be upstreams, too.
+    pub own: Option<OwnRegistry>,
 }
+
+/// The registries of this region, as upstreams.
+#[derive(Clone)]
+pub struct OwnRegistry {
+    /// Their names.
+    pub hosts: RegistryHosts,
+    /// Where they listen.
+    pub address: SocketAddr,
+}
+
+/// What became of a tag that was looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Digest of the image that the tag is on now.
+    pub digest: String,
+    /// Whether it was on another before.
+    pub changed: bool,
+}
+
+/// Why the other registry of a rule cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UpstreamFailure(String);
 
 impl Default for Upstreams {
     fn default() -> Self {
-        Self { keys: None, insecure_hosts: vec![], recheck_after: Duration::from_secs(24 * 3600) }
+        Self { keys: None, insecure_hosts: vec![], recheck_after: Duration::from_secs(24 * 3600), own: None }
     }
 }
 
@@ -177,6 +203,42 @@ pub(crate) async fn manifest(
             Ok(None)
         }
     }
+}
+
+/// Whether the other registry of a rule answers, and takes the credentials there are.
+pub(crate) async fn check(registry: &Inner, rule: &PullThroughCacheRule) -> Result<(), UpstreamFailure> {
+    let name = match rule.prefix.trim_end_matches('/') {
+        resources::ecr::ROOT_PREFIX => "any".to_owned(),
+        prefix => format!("{prefix}/any"),
+    };
+    let place = Place::private(rule.account.clone(), name);
+    let failed = |error: UpstreamError| UpstreamFailure(error.to_string());
+    let upstream = credentials::upstream(registry, &place, rule).await.map_err(failed)?;
+    registry.pull_through.client.reach(&upstream).await.map_err(failed)
+}
+
+/// Compares a tag with the other registry's now, and keeps the image that it is on there with all its blobs.
+pub(crate) async fn refresh(
+    registry: &Arc<Inner>,
+    place: &Place,
+    tag: &str,
+) -> Result<Refreshed, UpstreamFailure> {
+    let failed = |error: RegistryError| UpstreamFailure(error.to_string());
+    let rule = rule(registry, place).await.map_err(failed)?;
+    let rule =
+        rule.ok_or_else(|| UpstreamFailure(format!("no pull-through cache rule is about {}", place.name)))?;
+    let key = place.row(tag);
+    let _alone = registry.pull_through.alone(&key).await;
+    let before = cached(registry, place, tag).await.map_err(failed)?;
+    let fetched = fetch(registry, place, &rule, tag, before.as_deref()).await;
+    match fetched.map_err(|error| UpstreamFailure(error.to_string()))? {
+        None => look(registry, place, tag, Duration::ZERO).await.map_err(failed)?,
+        Some(fetched) => import::keep(registry, place, &rule, tag, fetched).await?,
+    }
+    let after = cached(registry, place, tag).await.map_err(failed)?;
+    let after = after.ok_or_else(|| UpstreamFailure(format!("{tag} was deleted meanwhile")))?;
+    let changed = before.is_none_or(|before| before.digest != after.digest);
+    Ok(Refreshed { digest: after.digest.clone(), changed })
 }
 
 /// The manifest that the other registry has for a reference; `None` when it is the one that is here.

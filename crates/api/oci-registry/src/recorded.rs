@@ -4,19 +4,15 @@
 use crate::error::RegistryError;
 use crate::respond::{DIGEST, Response};
 use crate::route::{Query, Resource};
-use crate::{Inner, Place, auth};
-use access::Caller;
+use crate::{Inner, Place, auth, public};
+use access::{Caller, CallerKind};
 use audit_log::{AuditLog, Event};
 use http::request::Parts;
 use http::{Method, header};
-use identifiers::Arn;
+use resources::ecr::given_name;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-/// Source of the events.
-const SOURCE: &str = "ecr.amazonaws.com";
-/// What the events are about.
-const KIND: &str = "AWS::ECR::Repository";
 /// Most characters of texts that a client chooses.
 const MOST_TEXT: usize = 1024;
 /// The calls that change nothing.
@@ -37,6 +33,7 @@ pub(crate) struct RecordedCall<'a> {
 
 struct Call {
     caller: Caller,
+    public: bool,
     name: &'static str,
     repository: String,
     arn: String,
@@ -55,13 +52,16 @@ impl<'a> RecordedCall<'a> {
     /// It is known who asks for what.
     pub(crate) fn asks(&mut self, caller: &Caller, place: &Place, resource: &Resource, query: &Query) {
         let Some(name) = name_of(resource, &self.parts.method, query) else { return };
-        let region = &self.registry.config.region;
-        let arn = Arn::new("ecr", region, &place.account, format!("repository/{}", place.name));
+        if caller.kind == CallerKind::Anonymous {
+            // As on AWS nobody keeps a record of pulls that need no credentials.
+            return;
+        }
         self.call = Some(Call {
             caller: caller.clone(),
             name,
-            repository: place.name.clone(),
-            arn: arn.to_string(),
+            public: public::is_public(place),
+            repository: given_name(&place.name).to_owned(),
+            arn: auth::arn_of(&self.registry.config.region, place),
             parameters: parameters(place, resource, query),
         });
     }
@@ -83,10 +83,15 @@ impl<'a> RecordedCall<'a> {
         let agent: String = text(header::USER_AGENT).unwrap_or_default().chars().take(MOST_TEXT).collect();
         let peer = self.parts.extensions.get::<SocketAddr>();
         let address = peer.map(|peer| peer.ip().to_canonical().to_string()).unwrap_or_default();
-        let resource = |name| audit_log::Resource { kind: KIND, name };
+        let (source, kind) = if call.public {
+            ("ecr-public.amazonaws.com", "AWS::ECR::PublicRepository")
+        } else {
+            ("ecr.amazonaws.com", "AWS::ECR::Repository")
+        };
+        let resource = |name| audit_log::Resource { kind, name };
         self.audit.record(&Event {
             time: self.registry.tables.environment().now(),
-            source: SOURCE,
+            source,
             name: call.name,
             region: self.registry.config.region.as_str(),
             account: call.caller.account.as_str(),
@@ -122,7 +127,7 @@ fn name_of(resource: &Resource, method: &Method, query: &Query) -> Option<&'stat
 }
 
 fn parameters(place: &Place, resource: &Resource, query: &Query) -> Value {
-    let mut parameters = json!({"registryId": place.account, "repositoryName": place.name});
+    let mut parameters = json!({"registryId": place.account, "repositoryName": given_name(&place.name)});
     let short = |text: &str| -> String { text.chars().take(MOST_TEXT).collect() };
     let layer = |digest: &str| json!([short(digest)]);
     match resource {
@@ -166,7 +171,9 @@ fn code_of(error: &RegistryError, method: &Method) -> Option<&'static str> {
     Some(match error {
         RegistryError::ManifestUnknown(_) => return None,
         RegistryError::BlobUnknown(_) if *method == Method::HEAD => return None,
-        RegistryError::Denied(_) | RegistryError::Unauthorized => "AccessDenied",
+        RegistryError::Denied(_) | RegistryError::Unauthorized | RegistryError::TokenWanted(_) => {
+            "AccessDenied"
+        }
         RegistryError::NameUnknown(_) | RegistryError::RepositoryGone => "RepositoryNotFoundException",
         RegistryError::BlobUnknown(_) | RegistryError::ManifestBlobUnknown(_) => "LayersNotFoundException",
         RegistryError::TagImmutable(_) => "ImageTagAlreadyExistsException",

@@ -56,7 +56,7 @@ pub(crate) async fn list(
     }
     if let Some(last) = next {
         let link =
-            format!("</v2/{}/referrers/{digest}?n={limit}&last={last}{filter}>; rel=\"next\"", place.name);
+            format!("</v2/{}/referrers/{digest}?n={limit}&last={last}{filter}>; rel=\"next\"", place.path);
         set(&mut response, header::LINK, &link);
     }
     Ok(response)

@@ -23,15 +23,15 @@ pub(crate) async fn list(
     }
     let (limit, last) = page(query, MOST)?;
     if limit == 0 {
-        return Ok(json(StatusCode::OK, &json!({"name": place.name, "tags": []})));
+        return Ok(json(StatusCode::OK, &json!({"name": place.path, "tags": []})));
     }
     let prefix = place.row("");
     let after = last.map(|last| format!("{prefix}{last}"));
     let listing = registry.tables.list::<ImageTag>(&prefix, Page { after, limit }).await?;
     let tags: Vec<&str> = listing.items.iter().map(|row| row.tag.as_str()).collect();
-    let mut response = json(StatusCode::OK, &json!({"name": place.name, "tags": tags}));
+    let mut response = json(StatusCode::OK, &json!({"name": place.path, "tags": tags}));
     if let (Some(_), Some(last)) = (&listing.next, tags.last()) {
-        let link = format!("</v2/{}/tags/list?n={limit}&last={last}>; rel=\"next\"", place.name);
+        let link = format!("</v2/{}/tags/list?n={limit}&last={last}>; rel=\"next\"", place.path);
         set(&mut response, header::LINK, &link);
     }
     Ok(response)

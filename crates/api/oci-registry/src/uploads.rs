@@ -130,14 +130,14 @@ async fn finish(
 
 pub(crate) fn created(place: &Place, digest: &Digest) -> Response {
     let mut response = empty(StatusCode::CREATED);
-    set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/{digest}", place.name));
+    set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/{digest}", place.path));
     set(&mut response, DIGEST, &digest.to_string());
     response
 }
 
 fn progress(status: StatusCode, place: &Place, id: &UploadId, length: u64) -> Response {
     let mut response = empty(status);
-    set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/uploads/{id}", place.name));
+    set(&mut response, header::LOCATION, &format!("/v2/{}/blobs/uploads/{id}", place.path));
     set(&mut response, header::RANGE, &format!("0-{}", length.saturating_sub(1)));
     set(&mut response, UPLOAD, &id.to_string());
     response

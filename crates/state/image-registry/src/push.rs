@@ -229,6 +229,9 @@ impl ImageRegistry {
 
     /// The registries that images of a repository are copied to.
     async fn destinations(&self, repository: &Repository) -> Result<Vec<ReplicationDestination>, ImageError> {
+        if repository.is_public() {
+            return Ok(Vec::new());
+        }
         let registry = self.tables.get::<Registry>(repository.account.as_str()).await?;
         let mut all: Vec<ReplicationDestination> = Vec::new();
         let rules = registry.iter().flat_map(|registry| &registry.replication);

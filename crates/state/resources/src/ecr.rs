@@ -6,6 +6,7 @@
 mod event;
 mod hosts;
 mod image;
+mod public;
 mod pull_through;
 mod registry;
 mod replication;
@@ -17,6 +18,7 @@ mod wildcard;
 pub use event::{EVENTS_KEPT, Event, EventKind, ImageAction};
 pub use hosts::RegistryHosts;
 pub use image::{BlobLink, BlobRemoval, Image, ImagePulls, ImageStatus, ImageTag, StorageClass};
+pub use public::{CatalogData, PUBLIC_PATH, account_of_alias, given_name, public_alias, public_name};
 pub use pull_through::{PullThroughCacheRule, PullThroughCheck};
 pub use registry::{
     PullTimeExclusion, Registry, RegistryScanning, ReplicationDestination, ReplicationRule, ScanFrequency,

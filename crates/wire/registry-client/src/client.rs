@@ -93,6 +93,11 @@ impl Repository {
         url.strip_prefix(&own).map_or_else(|| url.to_owned(), |rest| format!("{}/{rest}", self.base))
     }
 
+    /// The address by which a registry shows that it is one.
+    fn root(&self) -> String {
+        format!("{}/v2/", self.base)
+    }
+
     /// The address of something in the repository, such as `blobs/sha256:...`.
     pub fn url(&self, rest: &str) -> String {
         format!("{}/v2/{}/{rest}", self.base, self.name)

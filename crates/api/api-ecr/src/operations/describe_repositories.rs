@@ -28,7 +28,8 @@ pub(crate) async fn run(
         return Ok(DescribeRepositoriesResponse { next_token: None, repositories: Some(repositories) });
     }
     let page = paging::request(input.next_token.as_deref(), input.max_results, "repositories".to_owned())?;
-    let rows = service.tables.list_all::<Repository>(&format!("{account}/")).await.map_err(store)?;
+    let mut rows = service.tables.list_all::<Repository>(&format!("{account}/")).await.map_err(store)?;
+    rows.retain(|row| !row.is_public());
     let (rows, next_token) = page.cut(rows, |row| row.name.clone());
     let repositories = rows.iter().map(|row| service.show(context, row)).collect();
     Ok(DescribeRepositoriesResponse { next_token, repositories: Some(repositories) })

@@ -12,7 +12,7 @@ use crate::shapes::{
 };
 use crate::{EcrService, paging};
 use aws_wire::{RequestContext, ServiceError};
-use identifiers::Arn;
+use identifiers::{AccountId, Arn};
 use resources::ecr::PullThroughCacheRule;
 use resources::secrets::Secret;
 use store::{StoreError, Versioned};
@@ -44,6 +44,9 @@ pub(crate) async fn create_pull_through_cache_rule(
     }
     if let Some(arn) = &input.credential_arn {
         require_secret(service, arn).await?;
+    }
+    if let Some(role) = &input.custom_role_arn {
+        check_role(context, role, &url)?;
     }
     let rows = rules(service, context).await?;
     if rows.len() >= MOST {
@@ -110,6 +113,22 @@ fn known(url: &str) -> Option<UpstreamRegistry> {
         url if url.contains(".dkr.ecr.") => UpstreamRegistry::Ecr,
         _ => return None,
     })
+}
+
+/// A role is assumed for registries of this region only, and it is the rule's own account's.
+fn check_role(context: &RequestContext, role: &str, url: &str) -> Result<(), ServiceError> {
+    let (account, rest) = url.split_once('.').unwrap_or((url, ""));
+    let of_region = rest.starts_with(&format!("dkr.ecr.{}.", context.region));
+    if account.parse::<AccountId>().is_err() || !of_region {
+        return Err(invalid_at("customRoleArn", "is for upstream registries of ECR in this region"));
+    }
+    let own = |arn: Arn| {
+        arn.service == "iam" && arn.account == context.account.as_str() && arn.resource.starts_with("role/")
+    };
+    if role.parse::<Arn>().is_ok_and(own) {
+        return Ok(());
+    }
+    Err(invalid_at("customRoleArn", "must be the ARN of a role in the account of the registry"))
 }
 
 async fn require_secret(service: &EcrService, arn: &str) -> Result<(), ServiceError> {
@@ -204,6 +223,9 @@ pub(crate) async fn update_pull_through_cache_rule(
     if let Some(arn) = &input.credential_arn {
         require_secret(service, arn).await?;
     }
+    if let Some(role) = &input.custom_role_arn {
+        check_role(context, role, &old.upstream_url)?;
+    }
     let mut new = (*old.value).clone();
     new.credential_arn = input.credential_arn.or(new.credential_arn);
     new.custom_role_arn = input.custom_role_arn.or(new.custom_role_arn);
@@ -238,7 +260,7 @@ pub(crate) async fn delete_pull_through_cache_rule(
     })
 }
 
-/// Says whether the credentials of a rule can be had. Whether the upstream takes them shows at the first pull.
+/// Says whether the upstream answers and takes the credentials of the rule.
 pub(crate) async fn validate_pull_through_cache_rule(
     service: &EcrService,
     context: &RequestContext,
@@ -250,7 +272,10 @@ pub(crate) async fn validate_pull_through_cache_rule(
         Some(arn) if secret(service, arn).await?.is_none() => {
             Some(format!("The secret '{arn}' does not exist."))
         }
-        _ => None,
+        _ => match &service.upstreams {
+            Some(upstreams) => upstreams.check(&rule).await.err(),
+            None => None,
+        },
     };
     Ok(ValidatePullThroughCacheRuleResponse {
         ecr_repository_prefix: Some(rule.prefix.clone()),

@@ -1,10 +1,20 @@
 //! Who we are to another registry.
 
-use crate::{Inner, Place};
-use registry_client::{BasicAuth, Reach, Reference, RegistryError as UpstreamError, Repository};
+use crate::{Inner, Place, auth};
+use registry_client::{
+    BasicAuth, LocalRegistry, Reach, Reference, RegistryError as UpstreamError, Repository,
+};
 use resources::ecr::PullThroughCacheRule;
 use resources::secrets::{CURRENT, Secret, SecretVersion};
 use serde::Deserialize;
+use std::time::Duration;
+
+/// The service that assumes the role of a rule, as its trust policy names it.
+const SERVICE: &str = "pullthroughcache.ecr.amazonaws.com";
+/// The name of its sessions.
+const SESSION: &str = "pull-through-cache";
+/// How long a session lasts: a pull.
+const LIFE: Duration = Duration::from_secs(3600);
 
 /// What the secret of a rule holds.
 #[derive(Deserialize)]
@@ -25,12 +35,30 @@ pub(super) async fn upstream(
     let host = rule.upstream_url.trim_start_matches("https://").trim_end_matches('/');
     let reference: Reference =
         format!("{host}/{name}").parse().map_err(|error| unusable(format!("{error}")))?;
-    let auth = match &rule.credential_arn {
-        Some(arn) => Some(login(registry, arn).await.map_err(unusable)?),
-        None => None,
+    let upstreams = &registry.config.upstreams;
+    let own = upstreams.own.as_ref().filter(|own| own.hosts.have(&format!("{host}/{name}")));
+    let auth = match (&rule.credential_arn, &rule.custom_role_arn) {
+        (Some(arn), _) => Some(login(registry, arn).await.map_err(unusable)?),
+        // Another region's registry would not know what to do with a session of this one.
+        (None, Some(role)) if own.is_some() => Some(session(registry, place, role).await.map_err(unusable)?),
+        (None, _) => None,
     };
-    let insecure_hosts = registry.config.upstreams.insecure_hosts.clone();
-    Ok(Repository::new(&reference, &Reach { auth, local_registries: vec![], insecure_hosts }))
+    let local_registries =
+        own.map(|own| LocalRegistry { host: host.to_owned(), address: own.address }).into_iter().collect();
+    let insecure_hosts = upstreams.insecure_hosts.clone();
+    Ok(Repository::new(&reference, &Reach { auth, local_registries, insecure_hosts }))
+}
+
+/// A password of this region's registry for the role of a rule.
+async fn session(registry: &Inner, place: &Place, role: &str) -> Result<BasicAuth, String> {
+    let access = &registry.access;
+    let source = auth::arn_of(&registry.config.region, place);
+    let made = access.assume_for_service(role, SERVICE, SESSION, LIFE, &source).await;
+    let made = made.map_err(|error| error.to_string())?;
+    let credential = access.credential(&made.access_key_id, Some(made.session_token.expose())).await;
+    let caller = credential.map_err(|_| format!("the session of {role} is not good"))?.caller;
+    let token = access.registry_token(&caller).ok_or_else(|| format!("{role} gets no password"))?;
+    Ok(BasicAuth { username: auth::USER.to_owned(), password: token.password })
 }
 
 async fn login(registry: &Inner, arn: &str) -> Result<BasicAuth, String> {

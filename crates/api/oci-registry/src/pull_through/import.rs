@@ -1,6 +1,6 @@
 //! From a manifest of another registry to an image of this one.
 
-use super::{Pending, answer, blob, look, read};
+use super::{Pending, UpstreamFailure, answer, blob, look, read};
 use crate::error::RegistryError;
 use crate::respond::Response;
 use crate::{Inner, Place};
@@ -24,7 +24,60 @@ pub(super) async fn begin(
     fetched: Fetched,
     method: &Method,
 ) -> Result<Option<Response>, RegistryError> {
-    let (digest, document, content) = read(&fetched, reference)?;
+    let (import, missing) = prepare(registry, place, rule, reference, &fetched).await?;
+    if missing.is_empty() {
+        import.finish().await?;
+        return Ok(None);
+    }
+    let digest = import.digest.clone();
+    let pending = Pending { content: fetched.bytes, media_type: import.media_type.clone(), digest };
+    let answered = answer(&pending, method);
+    // Who only looks does not want the layers yet.
+    if *method == Method::GET
+        && let Ok(slot) = registry.pull_through.slots.clone().try_acquire_owned()
+    {
+        let keys = [place.row(reference), place.row(&pending.digest.to_string())];
+        {
+            let mut all = registry.pull_through.pending.lock();
+            for key in &keys {
+                all.insert(key.clone(), pending.clone());
+            }
+        }
+        tokio::spawn(async move {
+            // It is on record already.
+            let _ = import.run(missing).await;
+            let mut all = import.registry.pull_through.pending.lock();
+            for key in &keys {
+                all.remove(key);
+            }
+            drop(slot);
+        });
+    }
+    Ok(Some(answered))
+}
+
+/// Keeps an image, and returns when it is here.
+pub(super) async fn keep(
+    registry: &Arc<Inner>,
+    place: &Place,
+    rule: &PullThroughCacheRule,
+    reference: &str,
+    fetched: Fetched,
+) -> Result<(), UpstreamFailure> {
+    let prepared = prepare(registry, place, rule, reference, &fetched).await;
+    let (import, missing) = prepared.map_err(|error| UpstreamFailure(error.to_string()))?;
+    import.run(missing).await.map_err(UpstreamFailure)
+}
+
+/// What is to be done for a manifest, and the blobs that are not here.
+async fn prepare(
+    registry: &Arc<Inner>,
+    place: &Place,
+    rule: &PullThroughCacheRule,
+    reference: &str,
+    fetched: &Fetched,
+) -> Result<(Import, Vec<Digest>), RegistryError> {
+    let (digest, document, content) = read(fetched, reference)?;
     let images = &registry.images;
     let repository =
         images.ensure_repository(&place.account, &place.name, AppliedFor::PullThroughCache).await?;
@@ -43,37 +96,11 @@ pub(super) async fn begin(
         rule: rule.clone(),
         reference: reference.to_owned(),
         repository,
-        digest: digest.clone(),
+        digest,
         media_type: document.media_type.as_str().into(),
         content,
     };
-    if missing.is_empty() {
-        import.finish().await?;
-        return Ok(None);
-    }
-    let pending = Pending { content: fetched.bytes, media_type: import.media_type.clone(), digest };
-    let answered = answer(&pending, method);
-    // Who only looks does not want the layers yet.
-    if *method == Method::GET
-        && let Ok(slot) = registry.pull_through.slots.clone().try_acquire_owned()
-    {
-        let keys = [place.row(reference), place.row(&pending.digest.to_string())];
-        {
-            let mut all = registry.pull_through.pending.lock();
-            for key in &keys {
-                all.insert(key.clone(), pending.clone());
-            }
-        }
-        tokio::spawn(async move {
-            import.run(missing).await;
-            let mut all = import.registry.pull_through.pending.lock();
-            for key in &keys {
-                all.remove(key);
-            }
-            drop(slot);
-        });
-    }
-    Ok(Some(answered))
+    Ok((import, missing))
 }
 
 struct Import {
@@ -88,7 +115,7 @@ struct Import {
 }
 
 impl Import {
-    async fn run(&self, missing: Vec<Digest>) {
+    async fn run(&self, missing: Vec<Digest>) -> Result<(), String> {
         let mut blobs = stream::iter(missing.into_iter().map(|digest| async move {
             blob::fetch_whole(&self.registry, &self.place, &self.rule, &digest).await
         }))
@@ -101,12 +128,14 @@ impl Import {
             None => self.finish().await.err().map(|error| error.to_string()),
             Some(failure) => Some(failure),
         };
-        let Some(failure) = failure else { return };
+        let Some(failure) = failure else { return Ok(()) };
         tracing::warn!(failure, repository = self.place.name, "cannot keep an image of another registry");
-        let told = event(&self.registry, &self.place, &self.rule, &self.reference, Some(failure)).await;
+        let told =
+            event(&self.registry, &self.place, &self.rule, &self.reference, Some(failure.clone())).await;
         if let Err(error) = told {
             tracing::warn!(%error, "cannot record an event");
         }
+        Err(failure)
     }
 
     async fn finish(&self) -> Result<(), RegistryError> {

@@ -18,9 +18,12 @@ impl RegistryHosts {
         &self.0
     }
 
-    /// Whether an image comes from the region's registry.
+    /// Whether an image comes from the region's private registry, which asks for credentials.
     pub fn have(&self, image: &str) -> bool {
-        let Some((host, _)) = image.split_once('/') else { return false };
+        let Some((host, path)) = image.split_once('/') else { return false };
+        if path.split('/').next() == Some(super::PUBLIC_PATH) {
+            return false;
+        }
         self.0.iter().any(|own| {
             if !own.starts_with('.') {
                 return own == host;
@@ -41,6 +44,8 @@ mod tests {
         let hosts = RegistryHosts::new(names.map(str::to_owned).to_vec());
         for (image, own) in [
             ("localhost:4566/web:1", true),
+            ("localhost:4566/public--ecr/a0000000/web:1", false),
+            ("public.ecr.localhost:4566/a0000000/web:1", false),
             ("123456789012.dkr.ecr.us-east-1.localhost:4566/a/web", true),
             ("210987654321.dkr.ecr.us-east-1.amazonaws.com/web", true),
             ("123456789012.dkr.ecr.eu-west-1.localhost:4566/web", false),

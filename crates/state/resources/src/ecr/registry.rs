@@ -26,6 +26,9 @@ pub struct Registry {
     /// Principals whose pulls are not recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pull_time_exclusions: Vec<PullTimeExclusion>,
+    /// What the public registry is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
 }
 
 /// Images that are pushed go to other registries too.
@@ -107,6 +110,7 @@ impl Registry {
             settings: BTreeMap::new(),
             scanning: None,
             pull_time_exclusions: vec![],
+            display_name: None,
         }
     }
 }

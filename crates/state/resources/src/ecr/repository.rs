@@ -1,6 +1,6 @@
 //! Repositories and their settings.
 
-use super::{matches_wildcard, rows_of};
+use super::{CatalogData, matches_wildcard, rows_of};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -28,6 +28,9 @@ pub struct Repository {
     /// Which images go, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<LifecyclePolicyText>,
+    /// What is told of a public repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<CatalogData>,
     /// Tags of the repository itself.
     pub tags: Vec<(String, String)>,
     /// When it was made.
@@ -85,6 +88,7 @@ impl Repository {
             scan_on_push: false,
             policy: None,
             lifecycle: None,
+            catalog: None,
             tags: vec![],
             created_at,
         }

@@ -212,6 +212,10 @@ pub struct Scanning {
 /// How a repository's images are scanned, and by which patterns of the registry's rules. The most frequent of the rules
 /// that match counts; with basic scanning, the repository's own setting counts too.
 pub fn scanning_of<'r>(registry: Option<&'r Registry>, repository: &Repository) -> (Scanning, Vec<&'r str>) {
+    if repository.is_public() {
+        // As on AWS nobody scans what is public.
+        return (Scanning { scan_type: ScanType::Basic, frequency: ScanFrequency::Manual }, vec![]);
+    }
     let settings = registry.and_then(|registry| registry.scanning.as_ref());
     let scan_type = settings.map(|settings| settings.scan_type).unwrap_or_default();
     let rank = |frequency: ScanFrequency| match frequency {

@@ -141,7 +141,9 @@ async fn fetch_token(
     if !key.realm.starts_with("https://") && !repository.plain {
         return Err(protocol(&key.realm, "the token server is not reached by https"));
     }
-    let mut url = format!("{}{}scope={}", key.realm, separator(&key.realm), encode(&key.scope));
+    // A name of this machine is reached as the registry is; not every resolver knows it.
+    let realm = repository.through_base(&key.realm);
+    let mut url = format!("{realm}{}scope={}", separator(&key.realm), encode(&key.scope));
     if let Some(service) = &key.service {
         url.push_str("&service=");
         url.push_str(&encode(service));

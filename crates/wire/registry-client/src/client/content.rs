@@ -1,6 +1,6 @@
 //! Manifests and blobs: the reading half of the distribution protocol.
 
-use super::{Call, Client, Repository, innermost, protocol, text, unexpected};
+use super::{Call, Client, Repository, drain, innermost, protocol, text, unexpected};
 use crate::client::ACCEPT;
 use crate::digest::Digest;
 use crate::error::RegistryError;
@@ -31,6 +31,22 @@ pub struct BlobStream<'a> {
 }
 
 impl Client {
+    /// Whether the registry of a repository answers, and takes the credentials there are.
+    pub async fn reach(&self, repository: &Repository) -> Result<(), RegistryError> {
+        let call = Call {
+            method: Method::GET,
+            url: repository.root(),
+            headers: vec![],
+            body: Bytes::new(),
+            repository,
+            actions: "pull",
+        };
+        let answer = self.send(&call).await?;
+        let status = answer.status();
+        drain(answer).await;
+        if status == StatusCode::OK { Ok(()) } else { Err(unexpected(&call, "/v2/", status)) }
+    }
+
     /// The digest a tag or digest has at the registry, without fetching it; `None` when the registry does not say.
     pub async fn manifest_digest(
         &self,
