@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["crates/base/", "crates/state/resources", "crates/state/store", "crates/state/blob-store"],
     ),
     ("crates/state/audit-log", &["crates/base/", "crates/state/blob-store"]),
+    ("crates/state/metric-store", &["crates/base/", "crates/state/blob-store"]),
     ("crates/state/encryption", &["crates/base/"]),
     ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
