@@ -25,7 +25,7 @@ def blocks(guide):
     return found
 
 
-@pytest.mark.parametrize("guide", ["identity.md"])
+@pytest.mark.parametrize("guide", ["identity.md", "logs.md"])
 def test_guide(guide, tmp_path):
     region = Region()
     try:

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
+from waiting import wait_for
 
 
 def code(error):
@@ -112,3 +113,23 @@ def test_streams_are_described(logs, group):
     assert found[0]["firstEventTimestamp"] == at
     logs.delete_log_stream(logGroupName=group, logStreamName="s2")
     assert len(logs.describe_log_streams(logGroupName=group)["logStreams"]) == 1
+
+
+def test_queries(logs, group):
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    at = put(logs, group, "s", ['{"ms": 12, "path": "/a"}', '{"ms": 30, "path": "/a"}', '{"ms": 250, "path": "/b"}'])
+    window = {"startTime": at // 1000 - 60, "endTime": at // 1000 + 60}
+    query = logs.start_query(logGroupName=group, queryString="stats avg(ms) as mean by path | sort mean desc", **window)["queryId"]
+    found = wait_for(lambda: (answer := logs.get_query_results(queryId=query))["status"] == "Complete" and answer, "the query runs")
+    assert [{f["field"]: f["value"] for f in row} for row in found["results"]] == [
+        {"path": "/b", "mean": "250"}, {"path": "/a", "mean": "21"}]
+    assert found["statistics"]["recordsMatched"] == 3
+    single = logs.start_query(logGroupName=group, queryString="fields ms | filter ms > 100", **window)["queryId"]
+    row = wait_for(lambda: logs.get_query_results(queryId=single)["results"], "nothing is found")[0]
+    pointer = next(field["value"] for field in row if field["field"] == "@ptr")
+    assert logs.get_log_record(logRecordPointer=pointer)["logRecord"]["path"] == "/b"
+    assert query in [q["queryId"] for q in logs.describe_queries(logGroupName=group)["queries"]]
+    with pytest.raises(ClientError) as error:
+        logs.start_query(logGroupName=group, queryString="fields @message | nonsense", **window)
+    assert code(error) == "MalformedQueryException"
+    assert error.value.response["queryCompileError"]["location"]["startCharOffset"] == 18

@@ -10,6 +10,7 @@ mod lookup;
 mod operations;
 pub mod pattern;
 mod permissions;
+mod queries;
 mod serve;
 pub mod shapes;
 mod token;
@@ -17,6 +18,7 @@ mod token;
 pub use events::{Events, EventsError};
 
 use blob_store::BlobStore;
+use queries::Queries;
 use std::sync::Arc;
 use store::Tables;
 use tokio::sync::Mutex;
@@ -26,6 +28,7 @@ use tokio::sync::Mutex;
 pub struct LogsService {
     tables: Tables,
     events: Events,
+    queries: Queries,
     /// Held while something is counted against a limit and added.
     limits: Arc<Mutex<()>>,
 }
@@ -34,11 +37,13 @@ impl LogsService {
     /// Opens the region's log events; they may be open only once.
     pub async fn open(tables: Tables, blobs: BlobStore) -> Result<Self, EventsError> {
         let events = Events::open(tables.clone(), blobs).await?;
-        Ok(Self { tables, events, limits: Arc::default() })
+        let queries = Queries::new(tables.clone(), events.clone());
+        Ok(Self { tables, events, queries, limits: Arc::default() })
     }
 
-    /// Waits until no event is being moved. Every answered put is on disk without this, too.
+    /// Stops the queries, and waits until no event is being moved. Every answered put is on disk without this, too.
     pub async fn close(&self) {
+        self.queries.close().await;
         self.events.close().await;
     }
 }

@@ -6,9 +6,10 @@
 use crate::LogsService;
 use crate::errors::from_store;
 use crate::lookup::group_arn;
+use crate::queries::pointed;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use identifiers::Arn;
-use resources::logs::LogGroup;
+use resources::logs::{LogGroup, LogStream};
 
 /// The permissions of a request.
 pub(crate) async fn of(
@@ -21,6 +22,14 @@ pub(crate) async fn of(
     // What names no group, by the service authorization reference, is allowed on everything.
     if operation.action().resources.is_empty() {
         return Ok(vec![Permission::of(operation, "*")]);
+    }
+    if matches!(operation.name, "StartQuery" | "GetQueryResults") {
+        return of_query(service, context, operation, input).await;
+    }
+    if operation.name == "GetLogRecord" {
+        let group = pointed_group(service, context, input).await?;
+        let permission = Permission::of(operation, format!("{group}:log-stream:"));
+        return Ok(vec![with_tags(service, &group, permission).await?]);
     }
     if let Some(resource) = other_resource(context, operation, input) {
         return Ok(vec![Permission::of(operation, resource)]);
@@ -49,6 +58,50 @@ pub(crate) async fn of(
         permissions.push(Permission::new("logs:TagResource", group).with_request_tags(tags()));
     }
     Ok(permissions)
+}
+
+/// A query, and who sees its results, may look at every group that it names.
+async fn of_query(
+    service: &LogsService,
+    context: &RequestContext,
+    operation: &'static Operation,
+    input: &Node,
+) -> Result<Vec<Permission>, ServiceError> {
+    let named = input.text("logGroupName").into_iter();
+    let named = named.chain(input.texts("logGroupNames")).chain(input.texts("logGroupIdentifiers"));
+    let mut named: Vec<String> = named.map(str::to_owned).collect();
+    let started = input.text("queryId").and_then(|id| service.queries.get(context.account.as_str(), id));
+    if let Some(query) = started {
+        for group in &query.asked.groups {
+            named.push(group.name.clone());
+        }
+    }
+    let mut permissions = Vec::new();
+    for name in named {
+        let group = match name.strip_prefix("arn:") {
+            Some(_) => name.strip_suffix(":*").unwrap_or(&name).to_owned(),
+            None => group_arn(context, &name),
+        };
+        let permission = Permission::of(operation, format!("{group}:log-stream:"));
+        permissions.push(with_tags(service, &group, permission).await?);
+    }
+    if permissions.is_empty() {
+        permissions.push(Permission::of(operation, group_arn(context, "")));
+    }
+    Ok(permissions)
+}
+
+/// The group of the event that a pointer points to.
+async fn pointed_group(
+    service: &LogsService,
+    context: &RequestContext,
+    input: &Node,
+) -> Result<String, ServiceError> {
+    let pointer = input.text("logRecordPointer").unwrap_or_default();
+    let Some((key, _)) = pointed(pointer) else { return Ok(group_arn(context, "")) };
+    let stream = service.tables.get::<LogStream>(&key).await.map_err(from_store)?;
+    let stream = stream.filter(|stream| stream.account == context.account.as_str());
+    Ok(group_arn(context, stream.as_ref().map_or("", |stream| &stream.group_name)))
 }
 
 /// The ARN of what is no group: destinations, and what deliveries are made of.

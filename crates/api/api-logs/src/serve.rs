@@ -6,23 +6,28 @@ use crate::shapes::{
     CreateExportTaskResponse, CreateLogGroupRequest, CreateLogStreamRequest,
     DeleteDeliveryDestinationPolicyRequest, DeleteDeliveryDestinationRequest, DeleteDeliveryRequest,
     DeleteDeliverySourceRequest, DeleteDestinationRequest, DeleteLogGroupRequest, DeleteLogStreamRequest,
-    DeleteResourcePolicyRequest, DeleteRetentionPolicyRequest, DeleteSubscriptionFilterRequest,
-    DescribeDeliveriesRequest, DescribeDeliveriesResponse, DescribeDeliveryDestinationsRequest,
-    DescribeDeliveryDestinationsResponse, DescribeDeliverySourcesRequest, DescribeDeliverySourcesResponse,
-    DescribeDestinationsRequest, DescribeDestinationsResponse, DescribeExportTasksRequest,
-    DescribeExportTasksResponse, DescribeLogGroupsRequest, DescribeLogGroupsResponse,
-    DescribeLogStreamsRequest, DescribeLogStreamsResponse, DescribeResourcePoliciesRequest,
+    DeleteQueryDefinitionRequest, DeleteQueryDefinitionResponse, DeleteResourcePolicyRequest,
+    DeleteRetentionPolicyRequest, DeleteSubscriptionFilterRequest, DescribeDeliveriesRequest,
+    DescribeDeliveriesResponse, DescribeDeliveryDestinationsRequest, DescribeDeliveryDestinationsResponse,
+    DescribeDeliverySourcesRequest, DescribeDeliverySourcesResponse, DescribeDestinationsRequest,
+    DescribeDestinationsResponse, DescribeExportTasksRequest, DescribeExportTasksResponse,
+    DescribeLogGroupsRequest, DescribeLogGroupsResponse, DescribeLogStreamsRequest,
+    DescribeLogStreamsResponse, DescribeQueriesRequest, DescribeQueriesResponse,
+    DescribeQueryDefinitionsRequest, DescribeQueryDefinitionsResponse, DescribeResourcePoliciesRequest,
     DescribeResourcePoliciesResponse, DescribeSubscriptionFiltersRequest,
     DescribeSubscriptionFiltersResponse, FilterLogEventsRequest, FilterLogEventsResponse,
     GetDeliveryDestinationPolicyRequest, GetDeliveryDestinationPolicyResponse, GetDeliveryDestinationRequest,
     GetDeliveryDestinationResponse, GetDeliveryRequest, GetDeliveryResponse, GetDeliverySourceRequest,
-    GetDeliverySourceResponse, GetLogEventsRequest, GetLogEventsResponse, ListTagsForResourceRequest,
-    ListTagsForResourceResponse, ListTagsLogGroupRequest, ListTagsLogGroupResponse, Logs,
-    PutDeliveryDestinationPolicyRequest, PutDeliveryDestinationPolicyResponse, PutDeliveryDestinationRequest,
-    PutDeliveryDestinationResponse, PutDeliverySourceRequest, PutDeliverySourceResponse,
-    PutDestinationPolicyRequest, PutDestinationRequest, PutDestinationResponse, PutLogEventsRequest,
-    PutLogEventsResponse, PutResourcePolicyRequest, PutResourcePolicyResponse, PutRetentionPolicyRequest,
-    PutSubscriptionFilterRequest, TagLogGroupRequest, TagResourceRequest, UntagLogGroupRequest,
+    GetDeliverySourceResponse, GetLogEventsRequest, GetLogEventsResponse, GetLogGroupFieldsRequest,
+    GetLogGroupFieldsResponse, GetLogRecordRequest, GetLogRecordResponse, GetQueryResultsRequest,
+    GetQueryResultsResponse, ListTagsForResourceRequest, ListTagsForResourceResponse,
+    ListTagsLogGroupRequest, ListTagsLogGroupResponse, Logs, PutDeliveryDestinationPolicyRequest,
+    PutDeliveryDestinationPolicyResponse, PutDeliveryDestinationRequest, PutDeliveryDestinationResponse,
+    PutDeliverySourceRequest, PutDeliverySourceResponse, PutDestinationPolicyRequest, PutDestinationRequest,
+    PutDestinationResponse, PutLogEventsRequest, PutLogEventsResponse, PutQueryDefinitionRequest,
+    PutQueryDefinitionResponse, PutResourcePolicyRequest, PutResourcePolicyResponse,
+    PutRetentionPolicyRequest, PutSubscriptionFilterRequest, StartQueryRequest, StartQueryResponse,
+    StopQueryRequest, StopQueryResponse, TagLogGroupRequest, TagResourceRequest, UntagLogGroupRequest,
     UntagResourceRequest,
 };
 use crate::{LogsService, permissions};
@@ -135,6 +140,14 @@ impl Logs for LogsService {
         op::delete_log_stream::run(self, c, i).await
     }
 
+    async fn delete_query_definition(
+        &self,
+        c: &RequestContext,
+        i: DeleteQueryDefinitionRequest,
+    ) -> Result<DeleteQueryDefinitionResponse, ServiceError> {
+        op::query_definitions::delete(self, c, i).await
+    }
+
     async fn delete_resource_policy(
         &self,
         c: &RequestContext,
@@ -215,6 +228,22 @@ impl Logs for LogsService {
         op::describe_log_streams::run(self, c, i).await
     }
 
+    async fn describe_queries(
+        &self,
+        c: &RequestContext,
+        i: DescribeQueriesRequest,
+    ) -> Result<DescribeQueriesResponse, ServiceError> {
+        op::queries::describe(self, c, i).await
+    }
+
+    async fn describe_query_definitions(
+        &self,
+        c: &RequestContext,
+        i: DescribeQueryDefinitionsRequest,
+    ) -> Result<DescribeQueryDefinitionsResponse, ServiceError> {
+        op::query_definitions::describe(self, c, i).await
+    }
+
     async fn describe_resource_policies(
         &self,
         c: &RequestContext,
@@ -277,6 +306,30 @@ impl Logs for LogsService {
         i: GetLogEventsRequest,
     ) -> Result<GetLogEventsResponse, ServiceError> {
         op::get_log_events::run(self, c, i).await
+    }
+
+    async fn get_log_group_fields(
+        &self,
+        c: &RequestContext,
+        i: GetLogGroupFieldsRequest,
+    ) -> Result<GetLogGroupFieldsResponse, ServiceError> {
+        op::get_log_group_fields::run(self, c, i).await
+    }
+
+    async fn get_log_record(
+        &self,
+        c: &RequestContext,
+        i: GetLogRecordRequest,
+    ) -> Result<GetLogRecordResponse, ServiceError> {
+        op::get_log_record::run(self, c, i).await
+    }
+
+    async fn get_query_results(
+        &self,
+        c: &RequestContext,
+        i: GetQueryResultsRequest,
+    ) -> Result<GetQueryResultsResponse, ServiceError> {
+        op::queries::results(self, c, i).await
     }
 
     async fn list_tags_for_resource(
@@ -343,6 +396,14 @@ impl Logs for LogsService {
         op::put_log_events::run(self, c, i).await
     }
 
+    async fn put_query_definition(
+        &self,
+        c: &RequestContext,
+        i: PutQueryDefinitionRequest,
+    ) -> Result<PutQueryDefinitionResponse, ServiceError> {
+        op::query_definitions::put(self, c, i).await
+    }
+
     async fn put_resource_policy(
         &self,
         c: &RequestContext,
@@ -365,6 +426,22 @@ impl Logs for LogsService {
         i: PutSubscriptionFilterRequest,
     ) -> Result<(), ServiceError> {
         op::subscription_filters::put(self, c, i).await
+    }
+
+    async fn start_query(
+        &self,
+        c: &RequestContext,
+        i: StartQueryRequest,
+    ) -> Result<StartQueryResponse, ServiceError> {
+        op::queries::start(self, c, i).await
+    }
+
+    async fn stop_query(
+        &self,
+        c: &RequestContext,
+        i: StopQueryRequest,
+    ) -> Result<StopQueryResponse, ServiceError> {
+        op::queries::stop(self, c, i).await
     }
 
     async fn tag_log_group(&self, c: &RequestContext, i: TagLogGroupRequest) -> Result<(), ServiceError> {

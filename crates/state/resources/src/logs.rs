@@ -123,6 +123,42 @@ impl Stored for ResourcePolicy {
     }
 }
 
+/// A query of Logs Insights that is kept under a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueryDefinition {
+    /// Owner.
+    pub account: String,
+    /// Its id.
+    pub id: String,
+    /// Its name; several may have the same.
+    pub name: String,
+    /// The query.
+    pub text: String,
+    /// Groups that it is meant for.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// What the client that made it told to be sure that it is made once.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+}
+
+impl QueryDefinition {
+    /// The key of a definition.
+    pub fn key_of(account: &str, id: &str) -> String {
+        format!("{account}/{id}")
+    }
+}
+
+impl Stored for QueryDefinition {
+    const TABLE: &'static str = "logs/query-definition";
+
+    fn key(&self) -> String {
+        Self::key_of(&self.account, &self.id)
+    }
+}
+
 /// The name of a block: the journal segment it came from, the time of its first and last event, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockName {

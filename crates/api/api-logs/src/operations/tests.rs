@@ -3,6 +3,7 @@
 mod events;
 mod groups;
 mod policies;
+mod queries;
 
 use crate::LogsService;
 use crate::shapes::{

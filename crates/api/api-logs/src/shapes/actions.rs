@@ -105,6 +105,14 @@ pub static LOGS_DELETE_LOG_STREAM: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_DELETE_QUERY_DEFINITION: Action = Action {
+    name: "logs:DeleteQueryDefinition",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_DELETE_RESOURCE_POLICY: Action = Action {
     name: "logs:DeleteResourcePolicy",
     access: AccessLevel::PermissionsManagement,
@@ -185,6 +193,22 @@ pub static LOGS_DESCRIBE_LOG_STREAMS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_DESCRIBE_QUERIES: Action = Action {
+    name: "logs:DescribeQueries",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_QUERY_DEFINITIONS: Action = Action {
+    name: "logs:DescribeQueryDefinitions",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_DESCRIBE_RESOURCE_POLICIES: Action = Action {
     name: "logs:DescribeResourcePolicies",
     access: AccessLevel::List,
@@ -245,6 +269,30 @@ pub static LOGS_GET_LOG_EVENTS: Action = Action {
     name: "logs:GetLogEvents",
     access: AccessLevel::Read,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_STREAM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_LOG_GROUP_FIELDS: Action = Action {
+    name: "logs:GetLogGroupFields",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_LOG_RECORD: Action = Action {
+    name: "logs:GetLogRecord",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_GET_QUERY_RESULTS: Action = Action {
+    name: "logs:GetQueryResults",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
     condition_keys: &[],
     dependent_actions: &[],
 };
@@ -321,6 +369,14 @@ pub static LOGS_PUT_LOG_EVENTS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_PUT_QUERY_DEFINITION: Action = Action {
+    name: "logs:PutQueryDefinition",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_PUT_RESOURCE_POLICY: Action = Action {
     name: "logs:PutResourcePolicy",
     access: AccessLevel::PermissionsManagement,
@@ -344,6 +400,22 @@ pub static LOGS_PUT_SUBSCRIPTION_FILTER: Action = Action {
         ActionResource { kind: &LOGS_TYPE_DESTINATION, required: false },
         ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true },
     ],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_START_QUERY: Action = Action {
+    name: "logs:StartQuery",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_STOP_QUERY: Action = Action {
+    name: "logs:StopQuery",
+    access: AccessLevel::Read,
+    resources: &[],
     condition_keys: &[],
     dependent_actions: &[],
 };

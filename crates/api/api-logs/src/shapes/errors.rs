@@ -60,6 +60,14 @@ pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static MALFORMED_QUERY_EXCEPTION: ErrorShape = ErrorShape {
+    name: "MalformedQueryException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static OPERATION_ABORTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationAbortedException",
     query_code: None,

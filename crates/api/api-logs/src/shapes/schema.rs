@@ -51,6 +51,9 @@ pub static BEARER_TOKEN_AUTHENTICATION_ENABLED: Shape =
 
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean };
 
+pub static BYTES_SCANNED_VALUE: Shape =
+    Shape { name: "BytesScannedValue", kind: Kind::Double { range: Limits::NONE } };
+
 pub static CANCEL_EXPORT_TASK_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "taskId",
     location_name: None,
@@ -65,6 +68,15 @@ pub static CANCEL_EXPORT_TASK_REQUEST_MEMBERS: [Member; 1] = [Member {
 pub static CANCEL_EXPORT_TASK_REQUEST: Shape = Shape {
     name: "CancelExportTaskRequest",
     kind: Kind::Structure { members: &CANCEL_EXPORT_TASK_REQUEST_MEMBERS, union: false },
+};
+
+pub static CLIENT_TOKEN: Shape = Shape {
+    name: "ClientToken",
+    kind: Kind::Text {
+        length: Limits { min: Some(36), max: Some(128) },
+        pattern: Some("\\S{36,128}"),
+        values: &[],
+    },
 };
 
 pub static CREATE_DELIVERY_REQUEST_MEMBERS: [Member; 6] = [
@@ -481,6 +493,38 @@ pub static DELETE_LOG_STREAM_REQUEST_MEMBERS: [Member; 2] = [
 pub static DELETE_LOG_STREAM_REQUEST: Shape = Shape {
     name: "DeleteLogStreamRequest",
     kind: Kind::Structure { members: &DELETE_LOG_STREAM_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_QUERY_DEFINITION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "queryDefinitionId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &QUERY_ID,
+}];
+pub static DELETE_QUERY_DEFINITION_REQUEST: Shape = Shape {
+    name: "DeleteQueryDefinitionRequest",
+    kind: Kind::Structure { members: &DELETE_QUERY_DEFINITION_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_QUERY_DEFINITION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "success",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SUCCESS,
+}];
+pub static DELETE_QUERY_DEFINITION_RESPONSE: Shape = Shape {
+    name: "DeleteQueryDefinitionResponse",
+    kind: Kind::Structure { members: &DELETE_QUERY_DEFINITION_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DELETE_RESOURCE_POLICY_REQUEST_MEMBERS: [Member; 3] = [
@@ -1532,6 +1576,182 @@ pub static DESCRIBE_LOG_STREAMS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_QUERIES_MAX_RESULTS: Shape = Shape {
+    name: "DescribeQueriesMaxResults",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(1000) } },
+};
+
+pub static DESCRIBE_QUERIES_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_QUERIES_MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STATUS,
+    },
+];
+pub static DESCRIBE_QUERIES_REQUEST: Shape = Shape {
+    name: "DescribeQueriesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_QUERIES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_QUERIES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "queries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_INFO_LIST,
+    },
+];
+pub static DESCRIBE_QUERIES_RESPONSE: Shape = Shape {
+    name: "DescribeQueriesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_QUERIES_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_QUERY_DEFINITIONS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LIST_MAX_RESULTS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "queryDefinitionNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_NAME,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+];
+pub static DESCRIBE_QUERY_DEFINITIONS_REQUEST: Shape = Shape {
+    name: "DescribeQueryDefinitionsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_QUERY_DEFINITIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_QUERY_DEFINITIONS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "queryDefinitions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_LIST,
+    },
+];
+pub static DESCRIBE_QUERY_DEFINITIONS_RESPONSE: Shape = Shape {
+    name: "DescribeQueryDefinitionsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_QUERY_DEFINITIONS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DESCRIBE_RESOURCE_POLICIES_REQUEST_MEMBERS: [Member; 4] = [
     Member {
         name: "limit",
@@ -1792,6 +2012,11 @@ pub static EMIT_SYSTEM_FIELDS: Shape = Shape {
     kind: Kind::List { item: &SYSTEM_FIELD, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static ENCRYPTION_KEY: Shape = Shape {
+    name: "EncryptionKey",
+    kind: Kind::Text { length: Limits { min: None, max: Some(256) }, pattern: None, values: &[] },
+};
+
 pub static ENTITY_MEMBERS: [Member; 2] = [
     Member {
         name: "attributes",
@@ -1886,6 +2111,11 @@ pub static EVENT_MESSAGE: Shape = Shape {
 
 pub static EVENTS_LIMIT: Shape =
     Shape { name: "EventsLimit", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(10000) } } };
+
+pub static EVENTS_LIMIT_START_QUERY: Shape = Shape {
+    name: "EventsLimitStartQuery",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(100000) } },
+};
 
 pub static EXPECTED_REVISION_ID: Shape = Shape {
     name: "ExpectedRevisionId",
@@ -2092,6 +2322,9 @@ pub static EXPORT_TASKS: Shape = Shape {
     name: "ExportTasks",
     kind: Kind::List { item: &EXPORT_TASK, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static FIELD: Shape =
+    Shape { name: "Field", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static FIELD_DELIMITER: Shape = Shape {
     name: "FieldDelimiter",
@@ -2635,6 +2868,230 @@ pub static GET_LOG_EVENTS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &GET_LOG_EVENTS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static GET_LOG_GROUP_FIELDS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "logGroupIdentifier",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_IDENTIFIER,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "time",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static GET_LOG_GROUP_FIELDS_REQUEST: Shape = Shape {
+    name: "GetLogGroupFieldsRequest",
+    kind: Kind::Structure { members: &GET_LOG_GROUP_FIELDS_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_LOG_GROUP_FIELDS_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "logGroupFields",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &LOG_GROUP_FIELD_LIST,
+}];
+pub static GET_LOG_GROUP_FIELDS_RESPONSE: Shape = Shape {
+    name: "GetLogGroupFieldsResponse",
+    kind: Kind::Structure { members: &GET_LOG_GROUP_FIELDS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_LOG_RECORD_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "logRecordPointer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_RECORD_POINTER,
+    },
+    Member {
+        name: "unmask",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &UNMASK,
+    },
+];
+pub static GET_LOG_RECORD_REQUEST: Shape = Shape {
+    name: "GetLogRecordRequest",
+    kind: Kind::Structure { members: &GET_LOG_RECORD_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_LOG_RECORD_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "logRecord",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &LOG_RECORD,
+}];
+pub static GET_LOG_RECORD_RESPONSE: Shape = Shape {
+    name: "GetLogRecordResponse",
+    kind: Kind::Structure { members: &GET_LOG_RECORD_RESPONSE_MEMBERS, union: false },
+};
+
+pub static GET_QUERY_RESULTS_MAX_ITEMS: Shape = Shape {
+    name: "GetQueryResultsMaxItems",
+    kind: Kind::Integer { range: Limits { min: Some(0), max: Some(10000) } },
+};
+
+pub static GET_QUERY_RESULTS_NEXT_TOKEN: Shape = Shape {
+    name: "GetQueryResultsNextToken",
+    kind: Kind::Text { length: Limits { min: None, max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static GET_QUERY_RESULTS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "maxItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &GET_QUERY_RESULTS_MAX_ITEMS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &GET_QUERY_RESULTS_NEXT_TOKEN,
+    },
+    Member {
+        name: "queryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_ID,
+    },
+];
+pub static GET_QUERY_RESULTS_REQUEST: Shape = Shape {
+    name: "GetQueryResultsRequest",
+    kind: Kind::Structure { members: &GET_QUERY_RESULTS_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_QUERY_RESULTS_RESPONSE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "encryptionKey",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ENCRYPTION_KEY,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &GET_QUERY_RESULTS_NEXT_TOKEN,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "results",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_RESULTS,
+    },
+    Member {
+        name: "statistics",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STATISTICS,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STATUS,
+    },
+];
+pub static GET_QUERY_RESULTS_RESPONSE: Shape = Shape {
+    name: "GetQueryResultsResponse",
+    kind: Kind::Structure { members: &GET_QUERY_RESULTS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static INCLUDE_LINKED_ACCOUNTS: Shape = Shape { name: "IncludeLinkedAccounts", kind: Kind::Boolean };
 
 pub static INHERITED_PROPERTIES: Shape = Shape {
@@ -2927,6 +3384,40 @@ pub static LOG_GROUP_CLASS: Shape = Shape {
     },
 };
 
+pub static LOG_GROUP_FIELD_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD,
+    },
+    Member {
+        name: "percent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PERCENTAGE,
+    },
+];
+pub static LOG_GROUP_FIELD: Shape = Shape {
+    name: "LogGroupField",
+    kind: Kind::Structure { members: &LOG_GROUP_FIELD_MEMBERS, union: false },
+};
+
+pub static LOG_GROUP_FIELD_LIST: Shape = Shape {
+    name: "LogGroupFieldList",
+    kind: Kind::List { item: &LOG_GROUP_FIELD, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static LOG_GROUP_IDENTIFIER: Shape = Shape {
     name: "LogGroupIdentifier",
     kind: Kind::Text {
@@ -2934,6 +3425,11 @@ pub static LOG_GROUP_IDENTIFIER: Shape = Shape {
         pattern: Some("[\\w#+=/:,.@-]*"),
         values: &[],
     },
+};
+
+pub static LOG_GROUP_IDENTIFIERS: Shape = Shape {
+    name: "LogGroupIdentifiers",
+    kind: Kind::List { item: &LOG_GROUP_IDENTIFIER, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static LOG_GROUP_NAME: Shape = Shape {
@@ -2954,10 +3450,23 @@ pub static LOG_GROUP_NAME_PATTERN: Shape = Shape {
     },
 };
 
+pub static LOG_GROUP_NAMES: Shape = Shape {
+    name: "LogGroupNames",
+    kind: Kind::List { item: &LOG_GROUP_NAME, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static LOG_GROUPS: Shape = Shape {
     name: "LogGroups",
     kind: Kind::List { item: &LOG_GROUP, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static LOG_RECORD: Shape = Shape {
+    name: "LogRecord",
+    kind: Kind::Map { key: &FIELD, value: &VALUE, flattened: false, length: Limits::NONE },
+};
+
+pub static LOG_RECORD_POINTER: Shape =
+    Shape { name: "LogRecordPointer", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static LOG_STREAM_MEMBERS: [Member; 8] = [
     Member {
@@ -3141,6 +3650,9 @@ pub static OUTPUT_LOG_EVENTS: Shape = Shape {
     name: "OutputLogEvents",
     kind: Kind::List { item: &OUTPUT_LOG_EVENT, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static PERCENTAGE: Shape =
+    Shape { name: "Percentage", kind: Kind::Integer { range: Limits { min: Some(0), max: Some(100) } } };
 
 pub static POLICY_MEMBERS: [Member; 1] = [Member {
     name: "deliveryDestinationPolicy",
@@ -3579,6 +4091,106 @@ pub static PUT_LOG_EVENTS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &PUT_LOG_EVENTS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static PUT_QUERY_DEFINITION_REQUEST_MEMBERS: [Member; 7] = [
+    Member {
+        name: "clientToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: true,
+        sensitive: false,
+        shape: &CLIENT_TOKEN,
+    },
+    Member {
+        name: "logGroupNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAMES,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_NAME,
+    },
+    Member {
+        name: "parameters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_PARAMETER_LIST,
+    },
+    Member {
+        name: "queryDefinitionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_ID,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "queryString",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_STRING,
+    },
+];
+pub static PUT_QUERY_DEFINITION_REQUEST: Shape = Shape {
+    name: "PutQueryDefinitionRequest",
+    kind: Kind::Structure { members: &PUT_QUERY_DEFINITION_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_QUERY_DEFINITION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "queryDefinitionId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &QUERY_ID,
+}];
+pub static PUT_QUERY_DEFINITION_RESPONSE: Shape = Shape {
+    name: "PutQueryDefinitionResponse",
+    kind: Kind::Structure { members: &PUT_QUERY_DEFINITION_RESPONSE_MEMBERS, union: false },
+};
+
 pub static PUT_RESOURCE_POLICY_REQUEST_MEMBERS: [Member; 4] = [
     Member {
         name: "expectedRevisionId",
@@ -3794,6 +4406,392 @@ pub static PUT_SUBSCRIPTION_FILTER_REQUEST: Shape = Shape {
     kind: Kind::Structure { members: &PUT_SUBSCRIPTION_FILTER_REQUEST_MEMBERS, union: false },
 };
 
+pub static QUERY_DEFINITION_MEMBERS: [Member; 7] = [
+    Member {
+        name: "lastModified",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "logGroupNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAMES,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_NAME,
+    },
+    Member {
+        name: "parameters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_PARAMETER_LIST,
+    },
+    Member {
+        name: "queryDefinitionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_ID,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "queryString",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DEFINITION_STRING,
+    },
+];
+pub static QUERY_DEFINITION: Shape = Shape {
+    name: "QueryDefinition",
+    kind: Kind::Structure { members: &QUERY_DEFINITION_MEMBERS, union: false },
+};
+
+pub static QUERY_DEFINITION_LIST: Shape = Shape {
+    name: "QueryDefinitionList",
+    kind: Kind::List { item: &QUERY_DEFINITION, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static QUERY_DEFINITION_NAME: Shape = Shape {
+    name: "QueryDefinitionName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static QUERY_DEFINITION_STRING: Shape = Shape {
+    name: "QueryDefinitionString",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(10000) }, pattern: None, values: &[] },
+};
+
+pub static QUERY_DURATION: Shape = Shape { name: "QueryDuration", kind: Kind::Long { range: Limits::NONE } };
+
+pub static QUERY_ID: Shape = Shape {
+    name: "QueryId",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static QUERY_INFO_MEMBERS: [Member; 9] = [
+    Member {
+        name: "bytesScanned",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BYTES_SCANNED_VALUE,
+    },
+    Member {
+        name: "createTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "queryDuration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_DURATION,
+    },
+    Member {
+        name: "queryId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_ID,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "queryString",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STATUS,
+    },
+    Member {
+        name: "userIdentity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &USER_IDENTITY,
+    },
+];
+pub static QUERY_INFO: Shape =
+    Shape { name: "QueryInfo", kind: Kind::Structure { members: &QUERY_INFO_MEMBERS, union: false } };
+
+pub static QUERY_INFO_LIST: Shape = Shape {
+    name: "QueryInfoList",
+    kind: Kind::List { item: &QUERY_INFO, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static QUERY_LANGUAGE: Shape = Shape {
+    name: "QueryLanguage",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["CWLI", "SQL", "PPL"] },
+};
+
+pub static QUERY_LIST_MAX_RESULTS: Shape = Shape {
+    name: "QueryListMaxResults",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(1000) } },
+};
+
+pub static QUERY_PARAMETER_MEMBERS: [Member; 3] = [
+    Member {
+        name: "defaultValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_PARAMETER_DEFAULT_VALUE,
+    },
+    Member {
+        name: "description",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_PARAMETER_DESCRIPTION,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_PARAMETER_NAME,
+    },
+];
+pub static QUERY_PARAMETER: Shape = Shape {
+    name: "QueryParameter",
+    kind: Kind::Structure { members: &QUERY_PARAMETER_MEMBERS, union: false },
+};
+
+pub static QUERY_PARAMETER_DEFAULT_VALUE: Shape = Shape {
+    name: "QueryParameterDefaultValue",
+    kind: Kind::Text { length: Limits { min: None, max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static QUERY_PARAMETER_DESCRIPTION: Shape = Shape {
+    name: "QueryParameterDescription",
+    kind: Kind::Text { length: Limits { min: None, max: Some(512) }, pattern: None, values: &[] },
+};
+
+pub static QUERY_PARAMETER_LIST: Shape = Shape {
+    name: "QueryParameterList",
+    kind: Kind::List {
+        item: &QUERY_PARAMETER,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(20) },
+    },
+};
+
+pub static QUERY_PARAMETER_NAME: Shape = Shape {
+    name: "QueryParameterName",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(128) },
+        pattern: Some("^[a-zA-Z_][a-zA-Z0-9_]*"),
+        values: &[],
+    },
+};
+
+pub static QUERY_RESULTS: Shape = Shape {
+    name: "QueryResults",
+    kind: Kind::List { item: &RESULT_ROWS, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static QUERY_STATISTICS_MEMBERS: [Member; 6] = [
+    Member {
+        name: "bytesScanned",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+    Member {
+        name: "estimatedBytesSkipped",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+    Member {
+        name: "estimatedRecordsSkipped",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+    Member {
+        name: "logGroupsScanned",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+    Member {
+        name: "recordsMatched",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+    Member {
+        name: "recordsScanned",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATS_VALUE,
+    },
+];
+pub static QUERY_STATISTICS: Shape = Shape {
+    name: "QueryStatistics",
+    kind: Kind::Structure { members: &QUERY_STATISTICS_MEMBERS, union: false },
+};
+
+pub static QUERY_STATUS: Shape = Shape {
+    name: "QueryStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["Scheduled", "Running", "Complete", "Failed", "Cancelled", "Timeout", "Unknown"],
+    },
+};
+
+pub static QUERY_STRING: Shape = Shape {
+    name: "QueryString",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(10000) }, pattern: None, values: &[] },
+};
+
 pub static RECORD_FIELDS: Shape = Shape {
     name: "RecordFields",
     kind: Kind::List {
@@ -3943,6 +4941,38 @@ pub static RESOURCE_POLICY: Shape = Shape {
     kind: Kind::Structure { members: &RESOURCE_POLICY_MEMBERS, union: false },
 };
 
+pub static RESULT_FIELD_MEMBERS: [Member; 2] = [
+    Member {
+        name: "field",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VALUE,
+    },
+];
+pub static RESULT_FIELD: Shape =
+    Shape { name: "ResultField", kind: Kind::Structure { members: &RESULT_FIELD_MEMBERS, union: false } };
+
+pub static RESULT_ROWS: Shape = Shape {
+    name: "ResultRows",
+    kind: Kind::List { item: &RESULT_FIELD, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static ROLE_ARN: Shape = Shape {
     name: "RoleArn",
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
@@ -4026,6 +5056,151 @@ pub static SERVICE: Shape = Shape {
 };
 
 pub static START_FROM_HEAD: Shape = Shape { name: "StartFromHead", kind: Kind::Boolean };
+
+pub static START_QUERY_REQUEST_MEMBERS: [Member; 8] = [
+    Member {
+        name: "endTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVENTS_LIMIT_START_QUERY,
+    },
+    Member {
+        name: "logGroupIdentifiers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_IDENTIFIERS,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "logGroupNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAMES,
+    },
+    Member {
+        name: "queryLanguage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_LANGUAGE,
+    },
+    Member {
+        name: "queryString",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY_STRING,
+    },
+    Member {
+        name: "startTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static START_QUERY_REQUEST: Shape = Shape {
+    name: "StartQueryRequest",
+    kind: Kind::Structure { members: &START_QUERY_REQUEST_MEMBERS, union: false },
+};
+
+pub static START_QUERY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "queryId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &QUERY_ID,
+}];
+pub static START_QUERY_RESPONSE: Shape = Shape {
+    name: "StartQueryResponse",
+    kind: Kind::Structure { members: &START_QUERY_RESPONSE_MEMBERS, union: false },
+};
+
+pub static STATS_VALUE: Shape = Shape { name: "StatsValue", kind: Kind::Double { range: Limits::NONE } };
+
+pub static STOP_QUERY_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "queryId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &QUERY_ID,
+}];
+pub static STOP_QUERY_REQUEST: Shape = Shape {
+    name: "StopQueryRequest",
+    kind: Kind::Structure { members: &STOP_QUERY_REQUEST_MEMBERS, union: false },
+};
+
+pub static STOP_QUERY_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "success",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SUCCESS,
+}];
+pub static STOP_QUERY_RESPONSE: Shape = Shape {
+    name: "StopQueryResponse",
+    kind: Kind::Structure { members: &STOP_QUERY_RESPONSE_MEMBERS, union: false },
+};
 
 pub static STORED_BYTES: Shape =
     Shape { name: "StoredBytes", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
@@ -4151,6 +5326,8 @@ pub static SUBSCRIPTION_FILTERS: Shape = Shape {
     name: "SubscriptionFilters",
     kind: Kind::List { item: &SUBSCRIPTION_FILTER, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static SUCCESS: Shape = Shape { name: "Success", kind: Kind::Boolean };
 
 pub static SYSTEM_FIELD: Shape =
     Shape { name: "SystemField", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
@@ -4328,3 +5505,11 @@ pub static UNTAG_RESOURCE_REQUEST: Shape = Shape {
     name: "UntagResourceRequest",
     kind: Kind::Structure { members: &UNTAG_RESOURCE_REQUEST_MEMBERS, union: false },
 };
+
+pub static USER_IDENTITY: Shape = Shape {
+    name: "UserIdentity",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(2048) }, pattern: None, values: &[] },
+};
+
+pub static VALUE: Shape =
+    Shape { name: "Value", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 45] = [
+pub static OPERATIONS: [Operation; 54] = [
     Operation {
         name: "CancelExportTask",
         method: "POST",
@@ -143,6 +143,17 @@ pub static OPERATIONS: [Operation; 45] = [
         signed: true,
     },
     Operation {
+        name: "DeleteQueryDefinition",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_QUERY_DEFINITION_REQUEST,
+        output: Some(&schema::DELETE_QUERY_DEFINITION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_QUERY_DEFINITION],
+        signed: true,
+    },
+    Operation {
         name: "DeleteResourcePolicy",
         method: "POST",
         uri: "/",
@@ -253,6 +264,28 @@ pub static OPERATIONS: [Operation; 45] = [
         signed: true,
     },
     Operation {
+        name: "DescribeQueries",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_QUERIES_REQUEST,
+        output: Some(&schema::DESCRIBE_QUERIES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_QUERIES],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeQueryDefinitions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_QUERY_DEFINITIONS_REQUEST,
+        output: Some(&schema::DESCRIBE_QUERY_DEFINITIONS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_QUERY_DEFINITIONS],
+        signed: true,
+    },
+    Operation {
         name: "DescribeResourcePolicies",
         method: "POST",
         uri: "/",
@@ -338,6 +371,39 @@ pub static OPERATIONS: [Operation; 45] = [
         output: Some(&schema::GET_LOG_EVENTS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_GET_LOG_EVENTS],
+        signed: true,
+    },
+    Operation {
+        name: "GetLogGroupFields",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_LOG_GROUP_FIELDS_REQUEST,
+        output: Some(&schema::GET_LOG_GROUP_FIELDS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_LOG_GROUP_FIELDS],
+        signed: true,
+    },
+    Operation {
+        name: "GetLogRecord",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_LOG_RECORD_REQUEST,
+        output: Some(&schema::GET_LOG_RECORD_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_LOG_RECORD],
+        signed: true,
+    },
+    Operation {
+        name: "GetQueryResults",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_QUERY_RESULTS_REQUEST,
+        output: Some(&schema::GET_QUERY_RESULTS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_GET_QUERY_RESULTS],
         signed: true,
     },
     Operation {
@@ -429,6 +495,17 @@ pub static OPERATIONS: [Operation; 45] = [
         signed: true,
     },
     Operation {
+        name: "PutQueryDefinition",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_QUERY_DEFINITION_REQUEST,
+        output: Some(&schema::PUT_QUERY_DEFINITION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_QUERY_DEFINITION],
+        signed: true,
+    },
+    Operation {
         name: "PutResourcePolicy",
         method: "POST",
         uri: "/",
@@ -459,6 +536,28 @@ pub static OPERATIONS: [Operation; 45] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::LOGS_PUT_SUBSCRIPTION_FILTER],
+        signed: true,
+    },
+    Operation {
+        name: "StartQuery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::START_QUERY_REQUEST,
+        output: Some(&schema::START_QUERY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_START_QUERY],
+        signed: true,
+    },
+    Operation {
+        name: "StopQuery",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::STOP_QUERY_REQUEST,
+        output: Some(&schema::STOP_QUERY_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_STOP_QUERY],
         signed: true,
     },
     Operation {
@@ -531,7 +630,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DeleteLogAnomalyDetector",
         "DeleteLookupTable",
         "DeleteMetricFilter",
-        "DeleteQueryDefinition",
         "DeleteScheduledQuery",
         "DeleteTransformer",
         "DescribeAccountPolicies",
@@ -542,19 +640,14 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeIndexPolicies",
         "DescribeLookupTables",
         "DescribeMetricFilters",
-        "DescribeQueries",
-        "DescribeQueryDefinitions",
         "DisassociateKmsKey",
         "DisassociateSourceFromS3TableIntegration",
         "GetDataProtectionPolicy",
         "GetIntegration",
         "GetLogAnomalyDetector",
         "GetLogFields",
-        "GetLogGroupFields",
         "GetLogObject",
-        "GetLogRecord",
         "GetLookupTable",
-        "GetQueryResults",
         "GetScheduledQuery",
         "GetScheduledQueryHistory",
         "GetTransformer",
@@ -573,11 +666,8 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "PutIntegration",
         "PutLogGroupDeletionProtection",
         "PutMetricFilter",
-        "PutQueryDefinition",
         "PutTransformer",
         "StartLiveTail",
-        "StartQuery",
-        "StopQuery",
         "TestMetricFilter",
         "TestTransformer",
         "UpdateAnomaly",
@@ -692,6 +782,13 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteLogStream is not implemented."))
     }
+    async fn delete_query_definition(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteQueryDefinitionRequest,
+    ) -> Result<DeleteQueryDefinitionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteQueryDefinition is not implemented."))
+    }
     async fn delete_resource_policy(
         &self,
         _context: &RequestContext,
@@ -762,6 +859,20 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<DescribeLogStreamsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeLogStreams is not implemented."))
     }
+    async fn describe_queries(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeQueriesRequest,
+    ) -> Result<DescribeQueriesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeQueries is not implemented."))
+    }
+    async fn describe_query_definitions(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeQueryDefinitionsRequest,
+    ) -> Result<DescribeQueryDefinitionsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeQueryDefinitions is not implemented."))
+    }
     async fn describe_resource_policies(
         &self,
         _context: &RequestContext,
@@ -817,6 +928,27 @@ pub trait Logs: Send + Sync + 'static {
         _input: GetLogEventsRequest,
     ) -> Result<GetLogEventsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLogEvents is not implemented."))
+    }
+    async fn get_log_group_fields(
+        &self,
+        _context: &RequestContext,
+        _input: GetLogGroupFieldsRequest,
+    ) -> Result<GetLogGroupFieldsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLogGroupFields is not implemented."))
+    }
+    async fn get_log_record(
+        &self,
+        _context: &RequestContext,
+        _input: GetLogRecordRequest,
+    ) -> Result<GetLogRecordResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetLogRecord is not implemented."))
+    }
+    async fn get_query_results(
+        &self,
+        _context: &RequestContext,
+        _input: GetQueryResultsRequest,
+    ) -> Result<GetQueryResultsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetQueryResults is not implemented."))
     }
     async fn list_tags_for_resource(
         &self,
@@ -874,6 +1006,13 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<PutLogEventsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutLogEvents is not implemented."))
     }
+    async fn put_query_definition(
+        &self,
+        _context: &RequestContext,
+        _input: PutQueryDefinitionRequest,
+    ) -> Result<PutQueryDefinitionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutQueryDefinition is not implemented."))
+    }
     async fn put_resource_policy(
         &self,
         _context: &RequestContext,
@@ -894,6 +1033,20 @@ pub trait Logs: Send + Sync + 'static {
         _input: PutSubscriptionFilterRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutSubscriptionFilter is not implemented."))
+    }
+    async fn start_query(
+        &self,
+        _context: &RequestContext,
+        _input: StartQueryRequest,
+    ) -> Result<StartQueryResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "StartQuery is not implemented."))
+    }
+    async fn stop_query(
+        &self,
+        _context: &RequestContext,
+        _input: StopQueryRequest,
+    ) -> Result<StopQueryResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "StopQuery is not implemented."))
     }
     async fn tag_log_group(
         &self,
@@ -969,6 +1122,9 @@ impl<T: Logs> Service for Server<T> {
             "DeleteDestination" => Ok(Box::new(self.0.delete_destination(context, read(input)?).await?)),
             "DeleteLogGroup" => Ok(Box::new(self.0.delete_log_group(context, read(input)?).await?)),
             "DeleteLogStream" => Ok(Box::new(self.0.delete_log_stream(context, read(input)?).await?)),
+            "DeleteQueryDefinition" => {
+                Ok(Box::new(self.0.delete_query_definition(context, read(input)?).await?))
+            }
             "DeleteResourcePolicy" => {
                 Ok(Box::new(self.0.delete_resource_policy(context, read(input)?).await?))
             }
@@ -991,6 +1147,10 @@ impl<T: Logs> Service for Server<T> {
             "DescribeExportTasks" => Ok(Box::new(self.0.describe_export_tasks(context, read(input)?).await?)),
             "DescribeLogGroups" => Ok(Box::new(self.0.describe_log_groups(context, read(input)?).await?)),
             "DescribeLogStreams" => Ok(Box::new(self.0.describe_log_streams(context, read(input)?).await?)),
+            "DescribeQueries" => Ok(Box::new(self.0.describe_queries(context, read(input)?).await?)),
+            "DescribeQueryDefinitions" => {
+                Ok(Box::new(self.0.describe_query_definitions(context, read(input)?).await?))
+            }
             "DescribeResourcePolicies" => {
                 Ok(Box::new(self.0.describe_resource_policies(context, read(input)?).await?))
             }
@@ -1007,6 +1167,9 @@ impl<T: Logs> Service for Server<T> {
             }
             "GetDeliverySource" => Ok(Box::new(self.0.get_delivery_source(context, read(input)?).await?)),
             "GetLogEvents" => Ok(Box::new(self.0.get_log_events(context, read(input)?).await?)),
+            "GetLogGroupFields" => Ok(Box::new(self.0.get_log_group_fields(context, read(input)?).await?)),
+            "GetLogRecord" => Ok(Box::new(self.0.get_log_record(context, read(input)?).await?)),
+            "GetQueryResults" => Ok(Box::new(self.0.get_query_results(context, read(input)?).await?)),
             "ListTagsForResource" => {
                 Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
             }
@@ -1023,11 +1186,14 @@ impl<T: Logs> Service for Server<T> {
                 Ok(Box::new(self.0.put_destination_policy(context, read(input)?).await?))
             }
             "PutLogEvents" => Ok(Box::new(self.0.put_log_events(context, read(input)?).await?)),
+            "PutQueryDefinition" => Ok(Box::new(self.0.put_query_definition(context, read(input)?).await?)),
             "PutResourcePolicy" => Ok(Box::new(self.0.put_resource_policy(context, read(input)?).await?)),
             "PutRetentionPolicy" => Ok(Box::new(self.0.put_retention_policy(context, read(input)?).await?)),
             "PutSubscriptionFilter" => {
                 Ok(Box::new(self.0.put_subscription_filter(context, read(input)?).await?))
             }
+            "StartQuery" => Ok(Box::new(self.0.start_query(context, read(input)?).await?)),
+            "StopQuery" => Ok(Box::new(self.0.stop_query(context, read(input)?).await?)),
             "TagLogGroup" => Ok(Box::new(self.0.tag_log_group(context, read(input)?).await?)),
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
             "UntagLogGroup" => Ok(Box::new(self.0.untag_log_group(context, read(input)?).await?)),

@@ -377,6 +377,42 @@ impl FromNode for DeleteLogStreamRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteQueryDefinitionRequest {
+    pub query_definition_id: String,
+}
+
+impl ReadItem for DeleteQueryDefinitionRequest {}
+impl FromNode for DeleteQueryDefinitionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "queryDefinitionId" => out.query_definition_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteQueryDefinitionResponse {
+    pub success: Option<bool>,
+}
+
+impl WriteItem for DeleteQueryDefinitionResponse {}
+impl ToWire for DeleteQueryDefinitionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_QUERY_DEFINITION_RESPONSE_MEMBERS[0], &self.success);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteResourcePolicyRequest {
     pub expected_revision_id: Option<String>,
     pub policy_name: Option<String>,
@@ -991,6 +1027,100 @@ impl ToWire for DescribeLogStreamsResponse {
         writer.begin_structure();
         write_member(writer, &schema::DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS[0], &self.log_streams);
         write_member(writer, &schema::DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeQueriesRequest {
+    pub log_group_name: Option<String>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+    pub status: Option<QueryStatus>,
+}
+
+impl ReadItem for DescribeQueriesRequest {}
+impl FromNode for DescribeQueriesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "queryLanguage" => out.query_language = FromNode::from_node(value)?,
+                "status" => out.status = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeQueriesResponse {
+    pub next_token: Option<String>,
+    pub queries: Option<Vec<QueryInfo>>,
+}
+
+impl WriteItem for DescribeQueriesResponse {}
+impl ToWire for DescribeQueriesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_QUERIES_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(writer, &schema::DESCRIBE_QUERIES_RESPONSE_MEMBERS[1], &self.queries);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeQueryDefinitionsRequest {
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub query_definition_name_prefix: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+}
+
+impl ReadItem for DescribeQueryDefinitionsRequest {}
+impl FromNode for DescribeQueryDefinitionsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "queryDefinitionNamePrefix" => out.query_definition_name_prefix = FromNode::from_node(value)?,
+                "queryLanguage" => out.query_language = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeQueryDefinitionsResponse {
+    pub next_token: Option<String>,
+    pub query_definitions: Option<Vec<QueryDefinition>>,
+}
+
+impl WriteItem for DescribeQueryDefinitionsResponse {}
+impl ToWire for DescribeQueryDefinitionsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_QUERY_DEFINITIONS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(
+            writer,
+            &schema::DESCRIBE_QUERY_DEFINITIONS_RESPONSE_MEMBERS[1],
+            &self.query_definitions,
+        );
         writer.end_structure();
     }
 }
@@ -1630,6 +1760,134 @@ impl ToWire for GetLogEventsResponse {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLogGroupFieldsRequest {
+    pub log_group_identifier: Option<String>,
+    pub log_group_name: Option<String>,
+    pub time: Option<i64>,
+}
+
+impl ReadItem for GetLogGroupFieldsRequest {}
+impl FromNode for GetLogGroupFieldsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroupIdentifier" => out.log_group_identifier = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "time" => out.time = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLogGroupFieldsResponse {
+    pub log_group_fields: Option<Vec<LogGroupField>>,
+}
+
+impl WriteItem for GetLogGroupFieldsResponse {}
+impl ToWire for GetLogGroupFieldsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_LOG_GROUP_FIELDS_RESPONSE_MEMBERS[0], &self.log_group_fields);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLogRecordRequest {
+    pub log_record_pointer: String,
+    pub unmask: Option<bool>,
+}
+
+impl ReadItem for GetLogRecordRequest {}
+impl FromNode for GetLogRecordRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logRecordPointer" => out.log_record_pointer = FromNode::from_node(value)?,
+                "unmask" => out.unmask = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLogRecordResponse {
+    pub log_record: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for GetLogRecordResponse {}
+impl ToWire for GetLogRecordResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_LOG_RECORD_RESPONSE_MEMBERS[0], &self.log_record);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetQueryResultsRequest {
+    pub max_items: Option<i32>,
+    pub next_token: Option<String>,
+    pub query_id: String,
+}
+
+impl ReadItem for GetQueryResultsRequest {}
+impl FromNode for GetQueryResultsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "maxItems" => out.max_items = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "queryId" => out.query_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetQueryResultsResponse {
+    pub encryption_key: Option<String>,
+    pub next_token: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+    pub results: Option<Vec<Vec<ResultField>>>,
+    pub statistics: Option<QueryStatistics>,
+    pub status: Option<QueryStatus>,
+}
+
+impl WriteItem for GetQueryResultsResponse {}
+impl ToWire for GetQueryResultsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[0], &self.encryption_key);
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[1], &self.next_token);
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[2], &self.query_language);
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[3], &self.results);
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[4], &self.statistics);
+        write_member(writer, &schema::GET_QUERY_RESULTS_RESPONSE_MEMBERS[5], &self.status);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InheritedProperty {
     #[default]
@@ -1836,6 +2094,22 @@ impl WriteItem for LogGroupClass {}
 impl ToWire for LogGroupClass {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogGroupField {
+    pub name: Option<String>,
+    pub percent: Option<i32>,
+}
+
+impl WriteItem for LogGroupField {}
+impl ToWire for LogGroupField {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LOG_GROUP_FIELD_MEMBERS[0], &self.name);
+        write_member(writer, &schema::LOG_GROUP_FIELD_MEMBERS[1], &self.percent);
+        writer.end_structure();
     }
 }
 
@@ -2275,6 +2549,54 @@ impl ToWire for PutLogEventsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutQueryDefinitionRequest {
+    pub client_token: Option<String>,
+    pub log_group_names: Option<Vec<String>>,
+    pub name: String,
+    pub parameters: Option<Vec<QueryParameter>>,
+    pub query_definition_id: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+    pub query_string: String,
+}
+
+impl ReadItem for PutQueryDefinitionRequest {}
+impl FromNode for PutQueryDefinitionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "clientToken" => out.client_token = FromNode::from_node(value)?,
+                "logGroupNames" => out.log_group_names = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                "parameters" => out.parameters = FromNode::from_node(value)?,
+                "queryDefinitionId" => out.query_definition_id = FromNode::from_node(value)?,
+                "queryLanguage" => out.query_language = FromNode::from_node(value)?,
+                "queryString" => out.query_string = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutQueryDefinitionResponse {
+    pub query_definition_id: Option<String>,
+}
+
+impl WriteItem for PutQueryDefinitionResponse {}
+impl ToWire for PutQueryDefinitionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_QUERY_DEFINITION_RESPONSE_MEMBERS[0], &self.query_definition_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PutResourcePolicyRequest {
     pub expected_revision_id: Option<String>,
     pub policy_document: Option<String>,
@@ -2381,6 +2703,223 @@ impl FromNode for PutSubscriptionFilterRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueryDefinition {
+    pub last_modified: Option<i64>,
+    pub log_group_names: Option<Vec<String>>,
+    pub name: Option<String>,
+    pub parameters: Option<Vec<QueryParameter>>,
+    pub query_definition_id: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+    pub query_string: Option<String>,
+}
+
+impl WriteItem for QueryDefinition {}
+impl ToWire for QueryDefinition {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[0], &self.last_modified);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[1], &self.log_group_names);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[2], &self.name);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[3], &self.parameters);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[4], &self.query_definition_id);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[5], &self.query_language);
+        write_member(writer, &schema::QUERY_DEFINITION_MEMBERS[6], &self.query_string);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueryInfo {
+    pub bytes_scanned: Option<f64>,
+    pub create_time: Option<i64>,
+    pub log_group_name: Option<String>,
+    pub query_duration: Option<i64>,
+    pub query_id: Option<String>,
+    pub query_language: Option<QueryLanguage>,
+    pub query_string: Option<String>,
+    pub status: Option<QueryStatus>,
+    pub user_identity: Option<String>,
+}
+
+impl WriteItem for QueryInfo {}
+impl ToWire for QueryInfo {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[0], &self.bytes_scanned);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[1], &self.create_time);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[2], &self.log_group_name);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[3], &self.query_duration);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[4], &self.query_id);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[5], &self.query_language);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[6], &self.query_string);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[7], &self.status);
+        write_member(writer, &schema::QUERY_INFO_MEMBERS[8], &self.user_identity);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueryLanguage {
+    #[default]
+    Cwli,
+    Sql,
+    Ppl,
+}
+
+impl QueryLanguage {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cwli => "CWLI",
+            Self::Sql => "SQL",
+            Self::Ppl => "PPL",
+        }
+    }
+}
+
+impl std::str::FromStr for QueryLanguage {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CWLI" => Ok(Self::Cwli),
+            "SQL" => Ok(Self::Sql),
+            "PPL" => Ok(Self::Ppl),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for QueryLanguage {}
+impl FromNode for QueryLanguage {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for QueryLanguage {}
+impl ToWire for QueryLanguage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueryParameter {
+    pub default_value: Option<String>,
+    pub description: Option<String>,
+    pub name: String,
+}
+
+impl ReadItem for QueryParameter {}
+impl FromNode for QueryParameter {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "defaultValue" => out.default_value = FromNode::from_node(value)?,
+                "description" => out.description = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for QueryParameter {}
+impl ToWire for QueryParameter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::QUERY_PARAMETER_MEMBERS[0], &self.default_value);
+        write_member(writer, &schema::QUERY_PARAMETER_MEMBERS[1], &self.description);
+        write_member(writer, &schema::QUERY_PARAMETER_MEMBERS[2], &self.name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueryStatistics {
+    pub bytes_scanned: Option<f64>,
+    pub estimated_bytes_skipped: Option<f64>,
+    pub estimated_records_skipped: Option<f64>,
+    pub log_groups_scanned: Option<f64>,
+    pub records_matched: Option<f64>,
+    pub records_scanned: Option<f64>,
+}
+
+impl WriteItem for QueryStatistics {}
+impl ToWire for QueryStatistics {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[0], &self.bytes_scanned);
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[1], &self.estimated_bytes_skipped);
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[2], &self.estimated_records_skipped);
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[3], &self.log_groups_scanned);
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[4], &self.records_matched);
+        write_member(writer, &schema::QUERY_STATISTICS_MEMBERS[5], &self.records_scanned);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueryStatus {
+    #[default]
+    Scheduled,
+    Running,
+    Complete,
+    Failed,
+    Cancelled,
+    Timeout,
+    Unknown,
+}
+
+impl QueryStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Scheduled",
+            Self::Running => "Running",
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+            Self::Timeout => "Timeout",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl std::str::FromStr for QueryStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Scheduled" => Ok(Self::Scheduled),
+            "Running" => Ok(Self::Running),
+            "Complete" => Ok(Self::Complete),
+            "Failed" => Ok(Self::Failed),
+            "Cancelled" => Ok(Self::Cancelled),
+            "Timeout" => Ok(Self::Timeout),
+            "Unknown" => Ok(Self::Unknown),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for QueryStatus {}
+impl FromNode for QueryStatus {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for QueryStatus {}
+impl ToWire for QueryStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RejectedEntityInfo {
     pub error_type: EntityRejectionErrorType,
 }
@@ -2441,6 +2980,22 @@ impl ToWire for ResourcePolicy {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResultField {
+    pub field: Option<String>,
+    pub value: Option<String>,
+}
+
+impl WriteItem for ResultField {}
+impl ToWire for ResultField {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESULT_FIELD_MEMBERS[0], &self.field);
+        write_member(writer, &schema::RESULT_FIELD_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct S3DeliveryConfiguration {
     pub enable_hive_compatible_path: Option<bool>,
     pub suffix_path: Option<String>,
@@ -2490,6 +3045,92 @@ impl ToWire for SearchedLogStream {
         writer.begin_structure();
         write_member(writer, &schema::SEARCHED_LOG_STREAM_MEMBERS[0], &self.log_stream_name);
         write_member(writer, &schema::SEARCHED_LOG_STREAM_MEMBERS[1], &self.searched_completely);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartQueryRequest {
+    pub end_time: i64,
+    pub limit: Option<i32>,
+    pub log_group_identifiers: Option<Vec<String>>,
+    pub log_group_name: Option<String>,
+    pub log_group_names: Option<Vec<String>>,
+    pub query_language: Option<QueryLanguage>,
+    pub query_string: String,
+    pub start_time: i64,
+}
+
+impl ReadItem for StartQueryRequest {}
+impl FromNode for StartQueryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "endTime" => out.end_time = FromNode::from_node(value)?,
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "logGroupIdentifiers" => out.log_group_identifiers = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "logGroupNames" => out.log_group_names = FromNode::from_node(value)?,
+                "queryLanguage" => out.query_language = FromNode::from_node(value)?,
+                "queryString" => out.query_string = FromNode::from_node(value)?,
+                "startTime" => out.start_time = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartQueryResponse {
+    pub query_id: Option<String>,
+}
+
+impl WriteItem for StartQueryResponse {}
+impl ToWire for StartQueryResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::START_QUERY_RESPONSE_MEMBERS[0], &self.query_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopQueryRequest {
+    pub query_id: String,
+}
+
+impl ReadItem for StopQueryRequest {}
+impl FromNode for StopQueryRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "queryId" => out.query_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopQueryResponse {
+    pub success: Option<bool>,
+}
+
+impl WriteItem for StopQueryResponse {}
+impl ToWire for StopQueryResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::STOP_QUERY_RESPONSE_MEMBERS[0], &self.success);
         writer.end_structure();
     }
 }
