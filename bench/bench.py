@@ -1,4 +1,5 @@
-"""Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [start] [identity].
+"""Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [collection]
+[start] [identity].
 
 Every figure is measured here and now on this machine; what is not installed is said to be missing, never guessed.
 """
@@ -26,7 +27,8 @@ from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
 from conftest import Region, free_port  # noqa: E402
 from docker_engine import DockerEngine, NoEngine  # noqa: E402
-from images import Registry, basic, busybox_layer  # noqa: E402
+from images import Registry, busybox_layer  # noqa: E402
+from registry import collection, registry  # noqa: E402
 from tasks import NETWORK, Tasks  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
@@ -273,77 +275,6 @@ def start():
     say(f"idle region: PSS {spread(memory, 'MiB')}")
 
 
-def registry():
-    region = Region()
-    try:
-        ecr = region.client("ecr")
-        for name in ["big", "many", "tiny", "raw"]:
-            ecr.create_repository(repositoryName=f"bench/{name}")
-        user, password = basic(ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
-        transfer("longshore", region.registry, region.process.pid, f"{user}:{password}")
-    finally:
-        region.close()
-    peer()
-
-
-def peer():
-    program = shutil.which("docker-registry")
-    if not program:
-        say("docker-registry: not installed, no figure")
-        return
-    directory = tempfile.mkdtemp(prefix="longshore-bench-")
-    config = Path(directory) / "config.yml"
-    config.write_text(f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\nhttp:\n  addr: 127.0.0.1:5098\n")
-    process = subprocess.Popen([program, "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        time.sleep(1)
-        transfer("docker-registry", "127.0.0.1:5098", process.pid, None)
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def transfer(name, host, pid, credentials, mib=512):
-    """One 512 MiB blob up and down with curl, three times; median by wall clock, CPU of the server beside it."""
-    import hashlib
-
-    directory = tempfile.mkdtemp(prefix="longshore-bench-")
-    auth = ["-u", credentials] if credentials else []
-    pushes, pulls, cpu_push, cpu_pull = [], [], [], []
-    try:
-        for _ in range(3):
-            blob = Path(directory) / "blob"
-            with open(blob, "wb") as out:
-                for _ in range(mib):
-                    out.write(os.urandom(1 << 20))
-            digest = "sha256:" + hashlib.file_digest(open(blob, "rb"), "sha256").hexdigest()
-            head = subprocess.run(["curl", "-s", *auth, "-D-", "-o", "/dev/null", "-X", "POST", "-H", "Content-Length: 0",
-                                   f"http://{host}/v2/bench/raw/blobs/uploads/"], capture_output=True, text=True, check=True).stdout
-            location = next(line.split(":", 1)[1].strip() for line in head.splitlines() if line.lower().startswith("location:"))
-            location = location if location.startswith("http") else f"http://{host}{location}"
-            location += ("&" if "?" in location else "?") + f"digest={digest}"
-            before, begun = cpu_seconds(pid), time.perf_counter()
-            subprocess.run(["curl", "-sf", *auth, "-o", "/dev/null", "-X", "PUT", "-H", "Expect:", "-H",
-                            "Content-Type: application/octet-stream", "-T", str(blob), location], check=True)
-            pushes.append(mib / (time.perf_counter() - begun))
-            cpu_push.append(cpu_seconds(pid) - before)
-            before, begun = cpu_seconds(pid), time.perf_counter()
-            subprocess.run(["curl", "-sfL", *auth, "-o", "/dev/null", f"http://{host}/v2/bench/raw/blobs/{digest}"], check=True)
-            pulls.append(mib / (time.perf_counter() - begun))
-            cpu_pull.append(cpu_seconds(pid) - before)
-        peak = next(int(line.split()[1]) / 1024 for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line)
-        say(f"{name}: push {mib} MiB {spread(pushes, 'MiB/s')}, {statistics.median(cpu_push):.2f} s CPU; "
-            f"pull {spread(pulls, 'MiB/s')}, {statistics.median(cpu_pull):.2f} s CPU; peak RSS {peak:.0f} MiB")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def identity():
     """What knowing the caller, deciding and recording cost by themselves; small programs of the crates."""
     for krate, example in [("api-server", "identity_speed"), ("iam-policy", "evaluations"), ("audit-log", "record_speed")]:
@@ -351,7 +282,7 @@ def identity():
         say(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip())
 
 
-BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry, "identity": identity}
+BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry, "collection": collection, "identity": identity}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or BENCHMARKS:

@@ -72,7 +72,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "crates/api/oci-registry",
-        &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/registry-client"],
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/registry-client",
+            "crates/wire/file-body",
+        ],
     ),
     (
         "crates/api/agent-gateway",
@@ -80,7 +86,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "crates/api/api-server",
-        &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/aws-wire"],
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/wire/file-body",
+        ],
     ),
     ("crates/api/api-", &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/aws-wire"]),
     ("crates/control/", &["crates/base/", "crates/state/", "crates/logic/", "crates/control/"]),

@@ -1,6 +1,8 @@
 //! Accepts connections and serves HTTP on them, within bounds, until told to stop.
 
 use crate::{ApiServer, Limits};
+use file_body::FileStream;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -90,8 +92,13 @@ async fn accept(listener: TcpListener, server: ApiServer, mut stopped: watch::Re
         let Some((stream, peer, place)) = accepted else { continue };
         let spoken = Arc::new(AtomicBool::new(false));
         let (server, has_spoken) = (server.clone(), spoken.clone());
-        let service = service_fn(move |request| {
+        let stream = FileStream::new(stream);
+        let files = stream.files();
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
             has_spoken.store(true, Ordering::Relaxed);
+            if request.version() <= http::Version::HTTP_11 {
+                request.extensions_mut().insert(files.clone());
+            }
             let server = server.clone();
             async move { Ok::<_, Infallible>(server.handle(request, peer).await) }
         });
@@ -124,6 +131,8 @@ fn protocols(limits: &Limits) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_time)
+        // Bodies that are files stand on it that their pieces are not copied.
+        .writev(true)
         // The least that hyper takes is 8 KiB.
         .max_buf_size(limits.head_bytes.max(8192));
     builder

@@ -1,15 +1,18 @@
 //! Reading and deleting blobs.
 
 use crate::error::RegistryError;
-use crate::respond::{DIGEST, Response, empty, is_known, set};
+use crate::respond::{Body, DIGEST, Response, empty, is_known, set};
 use crate::{Inner, Place, range};
-use blob_store::{BlobRange, Digest};
+use blob_store::{BlobRange, Digest, OpenedBlob, ReadBlob};
+use file_body::{FileBody, Files};
 use futures::TryStreamExt;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use resources::ecr::BlobLink;
+use std::convert::Infallible;
+use std::sync::Arc;
 
 pub(crate) async fn handle(
     registry: &Inner,
@@ -74,18 +77,45 @@ async fn get(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Respons
         return Ok(response);
     }
     let wanted = wanted(digest, parts);
-    let blob = registry.blobs.read(digest, wanted.unwrap_or(BlobRange::All)).await?;
-    registry.metrics.sent(blob.length);
-    let frames = blob.stream.map_ok(Frame::data).map_err(Into::into);
-    let mut response = http::Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
+    let found = find(registry, digest, wanted.unwrap_or(BlobRange::All), parts).await?;
+    registry.metrics.sent(found.length);
+    let mut response = http::Response::new(found.body);
     describe(&mut response, digest);
-    set(&mut response, header::CONTENT_LENGTH, &blob.length.to_string());
+    set(&mut response, header::CONTENT_LENGTH, &found.length.to_string());
     if wanted.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        let last = (blob.start + blob.length).saturating_sub(1);
-        set(&mut response, header::CONTENT_RANGE, &format!("bytes {}-{last}/{}", blob.start, blob.size));
+        let last = (found.start + found.length).saturating_sub(1);
+        set(&mut response, header::CONTENT_RANGE, &format!("bytes {}-{last}/{}", found.start, found.size));
     }
     Ok(response)
+}
+
+/// A range of a blob on its way to a client.
+struct Found {
+    size: u64,
+    start: u64,
+    length: u64,
+    body: Body,
+}
+
+/// The range of a blob, which the connection sends out of the blob's file if it can.
+async fn find(
+    registry: &Inner,
+    digest: &Digest,
+    range: BlobRange,
+    parts: &Parts,
+) -> Result<Found, RegistryError> {
+    if let Some(files) = parts.extensions.get::<Files>()
+        && let Some(OpenedBlob { file, size, start, length }) =
+            registry.blobs.open_file(digest, range).await?
+    {
+        let body = FileBody::new(files.clone(), Arc::new(file), start, length);
+        let body = body.map_err(|never: Infallible| match never {}).boxed_unsync();
+        return Ok(Found { size, start, length, body });
+    }
+    let ReadBlob { size, start, length, stream } = registry.blobs.read(digest, range).await?;
+    let frames = stream.map_ok(Frame::data).map_err(Into::into);
+    Ok(Found { size, start, length, body: BodyExt::boxed_unsync(StreamBody::new(frames)) })
 }
 
 /// The range that is asked for, if the blob is still the one that the client has the rest of.

@@ -7,7 +7,7 @@ use crate::{BlobError, Digest};
 use bytes::Bytes;
 use environment::{Environment, Timestamp};
 use futures::stream::{BoxStream, StreamExt};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,18 @@ pub struct ReadBlob {
     pub length: u64,
     /// The bytes of the range.
     pub stream: BoxStream<'static, Result<Bytes, BlobError>>,
+}
+
+/// A range of a blob that lies in a file of this machine.
+pub struct OpenedBlob {
+    /// The file, which stays what it is even when the blob is deleted.
+    pub file: File,
+    /// Size of the whole blob.
+    pub size: u64,
+    /// First byte of the range.
+    pub start: u64,
+    /// Number of bytes in the range.
+    pub length: u64,
 }
 
 /// A blob as the collector of unused ones sees it.
@@ -126,6 +138,18 @@ impl BlobStore {
         match &self.0.place {
             Place::Directory(directory) => directory.read(digest, range).await,
             Place::Bucket(bucket) => bucket.read(digest, range).await,
+        }
+    }
+
+    /// Opens a range of a blob for who reads files itself; `None` when blobs lie in a bucket.
+    pub async fn open_file(
+        &self,
+        digest: &Digest,
+        range: BlobRange,
+    ) -> Result<Option<OpenedBlob>, BlobError> {
+        match &self.0.place {
+            Place::Directory(directory) => directory.open_file(digest, range).await.map(Some),
+            Place::Bucket(_) => Ok(None),
         }
     }
 
@@ -282,6 +306,13 @@ mod tests {
                 assert_eq!(size, bytes.len() as u64);
             }
             assert_eq!(store.read_all(&digest, 7).await.expect("reads"), bytes[..7]);
+            let opened = store.open_file(&digest, middle).await.expect("opens");
+            assert_eq!(opened.is_some(), store.local_path(&digest).is_some());
+            if let Some(opened) = opened {
+                let found = (opened.size, opened.start, opened.length);
+                assert_eq!(found, (bytes.len() as u64, 100, CHUNK as u64));
+                assert_eq!(opened.file.metadata().expect("a file").len(), opened.size);
+            }
         }
     }
 

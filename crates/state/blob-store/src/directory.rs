@@ -1,6 +1,6 @@
 //! Blobs as files of this machine: written beside their place, moved into it when they are whole.
 
-use crate::blobs::{BlobRange, ReadBlob, StoredBlob, blocking};
+use crate::blobs::{BlobRange, OpenedBlob, ReadBlob, StoredBlob, blocking};
 use crate::buffers::Buffers;
 use crate::{Algorithm, BlobError, Digest};
 use bytes::Bytes;
@@ -52,7 +52,13 @@ impl Directory {
         let path = self.path_of(digest);
         let digest = digest.clone();
         let buffers = self.buffers.clone();
-        blocking(move || open_range(&path, &digest, range, buffers)).await
+        blocking(move || read_range(&path, &digest, range, buffers)).await
+    }
+
+    pub(crate) async fn open_file(&self, digest: &Digest, range: BlobRange) -> Result<OpenedBlob, BlobError> {
+        let path = self.path_of(digest);
+        let digest = digest.clone();
+        blocking(move || open_range(&path, &digest, range)).await
     }
 
     /// Stores content whose digest was checked; `name` is one that nobody else uses.
@@ -160,23 +166,28 @@ fn describe(algorithm: Algorithm, path: &Path) -> Option<StoredBlob> {
     Some(StoredBlob { digest, size: metadata.len(), stored_at })
 }
 
-fn open_range(
+fn open_range(path: &Path, digest: &Digest, range: BlobRange) -> Result<OpenedBlob, BlobError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => BlobError::NotFound(digest.clone()),
+        _ => BlobError::io("reading", path, error),
+    };
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let (start, end) = range.within(size)?;
+    Ok(OpenedBlob { file, size, start, length: end - start })
+}
+
+fn read_range(
     path: &Path,
     digest: &Digest,
     range: BlobRange,
     buffers: Buffers,
 ) -> Result<ReadBlob, BlobError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => BlobError::NotFound(digest.clone()),
-        _ => BlobError::io("reading", path, error),
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
-    let (start, end) = range.within(size)?;
+    let OpenedBlob { mut file, size, start, length } = open_range(path, digest, range)?;
     if start > 0 {
-        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        let sought = file.seek(SeekFrom::Start(start));
+        sought.map_err(|error| BlobError::io("reading", path, error))?;
     }
-    let length = end - start;
     let first = read_chunk(&mut file, path, length, &buffers)?;
     let left = length - first.len() as u64;
     let from = (file, path.to_owned(), left, buffers);

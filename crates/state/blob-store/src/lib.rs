@@ -17,7 +17,7 @@ mod error;
 mod segments;
 mod uploads;
 
-pub use blobs::{BlobRange, BlobStore, Health, ReadBlob, StoredBlob};
+pub use blobs::{BlobRange, BlobStore, Health, OpenedBlob, ReadBlob, StoredBlob};
 pub use bucket::{Bucket, NotABucket, S3Bucket, S3Credentials};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use error::BlobError;

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Chunks that may wait for the disk; with hyper's frames this is a few MiB.
-const QUEUE: usize = 64;
+/// Chunks of an upload that may wait for the disk; with hyper's frames this is up to 1 MiB.
+const QUEUE: usize = 4;
 /// The kernel is asked to write back after this many bytes, so that the last sync is short.
 const SYNC_EVERY: u64 = 64 * 1024 * 1024;
 /// Uploads open at the same time.
