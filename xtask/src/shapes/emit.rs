@@ -450,12 +450,18 @@ impl<'a> Generator<'a> {
             "/// A service as the request pipeline sees it.\npub struct Server<T>(pub T);\n\n\
              #[async_trait::async_trait]\nimpl<T: {service}> Service for Server<T> {{\n\
              fn definition(&self) -> &'static ServiceDefinition {{ &DEFINITION }}\n\
-             fn validation_error(&self) -> &'static ErrorShape {{ &errors::{} }}\n\
+             fn validation_error(&self) -> &'static ErrorShape {{ &errors::{} }}\n{}\
              async fn permissions(&self, operation: &'static Operation, context: &RequestContext, input: &Node) \
              -> Result<Vec<Permission>, ServiceError> {{ self.0.permissions(operation, context, input).await }}\n\
              async fn call(&self, operation: &'static Operation, context: &RequestContext, input: Node) \
              -> Result<Answer, ServiceError> {{ match operation.name {{",
             constant(&self.source.validation_error),
+            if self.source.validates_one_parameter {
+                "fn validation_text(&self, broken: &aws_wire::BrokenConstraints) -> String { \
+                 broken.of_one_parameter() }\n"
+            } else {
+                ""
+            },
         )?;
         for name in &self.source.operations {
             let read = if self.model.operations[name].input.is_some() { "read(input)?" } else { "()" };

@@ -27,6 +27,16 @@ pub(crate) fn request(
 }
 
 impl Request {
+    /// Key of the last item of the page before; the page has what follows it.
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// Whether so many items that follow are enough: a page of them, and one more that says that there are others.
+    pub(crate) fn is_enough(&self, items: usize) -> bool {
+        items > self.limit
+    }
+
     /// The page of a sorted list, and the token of the next one.
     pub(crate) fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
         if let Some(after) = &self.after {

@@ -2,39 +2,28 @@
 
 use crate::EcrService;
 use crate::errors::store;
-use crate::images::{Images, find_or_fail};
 use crate::shapes::{self as wire, ImageIdentifier};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::{
     Image, ImageScan, Registry, Repository, ScanFrequency, ScanResult, ScanStatus, ScanType,
-    VulnerabilityData, rows_of,
+    VulnerabilityData,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use store::Versioned;
 
 impl EcrService {
-    /// The scans of a repository's images, by digest.
-    pub(crate) async fn scans(
-        &self,
-        repository: &Repository,
-    ) -> Result<BTreeMap<String, Versioned<ImageScan>>, ServiceError> {
-        let prefix = rows_of(&repository.account, &repository.name);
-        let scans = self.tables.list_all::<ImageScan>(&prefix).await.map_err(store)?;
-        Ok(scans.into_iter().map(|scan| (scan.digest.clone(), scan)).collect())
-    }
-
-    /// The image that a request about a scan names, and its tag if it has one.
+    /// The image that a request about a scan names, its tag if it has one, and all its tags.
     pub(crate) async fn image_to_scan(
         &self,
         repository: &Repository,
         id: &ImageIdentifier,
-    ) -> Result<(Versioned<Image>, ImageIdentifier, Images), ServiceError> {
-        let images = self.images(repository).await?;
-        let image = find_or_fail(&images, repository, id)?;
-        let image = Versioned { value: image.value.clone(), ..*image };
-        let tag = id.image_tag.clone().or_else(|| images.tags_of(&image.digest).into_iter().next());
+    ) -> Result<(Versioned<Image>, ImageIdentifier, Vec<String>), ServiceError> {
+        let image = self.find_or_fail(repository, id).await?;
+        let tags = self.tags_of(repository, HashSet::from([image.digest.as_str()])).await?;
+        let tags = tags.names(&image.digest);
+        let tag = id.image_tag.clone().or_else(|| tags.first().cloned());
         let id = ImageIdentifier { image_digest: Some(image.digest.clone()), image_tag: tag };
-        Ok((image, id, images))
+        Ok((image, id, tags))
     }
 
     /// The settings of the caller's registry.

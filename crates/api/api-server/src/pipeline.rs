@@ -272,7 +272,9 @@ async fn run(
         .map_err(|error| ServiceError::new(&MALFORMED, error.to_string()))?;
     call.asked(&input);
     validate(route.operation.input, &input).map_err(|violation| match violation {
-        Violation::Constraints(text) => ServiceError::new(route.service.validation_error(), text),
+        Violation::Constraints(broken) => {
+            ServiceError::new(route.service.validation_error(), route.service.validation_text(&broken))
+        }
         error @ Violation::Type { .. } => ServiceError::new(&MALFORMED, error.to_string()),
     })?;
     authorize(access, route.service, route.operation, (caller, context), (parts, &input)).await?;

@@ -306,5 +306,15 @@ impl Registry {
     }
 }
 
+/// What requests say, read without a registry: for fuzz targets.
+pub mod requests {
+    pub use crate::range::parse as range;
+
+    /// The repository that a path names, if it names something and that is of one.
+    pub fn repository(path: &str) -> Option<String> {
+        crate::route::route(path).ok()?.name
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,12 @@ use image_registry::{MOST_MANIFEST_BYTES, OCI_INDEX};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resources::ecr::Image;
 use serde_json::{Value, json};
+use store::Page;
 
 /// Most entries of a page.
 const MOST: usize = 1000;
+/// Manifests that are read at a time.
+const ROWS: usize = 100;
 /// Bytes kept free in a page for all that is not an entry.
 const MARGIN: usize = 64 * 1024;
 
@@ -28,24 +31,33 @@ pub(crate) async fn list(
     let digest = blobs::parse(digest)?.to_string();
     let wanted = query.get("artifactType").filter(|wanted| !wanted.is_empty());
     let (limit, last) = page(query, MOST)?;
-    let images = registry.tables.list_all::<Image>(&place.row("")).await?;
     let of_type = |image: &Image| wanted.is_none_or(|wanted| image.artifact_type.as_ref() == Some(wanted));
-    let mut matching = images
-        .iter()
-        .filter(|image| image.subject.as_deref() == Some(&*digest) && of_type(image))
-        .filter(|image| last.is_none_or(|last| image.digest.as_str() > last))
-        .peekable();
+    let prefix = place.row("");
+    let mut after = last.map(|last| format!("{prefix}{last}"));
     let mut found: Vec<Value> = Vec::new();
-    let mut bytes = 0;
-    while found.len() < limit
-        && let Some(image) = matching.next_if(|_| bytes < MOST_MANIFEST_BYTES - MARGIN)
-    {
-        let descriptor = describe(image);
-        bytes += descriptor.to_string().len();
-        // Annotations can be so large that the page must end before this one; a page has one entry at least.
-        found.push(descriptor);
+    let (mut bytes, mut more) = (0, false);
+    // Manifests are read some at a time, until the page is full and one more is seen.
+    'rows: while limit > 0 {
+        let rows = registry.tables.list::<Image>(&prefix, Page { after, limit: ROWS }).await?;
+        let matching = rows.items.iter().filter(|image| image.subject.as_deref() == Some(&*digest));
+        for image in matching.filter(|image| of_type(image)) {
+            // Annotations can be so large that the page must end before this one; a page has one entry at least.
+            if found.len() == limit || bytes >= MOST_MANIFEST_BYTES - MARGIN {
+                more = true;
+                break 'rows;
+            }
+            let descriptor = describe(image);
+            bytes += descriptor.to_string().len();
+            found.push(descriptor);
+        }
+        after = rows.next;
+        if after.is_none() {
+            break;
+        }
+        // Others have their turn while a large repository is looked through.
+        tokio::task::yield_now().await;
     }
-    let next = matching.peek().and(found.last()).and_then(|last| last["digest"].as_str()).map(str::to_owned);
+    let next = found.last().filter(|_| more).and_then(|last| last["digest"].as_str()).map(str::to_owned);
     let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found});
     let mut response = json(StatusCode::OK, &index);
     set(&mut response, header::CONTENT_TYPE, OCI_INDEX);

@@ -23,12 +23,14 @@ use resources::ecr::{Image, ImageScan, VulnerabilityData};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{StoreError, Tables};
+use store::{Page, StoreError, Tables};
 use tokio_util::sync::CancellationToken;
 use vulnerability_data::DataError;
 
 /// Time between two looks whether there is new data.
 const LOOK: Duration = Duration::from_secs(3);
+/// Keys read at a time.
+const PAGE: usize = 1_000;
 
 /// The controller.
 pub struct ImageScanController {
@@ -119,11 +121,39 @@ impl ImageScanController {
         if row.is_none_or(|row| *row.value != found) {
             self.tables.batch().put_any(&found).commit().await?;
         }
-        for key in self.keys().await? {
-            self.queue.nudge(key);
-        }
+        self.nudge_all::<Image>().await?;
+        self.nudge_all::<ImageScan>().await?;
         *last = Some(generation);
         Ok(())
+    }
+}
+
+impl ImageScanController {
+    /// Queues all rows of a table, some at a time: their keys are all that is read.
+    async fn nudge_all<T: Stored>(&self) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let (keys, next) = self.tables.keys::<T>("", Page { after, limit: PAGE }).await?;
+            keys.into_iter().for_each(|key| self.queue.nudge(key));
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// All keys of a table.
+    async fn all_keys<T: Stored>(&self, found: &mut BTreeSet<String>) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let (keys, next) = self.tables.keys::<T>("", Page { after, limit: PAGE }).await?;
+            found.extend(keys);
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -147,10 +177,9 @@ impl Reconciler for ImageScanController {
     }
 
     async fn keys(&self) -> Result<Vec<String>, ImageScanError> {
-        let images = self.tables.list_all::<Image>("").await?;
-        let scans = self.tables.list_all::<ImageScan>("").await?;
-        let keys: BTreeSet<String> =
-            images.iter().map(|row| row.key()).chain(scans.iter().map(|row| row.key())).collect();
+        let mut keys = BTreeSet::new();
+        self.all_keys::<Image>(&mut keys).await?;
+        self.all_keys::<ImageScan>(&mut keys).await?;
         Ok(keys.into_iter().collect())
     }
 }

@@ -26,7 +26,10 @@ pub(crate) fn check(document: &Document, kind: PolicyKind) -> Checked {
     statements.iter().try_for_each(legacy_effect_and_dates)?;
     // A resource that is no ARN at all is found here but reported only when nothing else is wrong with the document.
     let resource_fault = resources::first_fault(statements)?;
-    unique_sids(statements)?;
+    // Policies of repositories and secrets may repeat them.
+    if kind != PolicyKind::Resource {
+        unique_sids(statements)?;
+    }
     statements.iter().try_for_each(|statement| has_actions(statement, kind))?;
     resource_fault.map_or(Ok(()), Err)?;
     actions::check_prefixes(statements)?;

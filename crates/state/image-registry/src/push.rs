@@ -1,6 +1,6 @@
 //! A manifest is taken: checked against what it names, written with its tag and the event.
 
-use crate::document::{Descriptor, Document, MOST_DEPTH};
+use crate::document::{Descriptor, Document, MOST_DEPTH, is_index};
 use crate::events::{append_event, of_image};
 use crate::{ImageError, ImageRegistry, key};
 use blob_store::{Algorithm, Digest};
@@ -56,13 +56,18 @@ impl ImageRegistry {
         if push.complete {
             self.require_all(repository, &document).await?;
         }
+        let size = if is_index(&document.media_type) {
+            self.largest(repository, &document.children).await?
+        } else {
+            document.size
+        };
         let image = Image {
             account: repository.account.clone(),
             repository: repository.name.clone(),
             digest: found.to_string(),
             media_type: document.media_type,
             artifact_type: document.artifact_type,
-            size: document.size,
+            size,
             blobs: document.blobs,
             children: document.children,
             subject: document.subject,
@@ -77,6 +82,16 @@ impl ImageRegistry {
             Needs { blobs: &document.required_blobs, complete: push.complete, destinations: &destinations };
         let pushed = self.write(repository, image, &needs, push.tag).await?;
         Ok(Pushed { says_its_type: document.says_its_type, ..pushed })
+    }
+
+    /// The size of the largest of some images, as which the size of an index is shown.
+    async fn largest(&self, repository: &Repository, digests: &[String]) -> Result<u64, StoreError> {
+        let mut largest = 0;
+        for digest in digests {
+            let image = self.image(repository, digest).await?;
+            largest = largest.max(image.map_or(0, |image| image.size));
+        }
+        Ok(largest)
     }
 
     /// Tells all that is missing at once; whether it stays is seen to when the image is written.

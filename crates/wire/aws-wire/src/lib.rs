@@ -26,4 +26,4 @@ pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
 pub use protocol::{Encoded, Protocol, ReadError, json};
 pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};
-pub use validate::{Violation, pattern_is_checked, validate};
+pub use validate::{BrokenConstraints, Violation, pattern_is_checked, validate};

@@ -2,7 +2,7 @@
 
 use crate::authorization::{Action, Permission, default_permissions};
 use crate::schema::Shape;
-use crate::{ErrorShape, Extensions, Node, ServiceError, ToWire};
+use crate::{BrokenConstraints, ErrorShape, Extensions, Node, ServiceError, ToWire};
 use environment::Timestamp;
 use identifiers::{AccountId, Region};
 use std::net::IpAddr;
@@ -104,6 +104,11 @@ pub trait Service: Send + Sync {
 
     /// The error this service answers when a request breaks a constraint of the model.
     fn validation_error(&self) -> &'static ErrorShape;
+
+    /// The text of that error.
+    fn validation_text(&self, broken: &BrokenConstraints) -> String {
+        broken.to_string()
+    }
 
     /// What the caller must be allowed to do before the operation runs on this validated input. It answers the same
     /// for resources that do not exist, so that nobody learns of them without permission.

@@ -24,9 +24,47 @@ pub enum Violation {
         /// What is wrong.
         source: DecodeError,
     },
-    /// Constraints are broken: the service's own validation error, with this text.
-    #[error("{0}")]
-    Constraints(String),
+    /// Constraints are broken: the service's own validation error.
+    #[error(transparent)]
+    Constraints(BrokenConstraints),
+}
+
+/// The constraints that a request breaks; displays as most services word it.
+#[derive(Debug, thiserror::Error)]
+#[error("{count} validation error{} detected: {}", if *count == 1 { "" } else { "s" }, texts(broken))]
+pub struct BrokenConstraints {
+    count: usize,
+    broken: Vec<BrokenConstraint>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct BrokenConstraint {
+    path: String,
+    /// The value as it is repeated, with the space before it.
+    shown: String,
+    constraint: String,
+}
+
+impl BrokenConstraints {
+    /// As services word it that tell of one parameter only.
+    pub fn of_one_parameter(&self) -> String {
+        // There is at least one, or there would be no error.
+        let Some(first) = self.broken.first() else { return self.to_string() };
+        let constraint =
+            match first.constraint.strip_prefix("Member must satisfy regular expression pattern: ") {
+                Some(pattern) => format!("must satisfy regular expression '{pattern}'"),
+                None => first.constraint.clone(),
+            };
+        format!("Invalid parameter at '{}' failed to satisfy constraint: '{constraint}'", first.path)
+    }
+}
+
+fn texts(broken: &[BrokenConstraint]) -> String {
+    let texts = broken.iter().map(|BrokenConstraint { path, shown, constraint }| {
+        format!("Value{shown} at '{path}' failed to satisfy constraint: {constraint}")
+    });
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 /// Checks `node` against `shape`; members the model does not know are ignored.
@@ -36,15 +74,12 @@ pub fn validate(shape: &'static Shape, node: &Node) -> Result<(), Violation> {
     if check.count == 0 {
         return Ok(());
     }
-    let plural = if check.count == 1 { "" } else { "s" };
-    let mut text = format!("{} validation error{plural} detected: ", check.count);
-    text.push_str(&check.found.join("; "));
-    Err(Violation::Constraints(text))
+    Err(Violation::Constraints(BrokenConstraints { count: check.count, broken: check.found }))
 }
 
 struct Check {
     path: Vec<Cow<'static, str>>,
-    found: Vec<String>,
+    found: Vec<BrokenConstraint>,
     count: usize,
     /// How many members around the current value are sensitive: such values are not repeated to anybody.
     hidden: usize,
@@ -203,7 +238,7 @@ impl Check {
             value => format!(" '{}'", value.chars().take(MOST_REPEATED).collect::<String>()),
         };
         let path = shown_path(&self.path);
-        self.found.push(format!("Value{shown} at '{path}' failed to satisfy constraint: {constraint}"));
+        self.found.push(BrokenConstraint { path, shown, constraint: constraint.to_owned() });
     }
 
     fn expect_text<'n>(&self, node: &'n Node) -> Result<&'n str, Violation> {
@@ -381,6 +416,23 @@ mod tests {
                 .expect_err("refused")
                 .starts_with("3 validation errors detected: ")
         );
+    }
+
+    #[test]
+    fn some_services_tell_of_one_parameter() {
+        let text = |json: &str| {
+            let node: Node = serde_json::from_str(json).expect("JSON");
+            match validate(&INPUT, &node).expect_err("refused") {
+                Violation::Constraints(broken) => broken.of_one_parameter(),
+                Violation::Type { .. } => panic!("the types are right"),
+            }
+        };
+        let kind = text(r#"{"name":"A","kind":"C"}"#);
+        let set = "'Member must satisfy enum value set: [A, B]'";
+        assert_eq!(kind, format!("Invalid parameter at 'kind' failed to satisfy constraint: {set}"));
+        let pattern = "'must satisfy regular expression '[a-z]+''";
+        let name = text(r#"{"name":"A"}"#);
+        assert_eq!(name, format!("Invalid parameter at 'name' failed to satisfy constraint: {pattern}"));
     }
 
     #[test]

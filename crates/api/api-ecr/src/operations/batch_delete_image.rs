@@ -2,13 +2,14 @@
 
 use crate::EcrService;
 use crate::errors::images_failed;
-use crate::images::{Images, failure};
+use crate::images::{Tags, failure};
 use crate::shapes::{
     BatchDeleteImageRequest, BatchDeleteImageResponse, ImageFailure, ImageFailureCode, ImageIdentifier,
 };
 use aws_wire::{RequestContext, ServiceError};
 use image_registry::Deleted;
 use resources::ecr::Repository;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) async fn run(
     service: &EcrService,
@@ -18,10 +19,10 @@ pub(crate) async fn run(
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
     let (mut deleted, mut failures) = (Vec::new(), Vec::new());
+    let mut left = Left::read(service, &repository, &input.image_ids).await?;
     for id in &input.image_ids {
         // Each is seen after those before it: deleting the last tag of an image deletes the image.
-        let images = service.images(&repository).await?;
-        match delete(service, &repository, &images, id).await? {
+        match delete(service, &repository, &mut left, id).await? {
             Ok(ids) => deleted.extend(ids),
             Err(failed) => failures.push(failed),
         }
@@ -29,36 +30,62 @@ pub(crate) async fn run(
     Ok(BatchDeleteImageResponse { image_ids: Some(deleted), failures: Some(failures) })
 }
 
+/// What of the images that are to be deleted is left.
+struct Left {
+    tags: Tags,
+    /// The manifests of each index of the repository.
+    holders: HashMap<String, Vec<String>>,
+}
+
+impl Left {
+    async fn read(
+        service: &EcrService,
+        repository: &Repository,
+        ids: &[ImageIdentifier],
+    ) -> Result<Self, ServiceError> {
+        let mut digests = HashSet::new();
+        for id in ids {
+            if let Ok(image) = service.find_image(repository, id).await? {
+                digests.insert(image.digest.clone());
+            }
+        }
+        let tags = service.tags_of(repository, digests.iter().map(String::as_str).collect()).await?;
+        Ok(Self { tags, holders: service.holders(repository).await? })
+    }
+}
+
 async fn delete(
     service: &EcrService,
     repository: &Repository,
-    images: &Images,
+    left: &mut Left,
     id: &ImageIdentifier,
 ) -> Result<Result<Vec<ImageIdentifier>, ImageFailure>, ServiceError> {
-    let image = match images.find(id) {
+    let image = match service.find_image(repository, id).await? {
         Ok(image) => image,
         Err(failed) => return Ok(Err(failed)),
     };
-    let tags = images.tags_of(&image.digest);
-    let untag: Vec<String> = match &id.image_tag {
-        Some(tag) if tags.len() > 1 => vec![tag.clone()],
-        _ => tags.clone(),
+    let all = left.tags.rows(&image.digest);
+    let rows: Vec<_> = match &id.image_tag {
+        Some(tag) if all.len() > 1 => all.iter().filter(|row| row.tag == *tag).cloned().collect(),
+        _ => all.to_vec(),
     };
-    let whole = untag.len() == tags.len();
-    let held = images.images.values().any(|other| other.children.contains(&image.digest));
-    if whole && held {
+    let whole = rows.len() == all.len();
+    if whole && left.holders.values().any(|children| children.contains(&image.digest)) {
         let text = "Requested image referenced by manifest list";
         return Ok(Err(failure(id, ImageFailureCode::ImageReferencedByManifestList, text)));
     }
-    let rows: Vec<_> = untag.iter().filter_map(|tag| images.tags.get(tag).cloned()).collect();
-    let deleted = service.registry.delete(repository, image, &rows, whole).await.map_err(images_failed)?;
+    let deleted = service.registry.delete(repository, &image, &rows, whole).await.map_err(images_failed)?;
     if deleted == Deleted::Changed {
         let text = "The image was changed at the same time";
         return Ok(Err(failure(id, ImageFailureCode::ImageNotFound, text)));
     }
+    rows.iter().for_each(|row| left.tags.forget(&image.digest, &row.tag));
+    if whole {
+        left.holders.remove(&image.digest);
+    }
     let named = |tag| ImageIdentifier { image_digest: Some(image.digest.clone()), image_tag: tag };
-    if untag.is_empty() {
+    if rows.is_empty() {
         return Ok(Ok(vec![named(None)]));
     }
-    Ok(Ok(untag.into_iter().map(|tag| named(Some(tag))).collect()))
+    Ok(Ok(rows.iter().map(|row| named(Some(row.tag.clone()))).collect()))
 }

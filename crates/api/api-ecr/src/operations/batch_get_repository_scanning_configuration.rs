@@ -10,7 +10,7 @@ use crate::shapes::{
 };
 use aws_wire::{RequestContext, ServiceError};
 use identifiers::Arn;
-use resources::ecr::{Repository, ScanFrequency, scanning_of};
+use resources::ecr::{Repository, scanning_of};
 
 pub(crate) async fn run(
     service: &EcrService,
@@ -35,7 +35,8 @@ pub(crate) async fn run(
         found.push(RepositoryScanningConfiguration {
             repository_arn: Some(Arn::new("ecr", &context.region, &context.account, arn).to_string()),
             repository_name: Some(name),
-            scan_on_push: Some(scanning.frequency != ScanFrequency::Manual),
+            // The repository's own setting, whatever rules of the registry say.
+            scan_on_push: Some(repository.scan_on_push),
             scan_frequency: Some(show_frequency(scanning.frequency)),
             applied_scan_filters: Some(filters.into_iter().map(show_filter).collect()),
         });

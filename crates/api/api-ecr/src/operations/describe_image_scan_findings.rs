@@ -26,7 +26,7 @@ pub(crate) async fn run(
 ) -> Result<DescribeImageScanFindingsResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let (image, id, images) = service.image_to_scan(&repository, &input.image_id).await?;
+    let (image, id, tags) = service.image_to_scan(&repository, &input.image_id).await?;
     let scan = service.tables.get::<ImageScan>(&image.key()).await.map_err(store)?;
     let scan = scan.ok_or_else(|| no_scan(&repository, &input))?;
     let (mut findings, mut next_token) = (None, None);
@@ -40,7 +40,6 @@ pub(crate) async fn run(
         })?;
         let last = first + page.len();
         next_token = (last < result.findings as usize).then(|| token(last, result));
-        let tags = images.tags_of(&image.digest);
         let seen = enhanced::Seen { context, image: &image, tags: &tags, result };
         let shown = match result.scan_type {
             ScanType::Basic => {

@@ -5,7 +5,7 @@
 
 use super::lifecycle_policies::{no_policy, read};
 use crate::errors::{invalid, nothing_of, store};
-use crate::images::{Images, passes};
+use crate::images::passes;
 use crate::shapes::{
     GetLifecyclePolicyPreviewRequest, GetLifecyclePolicyPreviewResponse, ImageActionType, ImageIdentifier,
     LifecyclePolicyPreviewResult, LifecyclePolicyPreviewStatus as Status, LifecyclePolicyPreviewSummary,
@@ -16,7 +16,9 @@ use crate::shapes::{
 use crate::{EcrService, paging};
 use aws_wire::{RequestContext, ServiceError};
 use lifecycle_policy::{Action, LifecyclePolicy, candidates, evaluate};
-use resources::ecr::{ImagePulls, LifecyclePolicyPreview, Repository, StorageClass, rows_of};
+use resources::ecr::{
+    Image, ImagePulls, ImageTag, LifecyclePolicyPreview, Repository, StorageClass, rows_of,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
@@ -69,11 +71,13 @@ pub(crate) async fn get_lifecycle_policy_preview(
         return Ok(GetLifecyclePolicyPreviewResponse { status: Some(Status::Expired), ..answer });
     }
     let policy = read(&preview.text)?;
-    let images = service.images(&found).await?;
-    let all = results(service, &found, &images, (&policy, &preview)).await?;
+    let all = results(service, &found, (&policy, &preview)).await?;
     let summary = summary(&all);
     let filter = input.filter.and_then(|filter| filter.tag_status);
-    let wanted = wanted(&images, input.image_ids.as_deref());
+    let wanted = match &input.image_ids {
+        Some(ids) => Some(wanted(service, &found, ids).await?),
+        None => None,
+    };
     if wanted.is_some() && (input.max_results.is_some() || input.next_token.is_some()) {
         return Err(invalid("maxResults and nextToken cannot be used when imageIds is given."));
     }
@@ -99,30 +103,41 @@ pub(crate) async fn get_lifecycle_policy_preview(
 }
 
 /// Digests of the images that are asked for.
-fn wanted<'i>(images: &'i Images, ids: Option<&[ImageIdentifier]>) -> Option<HashSet<&'i str>> {
-    let found = |id| images.find(id).ok().map(|image| image.digest.as_str());
-    Some(ids?.iter().filter_map(found).collect())
+async fn wanted(
+    service: &EcrService,
+    repository: &Repository,
+    ids: &[ImageIdentifier],
+) -> Result<HashSet<String>, ServiceError> {
+    let mut wanted = HashSet::new();
+    for id in ids {
+        if let Ok(image) = service.find_image(repository, id).await? {
+            wanted.insert(image.digest.clone());
+        }
+    }
+    Ok(wanted)
 }
 
 /// What the preview says of each image, by digest.
 async fn results(
     service: &EcrService,
     repository: &Repository,
-    images: &Images,
     (policy, preview): (&LifecyclePolicy, &LifecyclePolicyPreview),
 ) -> Result<Vec<LifecyclePolicyPreviewResult>, ServiceError> {
     let rows = rows_of(&repository.account, &repository.name);
+    // What becomes of one image depends on all the others.
+    let images = service.tables.list_all::<Image>(&rows).await.map_err(store)?;
+    let tags = service.tables.list_all::<ImageTag>(&rows).await.map_err(store)?;
     let pulls = service.tables.list_all::<ImagePulls>(&rows).await.map_err(store)?;
     let mut candidates = candidates(
-        images.images.values().map(|image| &*image.value),
-        images.tags.values().map(|tag| &*tag.value),
+        images.iter().map(|image| &*image.value),
+        tags.iter().map(|tag| &*tag.value),
         pulls.iter().map(|pulls| &*pulls.value),
     );
     candidates.retain(|image| image.pushed_at <= preview.started_at);
     let mut results = BTreeMap::new();
     for plan in evaluate(policy, &candidates, preview.started_at) {
         let image = &candidates[plan.image];
-        let tags = images.tags_of(&image.digest);
+        let tags = image.tags.clone();
         let expires = plan.action == Action::Expire;
         let result = LifecyclePolicyPreviewResult {
             image_tags: (!tags.is_empty()).then_some(tags),

@@ -1,15 +1,17 @@
 //! ListImageReferrers.
 
-use crate::errors::{invalid_at, store};
+use crate::errors::invalid_at;
 use crate::shapes::{
     ArtifactStatus, ArtifactStatusFilter, ImageReferrer, ListImageReferrersRequest,
     ListImageReferrersResponse,
 };
 use crate::{EcrService, paging};
 use aws_wire::{RequestContext, ServiceError};
-use resources::ecr::{Image, rows_of};
+use resources::ecr::Image;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use store::Versioned;
 
 /// Referrers of a page when the request does not say.
 const USUAL: i32 = 50;
@@ -38,16 +40,17 @@ pub(crate) async fn run(
     let of_type = |image: &Image| {
         types.is_empty() || image.artifact_type.as_ref().is_some_and(|kind| types.contains(kind))
     };
-    let rows = rows_of(&repository.account, &repository.name);
-    let images = service.tables.list_all::<Image>(&rows).await.map_err(store)?;
-    let referrers = images
-        .iter()
-        .filter(|image| image.subject.as_ref() == Some(&subject) && fits(image) && of_type(image))
-        .map(|image| show(image))
-        .collect();
     let scope = format!("referrers {} {subject} {status:?} {types:?}", repository.name);
     let limit = input.max_results.unwrap_or(USUAL);
     let page = paging::request(input.next_token.as_deref(), Some(limit), scope)?;
+    let mut referrers = Vec::new();
+    let note = |image: Versioned<Image>| {
+        if image.subject.as_ref() == Some(&subject) && fits(&image) && of_type(&image) {
+            referrers.push(show(&image));
+        }
+        if page.is_enough(referrers.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    service.each_image(&repository, page.after(), note).await?;
     let (referrers, next_token) = page.cut(referrers, |referrer: &ImageReferrer| referrer.digest.clone());
     Ok(ListImageReferrersResponse { referrers: Some(referrers), next_token })
 }

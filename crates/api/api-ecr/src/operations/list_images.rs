@@ -5,6 +5,9 @@ use crate::images::{is_wanted, passes};
 use crate::paging;
 use crate::shapes::{ImageIdentifier, ListImagesRequest, ListImagesResponse};
 use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::Image;
+use std::ops::ControlFlow;
+use store::Versioned;
 
 pub(crate) async fn run(
     service: &EcrService,
@@ -17,17 +20,28 @@ pub(crate) async fn run(
     let (filter, image_status) = (filter.tag_status, filter.image_status);
     let scope = format!("images {} {filter:?} {image_status:?}", repository.name);
     let page = paging::request(input.next_token.as_deref(), input.max_results, scope)?;
-    let images = service.images(&repository).await?;
+    let counts = service.tag_counts(&repository).await?;
+    // A page can end among the tags of an image, which then has some left.
+    let last = page.after().and_then(|last| last.split(' ').next()).unwrap_or_default();
+    let (mut digests, mut count) = (Vec::new(), 0);
+    let mut note = |image: Versioned<Image>| {
+        let tags = counts.of(&image.digest);
+        if is_wanted(image_status, &image) && passes(filter, tags > 0) {
+            digests.push(image.digest.clone());
+            // Of the image where the page before ended none may be left.
+            count += if image.digest == last { 0 } else { tags.max(1) };
+        }
+        if page.is_enough(count) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    if let Some(image) = service.image(&repository, last).await? {
+        let _ = note(image);
+    }
+    service.each_image(&repository, Some(last), note).await?;
+    let tags = service.tags_of(&repository, digests.iter().map(String::as_str).collect()).await?;
     let mut ids = Vec::new();
-    for (digest, image) in &images.images {
-        if !is_wanted(image_status, image) {
-            continue;
-        }
-        let mut tags = images.tags_of(digest);
+    for digest in &digests {
+        let mut tags = tags.names(digest);
         tags.sort_unstable();
-        if !passes(filter, !tags.is_empty()) {
-            continue;
-        }
         let id = |tag| ImageIdentifier { image_digest: Some(digest.clone()), image_tag: tag };
         if tags.is_empty() {
             ids.push(id(None));

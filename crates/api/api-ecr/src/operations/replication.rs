@@ -2,7 +2,6 @@
 
 use crate::EcrService;
 use crate::errors::{invalid_at, store, validation};
-use crate::images::find_or_fail;
 use crate::shapes::{
     DescribeImageReplicationStatusRequest, DescribeImageReplicationStatusResponse, DescribeRegistryRequest,
     DescribeRegistryResponse, ImageReplicationStatus, PutReplicationConfigurationRequest,
@@ -107,8 +106,7 @@ pub(crate) async fn describe_image_replication_status(
 ) -> Result<DescribeImageReplicationStatusResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let images = service.images(&repository).await?;
-    let image = find_or_fail(&images, &repository, &input.image_id)?;
+    let image = service.find_or_fail(&repository, &input.image_id).await?;
     let prefix = format!("{}{}/", rows_of(&repository.account, &repository.name), image.digest);
     let copies = service.tables.list_all::<ImageReplication>(&prefix).await.map_err(store)?;
     let status = |copy: &ImageReplication| ImageReplicationStatus {

@@ -5,7 +5,6 @@
 
 use crate::EcrService;
 use crate::errors::validation;
-use crate::images::find_or_fail;
 use crate::shapes::{
     DeleteSigningConfigurationRequest, DeleteSigningConfigurationResponse, DescribeImageSigningStatusRequest,
     DescribeImageSigningStatusResponse, GetSigningConfigurationRequest, GetSigningConfigurationResponse,
@@ -48,8 +47,7 @@ pub(crate) async fn describe_image_signing_status(
 ) -> Result<DescribeImageSigningStatusResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let images = service.images(&repository).await?;
-    find_or_fail(&images, &repository, &input.image_id)?;
+    service.find_or_fail(&repository, &input.image_id).await?;
     Ok(DescribeImageSigningStatusResponse {
         registry_id: Some(repository.account.to_string()),
         repository_name: Some(repository.name.clone()),

@@ -2,7 +2,7 @@
 
 use crate::EcrService;
 use crate::errors::store;
-use crate::images::{find_or_fail, show_status};
+use crate::images::show_status;
 use crate::shapes::{
     TargetStorageClass, UpdateImageStorageClassRequest, UpdateImageStorageClassResponse, errors,
 };
@@ -18,8 +18,7 @@ pub(crate) async fn run(
 ) -> Result<UpdateImageStorageClassResponse, ServiceError> {
     let repository =
         service.repository(context, input.registry_id.as_deref(), &input.repository_name).await?;
-    let images = service.images(&repository).await?;
-    let image = find_or_fail(&images, &repository, &input.image_id)?;
+    let image = service.find_or_fail(&repository, &input.image_id).await?;
     let class = match input.target_storage_class {
         TargetStorageClass::Standard => StorageClass::Standard,
         TargetStorageClass::Archive => StorageClass::Archive,
@@ -32,13 +31,14 @@ pub(crate) async fn run(
             input.target_storage_class.as_str()
         )));
     }
-    let held = images.images.values().any(|other| other.children.contains(&image.digest));
-    if held && class == StorageClass::Archive {
+    if class == StorageClass::Archive
+        && service.holders(&repository).await?.values().any(|children| children.contains(&image.digest))
+    {
         return Err(unsupported(
             "The image is referenced by a manifest list and cannot be archived.".to_owned(),
         ));
     }
-    let batch = moved(&service.tables, image, class, context.time);
+    let batch = moved(&service.tables, &image, class, context.time);
     match batch.commit().await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => {

@@ -1104,6 +1104,9 @@ impl<T: Ecr> Service for Server<T> {
     fn validation_error(&self) -> &'static ErrorShape {
         &errors::INVALID_PARAMETER_EXCEPTION
     }
+    fn validation_text(&self, broken: &aws_wire::BrokenConstraints) -> String {
+        broken.of_one_parameter()
+    }
     async fn permissions(
         &self,
         operation: &'static Operation,

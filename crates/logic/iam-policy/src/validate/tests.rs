@@ -71,6 +71,10 @@ fn effects_and_ids() {
     let twice = r#"[{"Sid": "a", "Effect": "EFFECT", "Action": "s3:Get", "Resource": "*"}, {"Sid": "a", "Effect": "Allow"}]"#;
     assert_eq!(answer(&document(&twice.replace("EFFECT", "aLLow")), PolicyKind::Identity), LEGACY);
     assert_eq!(answer(&document(&twice.replace("EFFECT", "Allow")), PolicyKind::Identity), SIDS);
+    let of_a_repository =
+        twice.replace("EFFECT", "Allow").replace(r#""Allow"}"#, r#""Allow", "Action": "s3:Get"}"#);
+    let of_a_repository = of_a_repository.replace(r#""Action""#, r#""Principal": "*", "Action""#);
+    assert_eq!(answer(&document(&of_a_repository), PolicyKind::Resource), "ok");
     let empty = r#"{"Sid": "", "Effect": "Allow", "Action": "s3:Get", "Resource": "*"}"#;
     assert_eq!(answer(&document(&format!("[{empty}, {empty}]")), PolicyKind::Identity), "ok");
     for sid in ["{}", "[]", "1"] {

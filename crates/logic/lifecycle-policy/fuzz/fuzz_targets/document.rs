@@ -1,10 +1,7 @@
-//! Any text is a policy or is refused, and a policy can be applied.
+//! See `check.rs`.
 #![no_main]
 
-use lifecycle_policy::{LifecyclePolicy, evaluate};
+#[path = "../check.rs"]
+mod check;
 
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    if let Ok(policy) = LifecyclePolicy::parse(text) {
-        let _ = evaluate(&policy, &[], Default::default());
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| check::document(input));

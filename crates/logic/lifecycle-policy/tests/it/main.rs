@@ -2,4 +2,5 @@
 
 mod documents;
 mod evaluation;
+mod mutations;
 mod properties;

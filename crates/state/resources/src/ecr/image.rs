@@ -21,7 +21,7 @@ pub struct Image {
     pub artifact_type: Option<String>,
     /// The manifest, byte for byte.
     pub manifest: String,
-    /// Bytes of its configuration and layers; of an index, of nothing.
+    /// Bytes of its configuration and layers; of an index, those of the largest image that was there when it was pushed.
     pub size: u64,
     /// Digests of its configuration and layers.
     pub blobs: Vec<String>,
