@@ -103,6 +103,16 @@ impl Client {
         serde_json::from_slice(&content).context("read the answer")
     }
 
+    /// Asks for what the registry holds, or what happened there: `usage` or `events`, with a query.
+    pub(crate) async fn registry_tells(&self, what: &str) -> Result<Value> {
+        let request = http::Request::get(format!("{}{}{what}", self.endpoint, registry::PATH));
+        let (status, content) = self.send(request, accounts::SIGNING_NAME, Bytes::new()).await?;
+        if !status.is_success() {
+            bail!("{}", String::from_utf8_lossy(&content));
+        }
+        serde_json::from_slice(&content).context("read the answer")
+    }
+
     async fn call(&self, service: &str, operation: &str, input: &Value) -> Result<Value> {
         let prefix = match service {
             "ecs" => "AmazonEC2ContainerServiceV20141113",

@@ -134,8 +134,13 @@ impl Region {
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
-        handlers.push(Arc::new(MetricsHandler(registry.clone())));
-        let care = RegistryCareHandler::new(images.clone(), registry, settings.account.clone());
+        handlers.push(Arc::new(MetricsHandler::new(registry.clone(), images.clone())));
+        let care = RegistryCareHandler::new(
+            images.clone(),
+            registry,
+            settings.account.clone(),
+            settings.region.clone(),
+        );
         handlers.push(Arc::new(care));
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let mut authenticator =

@@ -1,5 +1,7 @@
 //! `longshore registry`: takes care of what a running region's registry stores, and looks into its images.
 
+mod events;
+mod list;
 mod sbom;
 
 use crate::client::Client;
@@ -19,6 +21,9 @@ pub(crate) struct RegistryArgs {
 
 #[derive(Subcommand)]
 enum RegistryCommand {
+    Events(events::EventsArgs),
+    #[command(visible_alias = "du")]
+    Ls(list::ListArgs),
     Sbom(sbom::SbomArgs),
     /// Read all blobs and manifests again and compare their digests; fails when something is wrong
     Verify {
@@ -55,6 +60,8 @@ enum RegistryCommand {
 /// Asks the region and prints what it found.
 pub(crate) async fn run(arguments: RegistryArgs) -> Result<()> {
     match arguments.command {
+        RegistryCommand::Events(arguments) => events::run(arguments).await,
+        RegistryCommand::Ls(arguments) => list::run(arguments).await,
         RegistryCommand::Sbom(arguments) => sbom::run(arguments).await,
         RegistryCommand::Verify { repair, data_dir } => {
             let what = if repair { "verify?repair" } else { "verify" };

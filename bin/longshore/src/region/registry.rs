@@ -3,14 +3,16 @@
 use access::{Caller, CallerKind};
 use api_ecr::UpstreamCheck;
 use api_server::{HttpHandler, Response, full};
-use environment::Environment;
+use environment::{Environment, Timestamp};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use identifiers::AccountId;
-use image_registry::{GRACE, ImageRegistry};
+use identifiers::{AccountId, Region};
+use image_registry::{GRACE, ImageError, ImageRegistry, RepositoryUsage};
 use oci_registry::Registry;
 use resources::ecr::PullThroughCacheRule;
+use std::fmt::Write;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Where the region's metrics are read.
@@ -19,6 +21,8 @@ pub(crate) const METRICS_PATH: &str = "/_longshore/metrics";
 pub(crate) const PATH: &str = "/_longshore/registry/";
 /// Time between two collections of unused blobs.
 const COLLECT: Duration = Duration::from_secs(3600);
+/// Time between two counts of what there is.
+const COUNT: Duration = Duration::from_secs(60);
 
 /// Collects now, since an earlier collection may have been cut off, and from time to time.
 pub(super) async fn collect(images: ImageRegistry, environment: Environment, shutdown: CancellationToken) {
@@ -41,7 +45,88 @@ pub(super) async fn collect(images: ImageRegistry, environment: Environment, shu
 }
 
 /// Serves the metrics to everybody who reaches the endpoint: they name no repository and no caller.
-pub(super) struct MetricsHandler(pub(super) Registry);
+pub(super) struct MetricsHandler {
+    registry: Registry,
+    images: ImageRegistry,
+    /// What there was when it was counted last, and when that was.
+    stock: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl MetricsHandler {
+    pub(super) fn new(registry: Registry, images: ImageRegistry) -> Self {
+        Self { registry, images, stock: Mutex::new(None) }
+    }
+
+    /// Gauges of what there is, counted at most once a minute: all rows are read for them.
+    async fn stock(&self) -> String {
+        let now = self.images.tables().environment().now();
+        let mut stock = self.stock.lock().await;
+        if let Some((counted_at, text)) = &*stock
+            && now.since(*counted_at) < COUNT
+        {
+            return text.clone();
+        }
+        let usage = match self.images.usage().await {
+            Ok(usage) => usage,
+            Err(error) => {
+                tracing::warn!(%error, "cannot count what there is");
+                return String::new();
+            }
+        };
+        let uploads = self.images.blobs().open_uploads().await.unwrap_or_default();
+        let sum = |of: fn(&RepositoryUsage) -> u64| usage.repositories.iter().map(of).sum();
+        let text = gauges(&[
+            ("repositories", "Repositories.", usage.repositories.len() as u64),
+            ("images", "Manifests and indexes.", sum(|repository| repository.images)),
+            ("tags", "Tags.", sum(|repository| repository.tags)),
+            (
+                "repository_bytes",
+                "Bytes of all repositories, with what several of them have.",
+                sum(|repository| repository.bytes),
+            ),
+            ("blobs", "Blobs that some repository has.", usage.blobs),
+            ("blob_bytes", "Bytes of those blobs, each once.", usage.blob_bytes),
+            ("open_uploads", "Uploads that are neither finished nor cancelled.", uploads as u64),
+        ]);
+        *stock = Some((now, text.clone()));
+        text
+    }
+
+    /// What collecting has done since the region started.
+    fn collections(&self) -> String {
+        let done = self.images.collections();
+        let mut text = String::new();
+        for (name, help, count) in [
+            ("runs", "Times that unused blobs were collected.", done.runs),
+            ("failures", "Times that collecting failed.", done.failures),
+            ("blobs", "Blobs that were collected.", done.blobs),
+            ("bytes", "Bytes of those blobs.", done.bytes),
+            ("links", "Blobs of repositories that none of their images needed.", done.links),
+            ("uploads", "Uploads that nothing was appended to.", done.uploads),
+        ] {
+            let name = format!("longshore_registry_collected_{name}_total");
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {count}");
+        }
+        if let Some(ended) = done.last_ended_at {
+            let name = "longshore_registry_last_collection_timestamp_seconds";
+            let seconds = ended.as_millis() / 1000;
+            let help = "When collecting last came to its end.";
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {seconds}");
+        }
+        text
+    }
+}
+
+fn gauges(all: &[(&str, &str, u64)]) -> String {
+    let mut text = String::new();
+    for (name, help, value) in all {
+        let name = format!("longshore_registry_{name}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    }
+    text
+}
 
 #[async_trait::async_trait]
 impl HttpHandler for MetricsHandler {
@@ -57,7 +142,8 @@ impl HttpHandler for MetricsHandler {
         if request.method() != Method::GET {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "use GET".to_owned());
         }
-        let mut response = answer(StatusCode::OK, self.0.metrics());
+        let text = self.registry.metrics() + &self.collections() + &self.stock().await;
+        let mut response = answer(StatusCode::OK, text);
         let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
         response
@@ -74,17 +160,18 @@ impl UpstreamCheck for Upstreams {
     }
 }
 
-/// `POST /_longshore/registry/verify[?repair]`, `/collect[?now]` and `/refresh?ACCOUNT/REPOSITORY:TAG`, for the root of the
-/// region's own account.
+/// `POST /_longshore/registry/verify[?repair]`, `/collect[?now]` and `/refresh?ACCOUNT/REPOSITORY:TAG`, `GET .../usage` and
+/// `.../events?account=ID&since=MILLISECONDS&after=NEXT`, for the root of the region's own account.
 pub(super) struct RegistryCareHandler {
     images: ImageRegistry,
     registry: Registry,
     owner: AccountId,
+    region: Region,
 }
 
 impl RegistryCareHandler {
-    pub(super) fn new(images: ImageRegistry, registry: Registry, owner: AccountId) -> Self {
-        Self { images, registry, owner }
+    pub(super) fn new(images: ImageRegistry, registry: Registry, owner: AccountId, region: Region) -> Self {
+        Self { images, registry, owner, region }
     }
 
     /// Compares a tag of a pull-through cache with the other registry's.
@@ -112,16 +199,26 @@ impl RegistryCareHandler {
             let text = "only the root of the region's own account takes care of its registry";
             return (StatusCode::FORBIDDEN, text.to_owned());
         }
-        if request.method() != Method::POST {
-            return (StatusCode::METHOD_NOT_ALLOWED, "use POST".to_owned());
-        }
         let query = request.uri().query().unwrap_or_default();
-        let done = match request.uri().path().strip_prefix(PATH) {
-            Some("verify") => {
+        let what = request.uri().path().strip_prefix(PATH).unwrap_or_default();
+        let method = if matches!(what, "usage" | "events") { Method::GET } else { Method::POST };
+        if request.method() != method {
+            return (StatusCode::METHOD_NOT_ALLOWED, format!("use {method}"));
+        }
+        let done = match what {
+            "usage" => {
+                let usage = self.images.usage().await.map_err(ImageError::from);
+                usage.map(|usage| serde_json::json!(usage))
+            }
+            "events" => match self.events(query).await {
+                Some(events) => events,
+                None => return (StatusCode::BAD_REQUEST, "the query cannot be read".to_owned()),
+            },
+            "verify" => {
                 let verified = self.images.verify(query == "repair").await;
                 verified.map(|verified| serde_json::json!(verified))
             }
-            Some("collect") => {
+            "collect" => {
                 let grace = if query == "now" { Duration::ZERO } else { GRACE };
                 let collected = self.images.collect(grace).await;
                 collected.map(|done| {
@@ -129,8 +226,11 @@ impl RegistryCareHandler {
                         "bytes": done.bytes})
                 })
             }
-            Some("refresh") => return self.refresh(query).await,
-            _ => return (StatusCode::NOT_FOUND, "there is verify, collect and refresh".to_owned()),
+            "refresh" => return self.refresh(query).await,
+            _ => {
+                let text = "there is verify, collect, refresh, usage and events";
+                return (StatusCode::NOT_FOUND, text.to_owned());
+            }
         };
         match done {
             Ok(done) => (StatusCode::OK, done.to_string()),
@@ -139,6 +239,22 @@ impl RegistryCareHandler {
                 (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
         }
+    }
+
+    /// A page of events; `None` when the query is not one.
+    async fn events(&self, query: &str) -> Option<Result<serde_json::Value, ImageError>> {
+        let (mut account, mut since, mut after) = (self.owner.clone(), 0, None);
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "account" => account = value.parse().ok()?,
+                "since" => since = value.parse::<i64>().ok()?.max(0),
+                "after" => after = Some(value),
+                _ => return None,
+            }
+        }
+        let page = api_ecr::events(self.images.tables(), (&account, &self.region), after, since).await;
+        let shown = page.map(|page| serde_json::json!({"events": page.events, "next": page.next}));
+        Some(shown.map_err(ImageError::from))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Images are pushed and pulled through the `oci-registry` crate; the two meet only in the store.
 
 mod errors;
+mod events;
 mod images;
 mod operations;
 mod paging;
@@ -13,6 +14,8 @@ mod repositories;
 mod scanning;
 pub mod shapes;
 mod tag_mutability;
+
+pub use events::{EventPage, event_document, events};
 
 use access::Access;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};

@@ -69,7 +69,7 @@ pub(crate) enum RegistryError {
 }
 
 impl RegistryError {
-    fn code(&self) -> (StatusCode, &'static str) {
+    pub(crate) fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized | Self::TokenWanted(_) => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
             Self::Denied(_) => (StatusCode::FORBIDDEN, "DENIED"),

@@ -138,7 +138,8 @@ impl Registry {
         B::Error: std::fmt::Display + Send,
     {
         let (parts, body) = request.into_parts();
-        let request_id = self.0.tables.environment().uuid();
+        let environment = self.0.tables.environment();
+        let (began, request_id) = (environment.now(), environment.uuid());
         if let Some(audit) = &self.0.config.audit {
             audit.room().await;
         }
@@ -152,9 +153,11 @@ impl Registry {
             if let RegistryError::Internal(source) = &error {
                 tracing::error!(error = %source, path = parts.uri.path(), "the registry failed");
             }
+            self.0.metrics.failed(error.code().1);
             error.to_response()
         });
-        self.0.metrics.answered(&parts.method, parts.uri.path(), response.status());
+        let after = environment.now().since(began);
+        self.0.metrics.answered(&parts.method, parts.uri.path(), response.status(), after);
         let version = http::HeaderValue::from_static("registry/2.0");
         response.headers_mut().insert("docker-distribution-api-version", version);
         respond::set(&mut response, respond::REQUEST_ID, &request_id);

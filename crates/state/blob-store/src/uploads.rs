@@ -253,6 +253,19 @@ impl BlobStore {
         .await
     }
 
+    /// How many uploads are neither finished nor cancelled.
+    pub async fn open_uploads(&self) -> Result<usize, BlobError> {
+        let folder = self.0.root.join("uploads");
+        blocking(move || {
+            let entries = fs::read_dir(&folder).map_err(|error| BlobError::io("listing", &folder, error))?;
+            let is_upload = |entry: &fs::DirEntry| {
+                entry.file_name().to_str().is_some_and(|name| name.parse::<UploadId>().is_ok())
+            };
+            Ok(entries.flatten().filter(is_upload).count())
+        })
+        .await
+    }
+
     /// Removes uploads that nothing was appended to for `idle`, and returns how many.
     pub async fn expire_uploads(&self, idle: Duration) -> Result<usize, BlobError> {
         let folder = self.0.root.join("uploads");
@@ -464,6 +477,7 @@ mod tests {
         let store = open(dir.path());
         store.start_upload("here").await.expect("starts");
         assert_eq!(store.expire_uploads(Duration::from_secs(60)).await.expect("sweeps"), 0);
+        assert_eq!(store.open_uploads().await.expect("counts"), 1);
         let later = Environment::real().now() + Duration::from_secs(3600);
         let (environment, _) = Environment::simulated(later, 1);
         let store = BlobStore::local(dir.path(), environment).expect("opens");

@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use resources::ecr::{BlobLink, BlobRemoval, Image};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::PoisonError;
 use std::time::Duration;
 use store::{Batch, Page, StoreError, Versioned};
 
@@ -32,6 +33,25 @@ pub struct Collected {
     pub blobs: usize,
     /// Bytes of those blobs.
     pub bytes: u64,
+}
+
+/// What collectors have done since the program started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collections {
+    /// Times that one came to its end.
+    pub runs: u64,
+    /// Times that one failed.
+    pub failures: u64,
+    /// Blobs that were removed.
+    pub blobs: u64,
+    /// Bytes of those blobs.
+    pub bytes: u64,
+    /// Links that were removed.
+    pub links: u64,
+    /// Uploads that were removed.
+    pub uploads: u64,
+    /// When one last came to its end.
+    pub last_ended_at: Option<Timestamp>,
 }
 
 /// A set of texts by their hashes, so that it is small. Two texts may count as one, and then one of them is kept for no
@@ -60,6 +80,28 @@ impl ImageRegistry {
     /// blob just before is told at its manifest that the blob is unknown, and pushes it again.
     pub async fn collect(&self, grace: Duration) -> Result<Collected, ImageError> {
         let _alone = self.collecting.lock().await;
+        let collected = self.collect_alone(grace).await;
+        let mut all = self.collections.lock().unwrap_or_else(PoisonError::into_inner);
+        match &collected {
+            Ok(done) => {
+                all.runs += 1;
+                all.blobs += done.blobs as u64;
+                all.bytes = all.bytes.saturating_add(done.bytes);
+                all.links += done.links as u64;
+                all.uploads += done.uploads as u64;
+                all.last_ended_at = Some(self.environment().now());
+            }
+            Err(_) => all.failures += 1,
+        }
+        collected
+    }
+
+    /// What collectors have done since the program started.
+    pub fn collections(&self) -> Collections {
+        *self.collections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn collect_alone(&self, grace: Duration) -> Result<Collected, ImageError> {
         let mut collected =
             Collected { uploads: self.blobs.expire_uploads(grace).await?, ..Collected::default() };
         self.finish_removals(&mut collected).await?;

@@ -26,16 +26,18 @@ mod policies;
 mod pulls;
 mod push;
 mod repositories;
+mod usage;
 mod verify;
 
 pub use archive::moved;
-pub use collect::{Collected, GRACE};
+pub use collect::{Collected, Collections, GRACE};
 pub use delete::Deleted;
 pub use document::{Descriptor, Document, MOST_MANIFEST_BYTES, OCI_INDEX, is_index};
 pub use error::ImageError;
 pub use events::append_event;
 pub use pulls::PullLog;
 pub use push::{PushImage, Pushed};
+pub use usage::{RepositoryUsage, Usage};
 pub use verify::{Damage, Verified};
 
 use blob_store::BlobStore;
@@ -53,13 +55,15 @@ pub struct ImageRegistry {
     pulls: Arc<PullLog>,
     /// Held by the collector at work.
     collecting: Arc<Mutex<()>>,
+    /// What collectors have done.
+    collections: Arc<std::sync::Mutex<Collections>>,
 }
 
 impl ImageRegistry {
     /// Over a region's tables and blobs.
     pub fn new(tables: Tables, blobs: BlobStore) -> Self {
         let pulls = Arc::new(PullLog::new(tables.clone()));
-        Self { tables, blobs, pulls, collecting: Arc::default() }
+        Self { tables, blobs, pulls, collecting: Arc::default(), collections: Arc::default() }
     }
 
     /// The rows.

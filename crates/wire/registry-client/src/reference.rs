@@ -151,7 +151,10 @@ fn is_host(host: &str) -> bool {
         if address.parse::<std::net::Ipv6Addr>().is_err() {
             return false;
         }
-        ("v6", port.strip_prefix(':'))
+        match port.strip_prefix(':') {
+            None if !port.is_empty() => return false,
+            port => ("v6", port),
+        }
     } else {
         match host.split_once(':') {
             Some((name, port)) => (name, Some(port)),
@@ -164,7 +167,11 @@ fn is_host(host: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    name.split('.').all(label) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    name.split('.').all(label) && port.is_none_or(is_port)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 fn is_path_component(part: &str) -> bool {
