@@ -71,9 +71,10 @@ def test_events_are_followed(server, image):
                 seen.append(json.loads(follower.stdout.readline())["detail"].get("image-tag"))
             # Each once, however often the program looks.
             assert [tag for tag in seen if tag and tag.startswith("more-")] == ["more-0", "more-1", "more-2"]
-        finally:
             follower.send_signal(signal.SIGINT)
-        assert follower.wait(timeout=20) == 0
+            assert follower.wait(timeout=20) == 0
+        finally:
+            follower.kill()
 
 
 def test_sizes_of_repositories(server, image):
@@ -90,7 +91,7 @@ def test_sizes_of_repositories(server, image):
     assert (again["blobs"], again["blob_bytes"]) == (told["blobs"], told["blob_bytes"])
     assert sum(repository["bytes"] for repository in again["repositories"]) > app["bytes"] + 500_000
     table = server.cli("registry", "ls").stdout
-    assert "123456789012/team/app" in table and "KiB" in table and "blobs of" in table
+    assert "123456789012/team/app" in table and "MiB" in table and "blobs of" in table
 
 
 def test_all_metrics(server, image):

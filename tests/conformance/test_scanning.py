@@ -1,17 +1,21 @@
 """Vulnerability scanning with boto3 and the aws CLI: real dpkg databases and binaries, real advisories, real bombs."""
 
+import http.server
 import io
 import json
+import os
 import shutil
+import ssl
 import subprocess
 import tarfile
+import threading
 import uuid
 import zipfile
 import zlib
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from conftest import ROOT, Region, program
 from images import Registry
 from waiting import wait_for
@@ -180,6 +184,82 @@ def test_scans_by_request(ecr, server, repository):
     assert code(error) == "UnsupportedImageTypeException"
 
 
+@pytest.fixture
+def web(tmp_path):
+    """Serves a folder by HTTP and HTTPS; a path below /moved leads from the one to the other."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    certificate, key = tmp_path / "web.pem", tmp_path / "web.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                    "-addext", "basicConstraints=critical,CA:FALSE"],
+                   check=True, capture_output=True)
+    moved = {}
+
+    class Files(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=folder)
+
+        def do_GET(self):
+            if self.path.startswith("/moved/"):
+                self.send_response(302)
+                self.send_header("Location", moved[self.server.server_port] + self.path.removeprefix("/moved"))
+                self.end_headers()
+            elif self.path.startswith("/cut/"):
+                self.send_response(200)
+                self.send_header("Content-Length", "1000000")
+                self.end_headers()
+                self.wfile.write(b"{")
+            else:
+                super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    plain, secure = (http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) for _ in range(2))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    urls = [f"http://localhost:{plain.server_port}", f"https://localhost:{secure.server_port}"]
+    moved[plain.server_port], moved[secure.server_port] = urls[1], urls[0]
+    threads = [threading.Thread(target=server.serve_forever) for server in (plain, secure)]
+    for thread in threads:
+        thread.start()
+    yield folder, urls, {**os.environ, "SSL_CERT_FILE": str(certificate)}
+    for server, thread in zip((plain, secure), threads):
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_data_is_imported_from_the_web(web, tmp_path):
+    folder, (plain, secure), trusting = web
+    (folder / "tracker.json").write_bytes(TRACKER.read_bytes())
+    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("GHSA-2.json", json.dumps(osv("GHSA-2", "PyPI", "flask", "1.0")))
+
+    def imported(*urls, env=trusting):
+        command = [program(), "vulnerabilities", "import", *urls, "--data-dir", str(tmp_path / "data")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
+        return done.returncode, done.stdout + done.stderr
+
+    status, text = imported(f"{plain}/tracker.json")
+    assert status == 0 and "5 added" in text, text
+    status, text = imported(f"{secure}/all.zip")
+    assert status == 0 and "1 added" in text, text
+    # From HTTP one may be led to HTTPS, and never back.
+    status, text = imported(f"{plain}/moved/tracker.json")
+    assert status == 0 and "6 unchanged" in text, text
+    for url, said in [(f"{secure}/moved/tracker.json", "a redirect from https"), (f"{plain}/none.json", "404"),
+                      (f"{plain}/cut/tracker.json", "download"), ("http://127.0.0.1:1/x", "download")]:
+        status, text = imported(url)
+        assert status != 0 and said in text, text
+    status, text = imported(f"{secure}/all.zip", env=os.environ)
+    assert status != 0 and "certificate" in text.lower(), text
+    assert "Debian:11" in subprocess.run([program(), "vulnerabilities", "status", "--data-dir", str(tmp_path / "data")],
+                                         capture_output=True, text=True, timeout=60).stdout
+
+
 def osv(identifier, ecosystem, name, fixed, **more):
     events = [{"introduced": "0"}, {"fixed": fixed}]
     return {"id": identifier, "modified": "2024-01-01T00:00:00Z", "summary": f"Flaw of {name}", **more,
@@ -226,6 +306,10 @@ def test_enhanced_scans_follow_the_data(server, tmp_path):
         digest = Registry(region, "prod-app").push_image("v1", layer(files))
         found = scanned(ecr, "prod-app", "v1")
         assert found["imageScanStatus"]["status"] == "ACTIVE"
+        # A continuous scan is never complete, so the waiter gives up, as it does on AWS.
+        with pytest.raises(WaiterError, match="Max attempts exceeded"):
+            ecr.get_waiter("image_scan_complete").wait(repositoryName="prod-app", imageId={"imageTag": "v1"},
+                                                       WaiterConfig={"Delay": 1, "MaxAttempts": 2})
         findings = found["imageScanFindings"]["enhancedFindings"]
         assert [one["packageVulnerabilityDetails"]["vulnerabilityId"] for one in findings] == [
             "CVE-2023-1", "CVE-2020-26235"]

@@ -10,6 +10,7 @@ use std::process::Command;
 const LAYERS: &[(&str, &[&str])] = &[
     ("crates/base/identifiers", &[]),
     ("crates/base/environment", &[]),
+    ("crates/base/mutations", &[]),
     ("crates/wire/", &["crates/base/"]),
     ("crates/state/resources", &["crates/base/"]),
     ("crates/state/store", &["crates/base/", "crates/state/resources"]),

@@ -68,7 +68,7 @@ impl EcrService {
         Self { upstreams: Some(upstreams), ..self }
     }
 
-    /// The same, but PutImage takes manifests whose layers were never pushed: for test suites that were written against
+    /// The same, but PutImage takes manifests of which nothing was ever pushed: for test suites that were written against
     /// mocks. Such an image cannot be pulled.
     pub fn taking_incomplete_images(self) -> Self {
         Self { takes_incomplete_images: true, ..self }

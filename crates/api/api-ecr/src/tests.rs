@@ -66,17 +66,21 @@ async fn add_image(
         archived_at: None,
         activated_at: None,
     };
-    let mut batch = service.tables.batch().create(&image);
-    for tag in tags {
-        batch = batch.create(&ImageTag {
-            account: context.account.clone(),
-            repository: "app".into(),
-            tag: (*tag).to_owned(),
-            digest: digest.into(),
-            tagged_at: context.time,
-        });
+    service.tables.create(image).await.expect("is written");
+    // One transaction has room for so many.
+    for some in tags.chunks(500) {
+        let mut batch = service.tables.batch();
+        for tag in some {
+            batch = batch.create(&ImageTag {
+                account: context.account.clone(),
+                repository: "app".into(),
+                tag: (*tag).to_owned(),
+                digest: digest.into(),
+                tagged_at: context.time,
+            });
+        }
+        batch.commit().await.expect("commits");
     }
-    batch.commit().await.expect("commits");
 }
 
 fn id(digest: Option<&str>, tag: Option<&str>) -> ImageIdentifier {
@@ -179,4 +183,5 @@ async fn images() {
 }
 
 mod images_api;
+mod many;
 mod settings;

@@ -37,7 +37,10 @@ pub(crate) async fn list(
     let mut found: Vec<Value> = Vec::new();
     let (mut bytes, mut more) = (0, false);
     // Manifests are read some at a time, until the page is full and one more is seen.
-    'rows: while limit > 0 {
+    'rows: loop {
+        if limit == 0 {
+            break;
+        }
         let rows = registry.tables.list::<Image>(&prefix, Page { after, limit: ROWS }).await?;
         let matching = rows.items.iter().filter(|image| image.subject.as_deref() == Some(&*digest));
         for image in matching.filter(|image| of_type(image)) {

@@ -134,7 +134,9 @@ impl ImageScanController {
         let mut after = None;
         loop {
             let (keys, next) = self.tables.keys::<T>("", Page { after, limit: PAGE }).await?;
-            keys.into_iter().for_each(|key| self.queue.nudge(key));
+            for key in keys {
+                self.queue.nudge(key);
+            }
             after = next;
             if after.is_none() {
                 return Ok(());

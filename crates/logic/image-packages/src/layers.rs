@@ -2,6 +2,7 @@
 
 use crate::budget::{Budget, Counted, Exceeded, Metered, SourceFailed, exceeded};
 use crate::elements::{FileFormat, Said, said};
+use crate::formats::rpm::{sqlite, wal};
 use crate::places::{format_at, normal};
 use crate::tar_stream::{Head, Kind, TarStream};
 use crate::{Inventory, Limits, Package, ReadError, binaries, compression, zip_stream};
@@ -81,6 +82,31 @@ impl Reader {
             if let Some((format, said)) = found {
                 self.keep(path, format, said, old.as_ref())?;
             }
+        }
+        self.apply_logs()
+    }
+
+    /// Reads databases of this layer again together with their write-ahead logs.
+    fn apply_logs(&mut self) -> io::Result<()> {
+        let is_log = |file: &File| file.format == FileFormat::RpmSqliteLog;
+        let logs: Vec<String> =
+            self.files.iter().filter(|(_, file)| is_log(file)).map(|(path, _)| path.clone()).collect();
+        for log in logs {
+            let Some(path) = log.strip_suffix("-wal") else { continue };
+            let (Some(database), Some(log)) = (self.files.get(path), self.files.get(&log)) else { continue };
+            if database.layer.max(log.layer) < self.layer {
+                continue;
+            }
+            let (Some(whole), Some(log)) = (unpacked(database, &self.limits), unpacked(log, &self.limits))
+            else {
+                continue;
+            };
+            let Some(merged) = wal::applied(&whole, &log) else { continue };
+            let said = Said { packages: sqlite::parse(&merged), ..database.said.clone() };
+            let (path, format) = (path.to_owned(), database.format);
+            let old = self.files.remove(&path);
+            self.packages -= old.as_ref().map_or(0, |file| file.said.packages.len());
+            self.keep(path, format, said, old.as_ref())?;
         }
         Ok(())
     }
@@ -167,6 +193,14 @@ impl Reader {
                 && (project.contains("node_modules/") || modules.binary_search(&project).is_ok())
         });
     }
+}
+
+/// A content that was kept for later, within the limit that it kept when it was read.
+fn unpacked(file: &File, limits: &Limits) -> Option<Vec<u8>> {
+    let packed = zstd::Decoder::new(file.said.whole.as_deref()?).ok()?;
+    let mut content = Vec::new();
+    packed.take(limits.file).read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 fn is_at_or_below(path: &str, folder: &str) -> bool {

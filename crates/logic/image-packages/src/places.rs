@@ -31,6 +31,7 @@ pub(crate) fn format_at(path: &str) -> Option<FileFormat> {
             "Packages" => FileFormat::RpmBerkeley,
             "Packages.db" => FileFormat::RpmNdb,
             "rpmdb.sqlite" => FileFormat::RpmSqlite,
+            "rpmdb.sqlite-wal" => FileFormat::RpmSqliteLog,
             _ => return None,
         },
         (folder, "METADATA") if folder.ends_with(".dist-info") => FileFormat::PythonMetadata,

@@ -23,7 +23,7 @@ fn image(number: usize) -> Candidate {
         tags: [vec![], vec!["latest".to_owned()], vec!["v1".to_owned(), "prod-1".to_owned()]][number % 3]
             .clone(),
         pushed_at,
-        last_pulled_at: (number % 2 == 0).then_some(pushed_at),
+        last_pulled_at: number.is_multiple_of(2).then_some(pushed_at),
         storage_class: if archived { StorageClass::Archive } else { StorageClass::Standard },
         archived_at: archived.then_some(pushed_at),
         activated_at: None,

@@ -76,9 +76,14 @@ pub(crate) async fn run(arguments: EventsArgs) -> Result<()> {
     // What was shown and may be read again, with the look in which it was.
     let mut shown: HashMap<String, u64> = HashMap::new();
     let mut looks = 0;
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let begun = environment.now();
-        if !show(&client, &arguments, since, (&mut shown, looks)).await? || !arguments.follow {
+        let goes_on = tokio::select! {
+            goes_on = show(&client, &arguments, since, (&mut shown, looks)) => goes_on?,
+            _ = &mut interrupted => return Ok(()),
+        };
+        if !goes_on || !arguments.follow {
             return Ok(());
         }
         // Two looks back lies before all that the next one can read.
@@ -88,7 +93,7 @@ pub(crate) async fn run(arguments: EventsArgs) -> Result<()> {
         since = since.max((begun - OVERLAP).as_millis());
         tokio::select! {
             () = environment.sleep(LOOK) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
         }
     }
 }

@@ -79,7 +79,9 @@ async fn delete(
         let text = "The image was changed at the same time";
         return Ok(Err(failure(id, ImageFailureCode::ImageNotFound, text)));
     }
-    rows.iter().for_each(|row| left.tags.forget(&image.digest, &row.tag));
+    for row in &rows {
+        left.tags.forget(&image.digest, &row.tag);
+    }
     if whole {
         left.holders.remove(&image.digest);
     }

@@ -4,6 +4,7 @@ pub(crate) mod berkeley;
 mod header;
 pub(crate) mod ndb;
 pub(crate) mod sqlite;
+pub(crate) mod wal;
 
 /// The bytes of `length` at `offset`.
 fn slice(content: &[u8], offset: usize, length: usize) -> Option<&[u8]> {

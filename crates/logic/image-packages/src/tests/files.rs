@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::elements::said;
-use crate::{Ecosystem, Source};
+use crate::{Ecosystem, Limits, Reader, Source};
 
 const RPMS: [&str; 3] = ["openssl 1:3.0.7-24.el9", "openssl-libs 1:3.0.7-24.el9", "zlib 1.2.11-40.el9"];
 
@@ -25,6 +25,38 @@ fn the_three_databases_of_rpm() {
         );
         assert_eq!(packages[2].architecture.as_deref(), Some("noarch"));
         assert_eq!(packages[2].license.as_deref(), Some("Apache-2.0"));
+    }
+}
+
+#[test]
+fn a_database_of_rpm_is_read_with_its_log() {
+    let database = unzipped(include_bytes!("../../tests/data/rpmdb-logged.sqlite.gz"));
+    let log = unzipped(include_bytes!("../../tests/data/rpmdb-logged.sqlite-wal.gz"));
+    let (place, beside) = ("var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/rpmdb.sqlite-wal");
+    let with = |layers: &[&[(&str, &[u8])]]| {
+        let mut reader = Reader::new(Limits::default());
+        for files in layers {
+            reader.layer(layer(files).as_slice()).expect("reads");
+        }
+        reader.finish().packages
+    };
+    let without = ["openssl 1:3.0.7-24.el9", "zlib 1.2.11-40.el9"];
+    let whole = ["openssl 1:3.0.7-24.el9", "openssl-libs 1:3.0.7-24.el9", "zlib 1.2.13-40.el9"];
+    assert_eq!(names(&with(&[&[(place, &database)]])), without);
+    assert_eq!(names(&with(&[&[(place, &database), (beside, &log)]])), whole);
+    assert_eq!(names(&with(&[&[(beside, &log), (place, &database)]])), whole, "in any order");
+    let later = with(&[&[(place, &database)], &[(beside, &log)]]);
+    assert_eq!(names(&later), whole);
+    assert_eq!(later.iter().map(|package| package.layer).collect::<Vec<_>>(), [0, 1, 1]);
+    assert!(later.iter().all(|package| package.path == place), "{later:?}");
+    // A log that ends anywhere, or is damaged, says less, and never what was not committed.
+    for cut in (0..log.len()).step_by(509) {
+        let packages = with(&[&[(place, &database), (beside, &log[..cut])]]);
+        assert!((2..=3).contains(&packages.len()), "cut at {cut}: {packages:?}");
+        let mut damaged = log.clone();
+        damaged[cut] ^= 0x40;
+        let packages = with(&[&[(place, &database), (beside, &damaged)]]);
+        assert!((2..=3).contains(&packages.len()), "damaged at {cut}: {packages:?}");
     }
 }
 

@@ -13,6 +13,11 @@ const INTERIOR: u8 = 0x05;
 const FILE_HEADER: usize = 100;
 const DEEPEST: u32 = 32;
 
+/// Whether the database may have a write-ahead log, as its header says.
+pub(crate) fn has_log(content: &[u8]) -> bool {
+    content.starts_with(MAGIC) && content.get(18..20) == Some(&[2, 2])
+}
+
 struct Database<'a> {
     content: &'a [u8],
     page: usize,
