@@ -96,6 +96,11 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("crates/api/api-", &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/aws-wire"]),
+    (
+        "crates/control/controllers",
+        // Images are copied to other regions through the distribution protocol.
+        &["crates/base/", "crates/state/", "crates/logic/", "crates/control/", "crates/wire/registry-client"],
+    ),
     ("crates/control/", &["crates/base/", "crates/state/", "crates/logic/", "crates/control/"]),
     ("crates/node/", &["crates/base/", "crates/wire/", "crates/control/reconcile", "crates/node/"]),
 ];

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod handlers;
 mod host;
 mod keys;
+mod other_regions;
 mod records;
 pub(crate) mod registry;
 mod reset;
@@ -24,6 +25,7 @@ use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
 use oci_registry::{OwnRegistry, Registry, RegistryConfig, Upstreams};
+use other_regions::ConfiguredRegions;
 use records::Records;
 use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
@@ -108,7 +110,8 @@ impl Region {
         };
         let gateway = AgentGateway::new(tables.clone(), access.clone(), gateway);
         let mut ecr = api_ecr::EcrService::new(images.clone(), access.clone(), port)
-            .asking(Arc::new(registry::Upstreams(registry.clone())));
+            .asking(Arc::new(registry::Upstreams(registry.clone())))
+            .replicating_to(settings.replicate_to.iter().map(|to| to.region.to_string()).collect());
         if settings.auth == AuthMode::Open {
             ecr = ecr.taking_incomplete_images();
         }
@@ -157,6 +160,11 @@ impl Region {
             services,
             handlers,
         }));
+        let others = ConfiguredRegions::new(
+            settings.replicate_to.clone(),
+            settings.replication_keys.clone(),
+            environment.clone(),
+        );
         let shutdown = CancellationToken::new();
         let interval = Duration::from_secs(settings.trail_interval.into());
         let deliveries = records.deliver(environment.clone(), interval, shutdown.clone());
@@ -180,6 +188,7 @@ impl Region {
                 tokio::spawn(controllers::run_registry(
                     images,
                     settings.region.clone(),
+                    Arc::new(others),
                     !settings.expire_images_in_use,
                     shutdown.clone(),
                 )),

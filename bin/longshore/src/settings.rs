@@ -4,9 +4,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use identifiers::{AccountId, Region};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Read when it exists and no `--config` is given.
 const DEFAULT_FILE: &str = "/etc/longshore/longshore.toml";
@@ -73,6 +74,18 @@ pub(crate) struct SettingsArgs {
     /// [default: 24]
     #[arg(long, env = "LONGSHORE_PULL_THROUGH_RECHECK_HOURS", value_name = "HOURS")]
     pub(crate) pull_through_recheck_hours: Option<u64>,
+    /// Another region of Longshore that replication rules may name, and where it answers; may be given several times. Its
+    /// access key is read from REGION.toml in --replication-keys
+    #[arg(
+        long = "replicate-to",
+        env = "LONGSHORE_REPLICATE_TO",
+        value_delimiter = ',',
+        value_name = "REGION=URL"
+    )]
+    pub(crate) replicate_to: Vec<ReplicateTo>,
+    /// Directory with the access keys of other regions, readable by its owner alone [default: DATA-DIR/replication-keys]
+    #[arg(long, env = "LONGSHORE_REPLICATION_KEYS", value_name = "DIR")]
+    pub(crate) replication_keys: Option<PathBuf>,
     /// Let lifecycle policies delete and archive images that tasks of this region use, as AWS does
     #[arg(long, env = "LONGSHORE_EXPIRE_IMAGES_IN_USE")]
     pub(crate) expire_images_in_use: bool,
@@ -89,6 +102,51 @@ pub(crate) struct SettingsArgs {
     /// Seconds between two deliveries of CloudTrail trails [default: 300]
     #[arg(long, env = "LONGSHORE_TRAIL_INTERVAL", value_name = "SECONDS")]
     pub(crate) trail_interval: Option<NonZeroU32>,
+}
+
+/// Another region, and where it answers: `us-west-2=https://region.example`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ReplicateTo {
+    pub(crate) region: Region,
+    pub(crate) endpoint: String,
+}
+
+impl FromStr for ReplicateTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (region, endpoint) = text.split_once('=').ok_or("write REGION=URL")?;
+        let region = region.parse().map_err(|_| format!("{region} is no name of a region"))?;
+        let endpoint = endpoint.trim_end_matches('/');
+        let uri: http::Uri = endpoint.parse().map_err(|error| format!("{endpoint}: {error}"))?;
+        let host = uri.host().ok_or_else(|| format!("{endpoint} is no URL with a host"))?;
+        if uri.path() != "/" || uri.query().is_some() {
+            return Err(format!("{endpoint} is more than the address of a region"));
+        }
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if here => {}
+            _ => return Err(format!("{endpoint}: passwords go to other machines by https:// only")),
+        }
+        Ok(Self { region, endpoint: endpoint.to_owned() })
+    }
+}
+
+impl TryFrom<String> for ReplicateTo {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ReplicateTo> for String {
+    fn from(to: ReplicateTo) -> Self {
+        format!("{}={}", to.region, to.endpoint)
+    }
 }
 
 /// Whose requests are answered.
@@ -125,6 +183,9 @@ struct File {
     insecure_registries: Vec<String>,
     pull_through_recheck_hours: Option<u64>,
     #[serde(default)]
+    replicate_to: Vec<ReplicateTo>,
+    replication_keys: Option<PathBuf>,
+    #[serde(default)]
     expire_images_in_use: bool,
     auth: Option<AuthMode>,
     audit_retention_days: Option<NonZeroU32>,
@@ -154,6 +215,8 @@ pub(crate) struct Settings {
     pub(crate) redirect_downloads: bool,
     pub(crate) insecure_registries: Vec<String>,
     pub(crate) pull_through_recheck_hours: u64,
+    pub(crate) replicate_to: Vec<ReplicateTo>,
+    pub(crate) replication_keys: PathBuf,
     pub(crate) expire_images_in_use: bool,
     pub(crate) auth: AuthMode,
     pub(crate) audit_retention_days: u32,
@@ -191,11 +254,15 @@ impl SettingsArgs {
             );
         }
         let trails_dir = self.trails_dir.or(file.trails_dir).unwrap_or_else(|| data_dir.join("trails"));
+        let keys = self.replication_keys.or(file.replication_keys);
+        let keys = keys.unwrap_or_else(|| data_dir.join("replication-keys"));
         let retention = self.audit_retention_days.or(file.audit_retention_days);
         let interval = self.trail_interval.or(file.trail_interval);
         Ok(Settings {
             listen,
             trails_dir: absolute(&trails_dir)?,
+            replication_keys: absolute(&keys)?,
+            replicate_to: [self.replicate_to, file.replicate_to].concat(),
             data_dir: absolute(&data_dir)?,
             audit_retention_days: retention.map_or(DEFAULT_RETENTION_DAYS, NonZeroU32::get),
             trail_interval: interval.map_or(DEFAULT_TRAIL_INTERVAL, NonZeroU32::get),
@@ -291,6 +358,24 @@ mod tests {
         assert_eq!(open_on("[::1]:0").resolve().expect("resolves").auth, AuthMode::Open);
         let error = open_on("0.0.0.0:4566").resolve().expect_err("refused").to_string();
         assert!(error.contains("not a loopback address"), "{error}");
+    }
+
+    #[test]
+    fn other_regions_are_reached_by_tls() {
+        for (text, good) in [
+            ("us-west-2=https://region.example:4566/", true),
+            ("us-west-2=http://127.0.0.1:4566", true),
+            ("us-west-2=http://[::1]:4566", true),
+            ("us-west-2=http://localhost:4566", true),
+            ("us-west-2=http://10.0.0.1:4566", false),
+            ("us-west-2=ftp://region.example", false),
+            ("us-west-2=https://region.example/path", false),
+            ("us-west-2=region.example", false),
+            ("West=https://region.example", false),
+            ("https://region.example", false),
+        ] {
+            assert_eq!(text.parse::<ReplicateTo>().is_ok(), good, "{text}");
+        }
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct EcrService {
     pub(crate) port: u16,
     /// Asks the other registries of pull-through cache rules; without it only their secrets are looked at.
     pub(crate) upstreams: Option<Arc<dyn UpstreamCheck>>,
+    /// Other regions that images can be copied to.
+    pub(crate) other_regions: Vec<String>,
     /// Images are taken whose layers are not there.
     pub(crate) takes_incomplete_images: bool,
 }
@@ -59,6 +61,7 @@ impl EcrService {
             access,
             port,
             upstreams: None,
+            other_regions: vec![],
             takes_incomplete_images: false,
         }
     }
@@ -66,6 +69,11 @@ impl EcrService {
     /// The same, but ValidatePullThroughCacheRule asks the other registry.
     pub fn asking(self, upstreams: Arc<dyn UpstreamCheck>) -> Self {
         Self { upstreams: Some(upstreams), ..self }
+    }
+
+    /// The same, but replication rules may name these other regions.
+    pub fn replicating_to(self, other_regions: Vec<String>) -> Self {
+        Self { other_regions, ..self }
     }
 
     /// The same, but PutImage takes manifests of which nothing was ever pushed: for test suites that were written against

@@ -3,7 +3,7 @@
 
 use crate::error::RegistryError;
 use crate::route::{self, Query, Resource};
-use crate::{Inner, Place, public};
+use crate::{Inner, Place, public, replication};
 use access::{Access, Asked, Caller, CallerKind, NotAllowed, RequestFacts};
 use base64::Engine;
 use http::Method;
@@ -59,8 +59,12 @@ pub(crate) async fn authorize(
     if public::is_public(place) && route::reads(&parts.method) {
         return Ok(());
     }
-    let mut actions = actions(resource, &parts.method, query).to_vec();
-    if found.is_none() && inner.creates(&parts.method) && !public::is_public(place) {
+    let mut actions = if replication::is_copy(parts) {
+        replication::ACTIONS.to_vec()
+    } else {
+        actions(resource, &parts.method, query).to_vec()
+    };
+    if found.is_none() && inner.creates(parts) && !public::is_public(place) {
         actions.push("ecr:CreateRepository");
     }
     check(inner, caller, place, &actions, (parts, found)).await

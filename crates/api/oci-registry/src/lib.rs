@@ -16,6 +16,7 @@ mod pull_through;
 mod range;
 mod recorded;
 mod referrers;
+mod replication;
 mod respond;
 mod route;
 mod tags;
@@ -23,6 +24,7 @@ mod uploads;
 
 pub use pull_through::{OwnRegistry, Refreshed, UpstreamFailure, Upstreams};
 pub use range::parse as parse_range;
+pub use replication::REPLICATE_TO;
 pub use respond::{Body, Response};
 
 use access::{Access, Caller};
@@ -96,9 +98,9 @@ impl Place {
 }
 
 impl Inner {
-    /// Whether a request with this method makes a repository that is not there.
-    fn creates(&self, method: &http::Method) -> bool {
-        self.config.create_on_push && !route::reads(method)
+    /// Whether a request makes a repository that is not there.
+    fn creates(&self, parts: &http::request::Parts) -> bool {
+        (self.config.create_on_push || replication::is_copy(parts)) && !route::reads(&parts.method)
     }
 }
 
@@ -180,8 +182,14 @@ impl Registry {
         if parts.uri.path() == public::TOKEN_PATH {
             return public::token(&self.0.access, parts).await;
         }
-        let account = auth::account_of(parts, &self.0.config.account);
+        let account = match replication::target(parts)? {
+            Some(account) => account,
+            None => auth::account_of(parts, &self.0.config.account),
+        };
         let door = public::door(parts);
+        if door.is_some() && replication::is_copy(parts) {
+            return Err(RegistryError::Unsupported);
+        }
         let caller = match door {
             Some(door) => public::caller(&self.0.access, door, parts).await?,
             None => auth::caller(&self.0.access, parts).await?,
@@ -238,6 +246,7 @@ impl Registry {
     ) -> Result<Option<Response>, RegistryError> {
         let public = public::is_public(place);
         if public
+            || replication::is_copy(parts)
             || !(route::reads(&parts.method) && matches!(resource, Resource::Manifest(_) | Resource::Blob(_)))
         {
             return Ok(None);
@@ -298,13 +307,13 @@ impl Registry {
         if let Some(found) = found {
             return Ok(found.value);
         }
-        if public::is_public(place)
-            || !(self.0.creates(&parts.method) && route::is_repository_name(&place.name))
-        {
+        if public::is_public(place) || !(self.0.creates(parts) && route::is_repository_name(&place.name)) {
             return Err(RegistryError::NameUnknown(place.path.clone()));
         }
         let images = &self.0.images;
-        let made = images.ensure_repository(&place.account, &place.name, AppliedFor::CreateOnPush).await?;
+        let purpose =
+            if replication::is_copy(parts) { AppliedFor::Replication } else { AppliedFor::CreateOnPush };
+        let made = images.ensure_repository(&place.account, &place.name, purpose).await?;
         Ok(Arc::new(made))
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::RegistryError;
 use crate::respond::{DIGEST, Response, SUBJECT, WARNING, empty, full, is_known, set};
 use crate::route::is_tag;
-use crate::{Inner, Place, blobs};
+use crate::{Inner, Place, blobs, replication};
 use access::Caller;
 use bytes::Bytes;
 use http::request::Parts;
@@ -105,7 +105,9 @@ async fn put(
         return Err(RegistryError::TagInvalid(reference.chars().take(200).collect()));
     };
     let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let push = PushImage { manifest: content, media_type, digest, tag, complete: true, replicate: true };
+    // Copies are not copied on.
+    let replicate = !replication::is_copy(parts);
+    let push = PushImage { manifest: content, media_type, digest, tag, complete: true, replicate };
     let pushed = registry.images.push(repository, push).await?;
     let image = &pushed.image;
     let mut response = empty(StatusCode::CREATED);

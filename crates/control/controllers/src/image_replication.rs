@@ -1,9 +1,14 @@
-//! Copies images to the registries of other accounts of the region.
+//! Copies images to the registries of other accounts of the region, and to those of other regions.
 //!
 //! A push writes down which copies are to be made, together with the image. The blobs of both registries are the same
 //! files, so a copy is its rows. The registry copied to must allow it by its policy, as on ECR, unless it is of the same
-//! account; copies are not copied on.
+//! account; copies are not copied on. Another region is pushed to as its own registry wants it, and decides itself.
 
+mod other_region;
+
+pub use other_region::{OtherRegions, Reached, Unreachable};
+
+use self::other_region::OtherRegion;
 use iam_policy::{Context, Policies, Policy, PolicyKind, Principal, Request, Source, evaluate};
 use identifiers::{AccountId, Arn, Region};
 use image_registry::{ImageError, ImageRegistry, PushImage, append_event};
@@ -28,7 +33,30 @@ static EVERYTHING: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 pub struct ImageReplicationController {
     images: ImageRegistry,
     region: Region,
+    others: OtherRegion,
     queue: Queue<String>,
+}
+
+/// Why a copy is not made yet.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicationError {
+    /// What is here cannot be read, or the copy not be written.
+    #[error(transparent)]
+    Images(#[from] ImageError),
+    /// The other region cannot be reached, or failed.
+    #[error("copy to {region}: {reason}")]
+    Region {
+        /// The other region.
+        region: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for ReplicationError {
+    fn from(error: StoreError) -> Self {
+        Self::Images(error.into())
+    }
 }
 
 /// Why a copy cannot be made, as DescribeImageReplicationStatus says it.
@@ -37,6 +65,8 @@ enum Failure {
     Final(&'static str),
     /// The region failed; it is tried again.
     Region(ImageError),
+    /// The other region failed; it is tried again.
+    OtherRegion(String),
 }
 
 impl<E: Into<ImageError>> From<E> for Failure {
@@ -50,8 +80,14 @@ impl<E: Into<ImageError>> From<E> for Failure {
 
 impl ImageReplicationController {
     /// Over a region's images.
-    pub fn new(images: ImageRegistry, region: Region, queue: Queue<String>) -> Self {
-        Self { images, region, queue }
+    pub fn new(
+        images: ImageRegistry,
+        region: Region,
+        others: Arc<dyn OtherRegions>,
+        queue: Queue<String>,
+    ) -> Self {
+        let others = OtherRegion::new(images.clone(), others);
+        Self { images, region, others, queue }
     }
 
     /// A copy is to be made.
@@ -66,7 +102,7 @@ impl ImageReplicationController {
     /// Makes a copy with all tags that the image has now.
     async fn copy(&self, copy: &ImageReplication, image: &Image) -> Result<(), Failure> {
         if copy.region != self.region.as_str() {
-            return Err(Failure::Final("UnknownRegion"));
+            return self.others.copy(copy, image).await;
         }
         let target = self.target(copy).await?;
         self.copy_image(&target, image, MOST_LEVELS).await?;
@@ -161,6 +197,24 @@ impl ImageReplicationController {
         Ok(())
     }
 
+    /// Writes down why a copy is not there yet. Only what is new is written: each write is a nudge.
+    async fn note_attempt(&self, row: &Versioned<ImageReplication>, reason: &str) -> Result<(), StoreError> {
+        if row.failure.as_deref() == Some(reason) {
+            return Ok(());
+        }
+        let tables = self.images.tables();
+        let new = ImageReplication {
+            failure: Some(reason.to_owned()),
+            attempts: row.attempts.saturating_add(1),
+            updated_at: tables.environment().now(),
+            ..(*row.value).clone()
+        };
+        match tables.batch().replace(row, &new).commit().await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes down how it went, with the event.
     async fn note(
         &self,
@@ -194,9 +248,9 @@ impl ImageReplicationController {
 
 impl Reconciler for ImageReplicationController {
     type Key = String;
-    type Error = ImageError;
+    type Error = ReplicationError;
 
-    async fn reconcile(&self, key: &String) -> Result<Next, ImageError> {
+    async fn reconcile(&self, key: &String) -> Result<Next, ReplicationError> {
         let tables = self.images.tables();
         let Some(row) = tables.get::<ImageReplication>(key).await? else { return Ok(Next::Settled) };
         if row.state != ReplicationState::InProgress {
@@ -210,12 +264,16 @@ impl Reconciler for ImageReplicationController {
         match self.copy(&row, &image).await {
             Ok(()) => self.note(&row, &image, None).await?,
             Err(Failure::Final(code)) => self.note(&row, &image, Some(code)).await?,
-            Err(Failure::Region(error)) => return Err(error),
+            Err(Failure::Region(error)) => return Err(error.into()),
+            Err(Failure::OtherRegion(reason)) => {
+                self.note_attempt(&row, &reason).await?;
+                return Err(ReplicationError::Region { region: row.region.clone(), reason });
+            }
         }
         Ok(Next::Settled)
     }
 
-    async fn keys(&self) -> Result<Vec<String>, ImageError> {
+    async fn keys(&self) -> Result<Vec<String>, ReplicationError> {
         let all = self.images.tables().list_all::<ImageReplication>("").await?;
         let due = all.iter().filter(|copy| copy.state == ReplicationState::InProgress);
         Ok(due.map(|copy| copy.key()).collect())

@@ -22,6 +22,8 @@ use feed::feed;
 use identifiers::{AccountId, Region};
 use image_lifecycle::ImageLifecycle;
 use image_registry::ImageRegistry;
+pub use image_replication::{OtherRegions, Reached, Unreachable};
+
 use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
 use logs_retention::LogsRetention;
@@ -103,10 +105,11 @@ pub async fn run_image_scans(tables: Tables, blobs: BlobStore, data: PathBuf, sh
 }
 
 /// Runs the controllers of images, which a region without a host needs too, until `shutdown`. With `spare_in_use`,
-/// lifecycle policies leave alone what tasks use.
+/// lifecycle policies leave alone what tasks use. `others` says where other regions are.
 pub async fn run_registry(
     images: ImageRegistry,
     region: Region,
+    others: Arc<dyn OtherRegions>,
     spare_in_use: bool,
     shutdown: CancellationToken,
 ) {
@@ -114,7 +117,8 @@ pub async fn run_registry(
     let environment = tables.environment().clone();
     let (lifecycle_queue, replication_queue) = (Queue::new(), Queue::new());
     let lifecycle = Arc::new(ImageLifecycle::new(images.clone(), spare_in_use, lifecycle_queue.clone()));
-    let replication = Arc::new(ImageReplicationController::new(images, region, replication_queue.clone()));
+    let replication =
+        Arc::new(ImageReplicationController::new(images, region, others, replication_queue.clone()));
     let minutely = Settings { concurrency: 1, resync: LIFECYCLE, ..Settings::named("image_lifecycle") };
     let few = Settings { concurrency: 4, ..Settings::named("image_replication") };
     tokio::join!(

@@ -7,6 +7,7 @@ mod content;
 mod upload;
 
 pub use content::{BlobStream, Fetched};
+pub use upload::Upload;
 
 use crate::error::RegistryError;
 use crate::reach::{BasicAuth, Reach};
@@ -65,9 +66,31 @@ pub struct Repository {
     plain: bool,
     name: String,
     auth: Option<BasicAuth>,
+    /// Sent with every request to the registry itself.
+    headers: Vec<(header::HeaderName, HeaderValue)>,
 }
 
 impl Repository {
+    /// A repository of the registry at an endpoint, `https://region.example` or `http://127.0.0.1:4566`.
+    pub fn at(endpoint: &str, name: &str, auth: Option<BasicAuth>) -> Self {
+        let base = endpoint.trim_end_matches('/');
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        Self {
+            host: host.to_owned(),
+            plain: base.starts_with("http://"),
+            base: base.to_owned(),
+            name: name.to_owned(),
+            auth,
+            headers: vec![],
+        }
+    }
+
+    /// The same, with a header in every request.
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// The repository of a reference, at the address that `options` say.
     pub fn new(reference: &Reference, options: &Reach) -> Self {
         let host = reference.host();
@@ -84,6 +107,7 @@ impl Repository {
             plain,
             name: reference.repository().to_owned(),
             auth: options.auth.clone(),
+            headers: vec![],
         }
     }
 
@@ -194,6 +218,9 @@ impl Client {
         }
         if ours {
             request = request.header(header::HOST, &call.repository.host);
+            for (name, value) in &call.repository.headers {
+                request = request.header(name, value);
+            }
         }
         if let Some(value) = authorization.filter(|_| ours) {
             request = request.header(header::AUTHORIZATION, value);

@@ -9,7 +9,7 @@ mod error;
 mod reach;
 mod reference;
 
-pub use client::{BlobStream, Client, Fetched, Repository};
+pub use client::{BlobStream, Client, Fetched, Repository, Upload};
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::RegistryError;
 pub use reach::{BasicAuth, LocalRegistry, Reach};

@@ -31,7 +31,7 @@ pub(crate) async fn put_replication_configuration(
     context: &RequestContext,
     input: PutReplicationConfigurationRequest,
 ) -> Result<PutReplicationConfigurationResponse, ServiceError> {
-    let rules = read(context, input.replication_configuration)?;
+    let rules = read(service, context, input.replication_configuration)?;
     let changed = service.change_registry(&context.account, |registry| {
         registry.replication.clone_from(&rules);
         Ok(())
@@ -41,6 +41,7 @@ pub(crate) async fn put_replication_configuration(
 }
 
 fn read(
+    service: &EcrService,
     context: &RequestContext,
     configuration: ReplicationConfiguration,
 ) -> Result<Vec<ReplicationRule>, ServiceError> {
@@ -61,9 +62,9 @@ fn read(
                     "Replication destination cannot be the same as the source registry",
                 ));
             }
-            if !here {
+            if !here && !service.other_regions.contains(&to.region) {
                 return Err(validation(format!(
-                    "The region '{}' is not one that this region can replicate to.",
+                    "The region '{}' is not one that this region can replicate to; name it with --replicate-to.",
                     to.region
                 )));
             }

@@ -6,6 +6,16 @@ use environment::Environment;
 use resources::ecr::{Event, ReplicationDestination, ReplicationRule, TagMutability};
 use store::{MemoryStore, Tables};
 
+/// No other region is known.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl OtherRegions for Nowhere {
+    async fn reach(&self, _region: &str, _refused: bool) -> Result<Option<Reached>, Unreachable> {
+        Ok(None)
+    }
+}
+
 struct Fixture {
     images: ImageRegistry,
     source: Repository,
@@ -51,7 +61,8 @@ impl Fixture {
 
     async fn run(&self) -> Vec<(ReplicationState, Option<String>)> {
         let region = "us-east-1".parse().expect("a region");
-        let controller = ImageReplicationController::new(self.images.clone(), region, Queue::new());
+        let controller =
+            ImageReplicationController::new(self.images.clone(), region, Arc::new(Nowhere), Queue::new());
         for key in controller.keys().await.expect("lists") {
             controller.reconcile(&key).await.expect("copies");
         }

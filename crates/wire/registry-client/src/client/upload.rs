@@ -7,6 +7,13 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{Method, StatusCode};
 
+/// An upload that has begun.
+pub struct Upload {
+    location: String,
+    /// Bytes that were sent.
+    length: u64,
+}
+
 impl Client {
     /// Uploads a blob in one piece, unless the registry has it.
     pub async fn upload(
@@ -15,24 +22,71 @@ impl Client {
         digest: &Digest,
         bytes: Bytes,
     ) -> Result<(), RegistryError> {
+        if self.has_blob(repository, digest).await? {
+            return Ok(());
+        }
+        let upload = self.begin_upload(repository).await?;
+        self.finish_upload(repository, upload, digest, bytes).await
+    }
+
+    /// Whether a repository has a blob.
+    pub async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
         let head =
             call(repository, Method::HEAD, repository.url(&format!("blobs/{digest}")), vec![], Bytes::new());
-        let answer = self.send(&head).await?;
-        match answer.status() {
-            StatusCode::OK => return Ok(()),
-            StatusCode::NOT_FOUND => {}
-            status => return Err(unexpected(&head, digest.as_str(), status)),
+        match self.send(&head).await?.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            status => Err(unexpected(&head, digest.as_str(), status)),
         }
+    }
+
+    /// Begins an upload into a repository.
+    pub async fn begin_upload(&self, repository: &Repository) -> Result<Upload, RegistryError> {
         let start = call(repository, Method::POST, repository.url("blobs/uploads/"), vec![], Bytes::new());
-        let answer = self.send(&start).await?;
+        let location = self.accepted(&start).await?;
+        Ok(Upload { location, length: 0 })
+    }
+
+    /// Sends the next piece of an upload.
+    pub async fn send_piece(
+        &self,
+        repository: &Repository,
+        upload: &mut Upload,
+        piece: Bytes,
+    ) -> Result<(), RegistryError> {
+        let end = upload.length + piece.len() as u64;
+        let headers = vec![
+            (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+            (header::CONTENT_RANGE, format!("{}-{}", upload.length, end.saturating_sub(1))),
+        ];
+        let patch = call(repository, Method::PATCH, upload.location.clone(), headers, piece);
+        upload.location = self.accepted(&patch).await?;
+        upload.length = end;
+        Ok(())
+    }
+
+    /// Where an upload goes on, as the answer to a step of it says.
+    async fn accepted(&self, step: &Call<'_>) -> Result<String, RegistryError> {
+        let answer = self.send(step).await?;
         if answer.status() != StatusCode::ACCEPTED {
-            return Err(unexpected(&start, "upload", answer.status()));
+            return Err(unexpected(step, "upload", answer.status()));
         }
-        let location = text(answer.headers(), "location").and_then(|location| absolute(&start.url, location));
+        let location = text(answer.headers(), "location").and_then(|location| absolute(&step.url, location));
         drain(answer).await;
-        let location = location.ok_or_else(|| protocol(&start.url, "an upload without address"))?;
+        let location = location.ok_or_else(|| protocol(&step.url, "an upload without address"))?;
         // The address may name the registry in its own words; it is reached the way we were told to.
-        let location = repository.through_base(&location);
+        Ok(step.repository.through_base(&location))
+    }
+
+    /// Sends what is left of an upload, and makes it a blob.
+    pub async fn finish_upload(
+        &self,
+        repository: &Repository,
+        upload: Upload,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<(), RegistryError> {
+        let location = upload.location;
         let url = format!("{location}{}digest={digest}", if location.contains('?') { '&' } else { '?' });
         let headers = vec![(header::CONTENT_TYPE, "application/octet-stream".to_owned())];
         let put = call(repository, Method::PUT, url, headers, bytes);
