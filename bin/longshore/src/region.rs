@@ -9,6 +9,7 @@ mod records;
 pub(crate) mod registry;
 mod reset;
 mod storage;
+mod template_roles;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile, VULNERABILITIES};
@@ -82,7 +83,12 @@ impl Region {
         let blobs = storage::open(&settings, &dir.join("blobs"), &environment)?;
         let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
         let records = Records::open(&settings, &tables, &blobs).await?;
-        let images = ImageRegistry::new(tables.clone(), blobs.clone());
+        let roles = template_roles::AssumedRoles {
+            access: access.clone(),
+            region: settings.region.clone(),
+            environment: environment.clone(),
+        };
+        let images = ImageRegistry::new(tables.clone(), blobs.clone()).with_roles(Arc::new(roles));
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
         let registry = Registry::new(

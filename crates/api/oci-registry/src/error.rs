@@ -146,6 +146,7 @@ impl From<ImageError> for RegistryError {
             }
             ImageError::SizeMismatch { .. } => Self::SizeInvalid(error.to_string()),
             ImageError::TagImmutable { tag, .. } => Self::TagImmutable(tag),
+            error @ ImageError::TemplateRole(_) => Self::Denied(error.to_string()),
             ImageError::RepositoryGone => Self::RepositoryGone,
             ImageError::Busy => Self::TooMany("too much changes here at the same time; try again"),
             ImageError::Store(error) => error.into(),

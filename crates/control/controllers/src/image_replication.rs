@@ -73,6 +73,7 @@ impl<E: Into<ImageError>> From<E> for Failure {
     fn from(error: E) -> Self {
         match error.into() {
             ImageError::TagImmutable { .. } => Self::Final("ImageTagAlreadyExists"),
+            ImageError::TemplateRole(_) => Self::Final("AccessDenied"),
             error => Self::Region(error),
         }
     }

@@ -33,6 +33,9 @@ pub enum ImageError {
         /// What is so.
         found: u64,
     },
+    /// The role of a creation template may not make the repository.
+    #[error("the repository cannot be made: {0}")]
+    TemplateRole(String),
     /// The repository was deleted meanwhile.
     #[error("the repository is not there any more")]
     RepositoryGone,

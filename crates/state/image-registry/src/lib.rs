@@ -37,6 +37,7 @@ pub use error::ImageError;
 pub use events::append_event;
 pub use pulls::PullLog;
 pub use push::{PushImage, Pushed};
+pub use repositories::TemplateRoles;
 pub use usage::{RepositoryUsage, Usage};
 pub use verify::{Damage, Verified};
 
@@ -53,6 +54,8 @@ pub struct ImageRegistry {
     tables: Tables,
     blobs: BlobStore,
     pulls: Arc<PullLog>,
+    /// Assumes the roles of creation templates; without it they make nothing.
+    roles: Option<Arc<dyn TemplateRoles>>,
     /// Held by the collector at work.
     collecting: Arc<Mutex<()>>,
     /// What collectors have done.
@@ -63,7 +66,12 @@ impl ImageRegistry {
     /// Over a region's tables and blobs.
     pub fn new(tables: Tables, blobs: BlobStore) -> Self {
         let pulls = Arc::new(PullLog::new(tables.clone()));
-        Self { tables, blobs, pulls, collecting: Arc::default(), collections: Arc::default() }
+        Self { tables, blobs, pulls, roles: None, collecting: Arc::default(), collections: Arc::default() }
+    }
+
+    /// The same, which makes repositories as the roles of their templates.
+    pub fn with_roles(self, roles: Arc<dyn TemplateRoles>) -> Self {
+        Self { roles: Some(roles), ..self }
     }
 
     /// The rows.

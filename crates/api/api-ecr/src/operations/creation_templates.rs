@@ -2,7 +2,7 @@
 //! DeleteRepositoryCreationTemplate.
 
 use super::lifecycle_policies;
-use crate::errors::{invalid, store, validation};
+use crate::errors::{invalid_at, store, validation};
 use crate::operations::create_repository::{refuse_kms, store_tags};
 use crate::shapes::{
     CreateRepositoryCreationTemplateRequest, CreateRepositoryCreationTemplateResponse,
@@ -14,6 +14,7 @@ use crate::shapes::{
 };
 use crate::{EcrService, paging, tag_mutability};
 use aws_wire::{RequestContext, ServiceError};
+use identifiers::Arn;
 use resources::ecr::{AppliedFor, RepositoryCreationTemplate as Template};
 use store::{StoreError, Versioned};
 
@@ -121,8 +122,16 @@ async fn set_policies(
 /// A region makes the repositories itself; a role would have nothing to do.
 fn set_role(template: &mut Template, role: Option<String>) -> Result<(), ServiceError> {
     if let Some(role) = role {
-        if !role.is_empty() && !role.starts_with("arn:") {
-            return Err(invalid(format!("Invalid parameter at 'customRoleArn': {role}")));
+        let own = |arn: Arn| {
+            arn.service == "iam"
+                && arn.account == template.account.as_str()
+                && arn.resource.starts_with("role/")
+        };
+        if !role.is_empty() && !role.parse::<Arn>().is_ok_and(own) {
+            return Err(invalid_at(
+                "customRoleArn",
+                "must be the ARN of a role in the account of the registry",
+            ));
         }
         template.custom_role_arn = Some(role).filter(|role| !role.is_empty());
     }

@@ -124,6 +124,10 @@ fn refused(repository: &Repository, error: ImageError) -> ServiceError {
         }
         error @ ImageError::SizeMismatch { .. } => invalid_at("ImageManifest", &error.to_string()),
         ImageError::RepositoryGone => no_repository(account, name),
-        error @ (ImageError::Busy | ImageError::Store(_) | ImageError::Blob(_)) => images_failed(error),
+        // Only who makes a repository meets it.
+        error @ (ImageError::TemplateRole(_)
+        | ImageError::Busy
+        | ImageError::Store(_)
+        | ImageError::Blob(_)) => images_failed(error),
     }
 }
