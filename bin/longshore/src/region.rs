@@ -57,6 +57,8 @@ pub(crate) struct Region {
     server: Running,
     host: Option<Host>,
     shutdown: CancellationToken,
+    /// Ends the controller of services, before tasks are stopped or with everything else.
+    services: CancellationToken,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -187,6 +189,7 @@ impl Region {
             server,
             host: None,
             shutdown: shutdown.clone(),
+            services: shutdown.child_token(),
             records,
             background: vec![
                 tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
@@ -227,6 +230,7 @@ impl Region {
             account: self.settings.account.clone(),
             subnet: plan.controller_subnet()?,
             blobs,
+            services: self.services.clone(),
         };
         let controllers = controllers::run(self.tables.clone(), config, self.shutdown.clone());
         self.background.push(tokio::spawn(controllers));
@@ -249,7 +253,12 @@ impl Region {
 
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.
     pub(crate) async fn stop(mut self, stop_tasks: bool) -> Result<()> {
-        let stopped = if stop_tasks { reset::stop_tasks(&self.tables).await } else { Ok(()) };
+        let stopped = if stop_tasks {
+            self.services.cancel();
+            reset::stop_tasks(&self.tables).await
+        } else {
+            Ok(())
+        };
         let all_over = stop_tasks && stopped.is_ok();
         if let Some(host) = self.host.take() {
             host.stop(if all_over { Sandboxes::BelongToNoTask } else { Sandboxes::Stay }).await;

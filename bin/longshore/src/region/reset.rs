@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use resources::Stored;
 use resources::access::AccessKey;
-use resources::ecs::{DesiredStatus, StopCode, Task, TaskStatus};
+use resources::ecs::{DesiredStatus, Service, StopCode, Task, TaskStatus};
 use std::time::Duration;
 use store::{KeyRange, Op, RangeRequest, StoreError, Tables, Transaction};
 use tokio::sync::Mutex;
@@ -37,6 +37,10 @@ impl ResetHandler {
 
     async fn reset(&self) -> Result<()> {
         let _alone = self.one_at_a_time.lock().await;
+        // Services first: they would replace the tasks.
+        for service in self.tables.list_all::<Service>("").await? {
+            self.tables.batch().delete_any::<Service>(&service.key()).commit().await?;
+        }
         stop_tasks(&self.tables).await?;
         for key in self.tables.list_all::<AccessKey>("").await? {
             if key.principal_arn.contains(":user/") {

@@ -20,6 +20,32 @@ pub(crate) fn cluster_not_found() -> ServiceError {
     ServiceError::new(&errors::CLUSTER_NOT_FOUND_EXCEPTION, "Cluster not found.")
 }
 
+/// There is no such service.
+pub(crate) fn service_not_found() -> ServiceError {
+    ServiceError::new(&errors::SERVICE_NOT_FOUND_EXCEPTION, "Service not found.")
+}
+
+/// The service is being deleted or is gone.
+pub(crate) fn service_not_active() -> ServiceError {
+    ServiceError::new(&errors::SERVICE_NOT_ACTIVE_EXCEPTION, "Service was not ACTIVE.")
+}
+
+/// What services are asked to do and do not do here.
+pub(crate) fn unsupported(what: &str) -> ServiceError {
+    ServiceError::new(
+        &errors::UNSUPPORTED_FEATURE_EXCEPTION,
+        format!("{what} is not supported by this region. See docs/guides/services.md."),
+    )
+}
+
+/// Others write the same resource all the time.
+pub(crate) fn update_in_progress() -> ServiceError {
+    ServiceError::new(
+        &errors::SERVER_EXCEPTION,
+        "The resource is being changed again and again. Please try again later.",
+    )
+}
+
 /// The store failed; the caller learns nothing of it but that it may try again.
 pub(crate) fn store(error: StoreError) -> ServiceError {
     tracing::error!(%error, "the store failed");

@@ -1,4 +1,4 @@
-//! The Amazon Elastic Container Service: clusters, task definitions, tasks, and the calls of its agents.
+//! The Amazon Elastic Container Service: clusters, task definitions, tasks, services, and the calls of its agents.
 //!
 //! Operations read and write the store and never wait for a container. RunTask writes a task that is
 //! `PROVISIONING`; the task controller places it, the agent runs it, and what the agent submits moves it on. What is
@@ -12,9 +12,11 @@ mod execution_role;
 mod operations;
 mod paging;
 mod permissions;
+mod placement;
 mod refuse;
 mod render;
 mod secrets;
+mod service;
 pub mod shapes;
 #[cfg(test)]
 mod testing;
@@ -74,19 +76,28 @@ macro_rules! operations {
 operations! {
     create_cluster: create_cluster, CreateClusterRequest => CreateClusterResponse;
     delete_cluster: delete_cluster, DeleteClusterRequest => DeleteClusterResponse;
+    delete_service: delete_service, DeleteServiceRequest => DeleteServiceResponse;
     delete_task_definitions: delete_task_definitions, DeleteTaskDefinitionsRequest => DeleteTaskDefinitionsResponse;
     deregister_container_instance: deregister_container_instance, DeregisterContainerInstanceRequest => DeregisterContainerInstanceResponse;
     deregister_task_definition: deregister_task_definition, DeregisterTaskDefinitionRequest => DeregisterTaskDefinitionResponse;
     describe_clusters: describe_clusters, DescribeClustersRequest => DescribeClustersResponse;
+    describe_service_deployments: describe_service_deployments, DescribeServiceDeploymentsRequest => DescribeServiceDeploymentsResponse;
+    describe_service_revisions: describe_service_revisions, DescribeServiceRevisionsRequest => DescribeServiceRevisionsResponse;
+    describe_services: describe_services, DescribeServicesRequest => DescribeServicesResponse;
     describe_task_definition: describe_task_definition, DescribeTaskDefinitionRequest => DescribeTaskDefinitionResponse;
     describe_tasks: describe_tasks, DescribeTasksRequest => DescribeTasksResponse;
     discover_poll_endpoint: discover_poll_endpoint, DiscoverPollEndpointRequest => DiscoverPollEndpointResponse;
+    get_task_protection: get_task_protection, GetTaskProtectionRequest => GetTaskProtectionResponse;
     list_clusters: list_clusters, ListClustersRequest => ListClustersResponse;
+    list_service_deployments: list_service_deployments, ListServiceDeploymentsRequest => ListServiceDeploymentsResponse;
+    list_services: list_services, ListServicesRequest => ListServicesResponse;
+    list_services_by_namespace: list_services_by_namespace, ListServicesByNamespaceRequest => ListServicesByNamespaceResponse;
     list_tags_for_resource: tags_list, ListTagsForResourceRequest => ListTagsForResourceResponse;
     list_task_definition_families: list_task_definition_families, ListTaskDefinitionFamiliesRequest => ListTaskDefinitionFamiliesResponse;
     list_task_definitions: list_task_definitions, ListTaskDefinitionsRequest => ListTaskDefinitionsResponse;
     list_tasks: list_tasks, ListTasksRequest => ListTasksResponse;
     register_container_instance: register_container_instance, RegisterContainerInstanceRequest => RegisterContainerInstanceResponse;
+    stop_service_deployment: stop_service_deployment, StopServiceDeploymentRequest => StopServiceDeploymentResponse;
     stop_task: stop_task, StopTaskRequest => StopTaskResponse;
     submit_attachment_state_changes: submit_attachment_state_changes, SubmitAttachmentStateChangesRequest => SubmitAttachmentStateChangesResponse;
     submit_container_state_change: submit_container_state_change, SubmitContainerStateChangeRequest => SubmitContainerStateChangeResponse;
@@ -94,8 +105,11 @@ operations! {
     tag_resource: tag_resource, TagResourceRequest => TagResourceResponse;
     untag_resource: untag_resource, UntagResourceRequest => UntagResourceResponse;
     update_cluster: update_cluster, UpdateClusterRequest => UpdateClusterResponse;
+    update_task_protection: update_task_protection, UpdateTaskProtectionRequest => UpdateTaskProtectionResponse;
 
     [with registry]
+    create_service: CreateServiceRequest => CreateServiceResponse;
     register_task_definition: RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
     run_task: RunTaskRequest => RunTaskResponse;
+    update_service: UpdateServiceRequest => UpdateServiceResponse;
 }

@@ -3,11 +3,13 @@
 //! ARNs are made from the input alone, so a call on what does not exist needs the same permission. A family without
 //! its revision means the newest one, and on AWS the permission names that revision.
 
+mod services;
+
 use crate::arns::{arn, cluster_arn, cluster_name, definition_name, find_definition, own_resource};
 use crate::errors::store;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use resources::Stored;
-use resources::ecs::{Cluster, ContainerInstance, FARGATE_HOSTS, Tag, Task, TaskDefinition};
+use resources::ecs::{Cluster, ContainerInstance, FARGATE_HOSTS, Service, Tag, Task, TaskDefinition};
 use store::{Tables, Versioned};
 
 /// The service that task and execution roles are passed to.
@@ -35,7 +37,36 @@ pub(crate) async fn of(
         "DeleteTaskDefinitions" => request.delete_task_definitions().await?,
         "RunTask" => request.run_task().await?,
         "StopTask" => vec![request.on_task(input.text("task").unwrap_or_default()).await?],
-        "DescribeTasks" => {
+        "CreateService" => request.create_service().await?,
+        "UpdateService" => request.update_service().await?,
+        "DeleteService" | "ListServiceDeployments" => {
+            vec![request.on_service(input.text("service").unwrap_or_default()).await?]
+        }
+        "DescribeServices" => {
+            let mut permissions = Vec::new();
+            for service in input.texts("services") {
+                permissions.push(request.on_service(service).await?);
+            }
+            request.or_everything(permissions)
+        }
+        "ListServices" => {
+            vec![request.permission("*").with("ecs:cluster", request.cluster(input.text("cluster")))]
+        }
+        "ListServicesByNamespace" => {
+            vec![request.permission("*").with_some("ecs:namespace", input.text("namespace"))]
+        }
+        "DescribeServiceRevisions" => {
+            request.on_parts(input.texts("serviceRevisionArns").collect(), "service-revision").await?
+        }
+        "DescribeServiceDeployments" => {
+            request.on_parts(input.texts("serviceDeploymentArns").collect(), "service-deployment").await?
+        }
+        "StopServiceDeployment" => {
+            request
+                .on_parts(input.text("serviceDeploymentArn").into_iter().collect(), "service-deployment")
+                .await?
+        }
+        "DescribeTasks" | "GetTaskProtection" | "UpdateTaskProtection" => {
             let mut permissions = Vec::new();
             for task in input.texts("tasks") {
                 permissions.push(request.on_task(task).await?);
@@ -264,6 +295,10 @@ impl Request<'_> {
         }
         if let Some(rest) = own("task") {
             let found = self.get::<Task>(&format!("{account}/{rest}")).await?;
+            return Ok(with_tags(permission, found.as_ref().map(|found| found.tags.as_slice())));
+        }
+        if let Some(rest) = own("service") {
+            let found = self.get::<Service>(&format!("{account}/{rest}")).await?;
             return Ok(with_tags(permission, found.as_ref().map(|found| found.tags.as_slice())));
         }
         if own("task-definition").is_some() {

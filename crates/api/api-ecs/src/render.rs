@@ -1,5 +1,7 @@
 //! Stored resources as wire shapes.
 
+pub(crate) mod service;
+
 use crate::arns::{arn, cluster_arn, definition_arn, task_arn};
 use crate::containers;
 use crate::shapes as wire;
@@ -13,11 +15,14 @@ pub(crate) fn tags(tags: &[Tag]) -> Vec<wire::Tag> {
     tags.iter().map(|tag| wire::Tag { key: Some(tag.key.clone()), value: Some(tag.value.clone()) }).collect()
 }
 
-/// Tasks of a cluster by what they count as.
+/// Tasks of a cluster by what they count as, and its services.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counts {
     pub(crate) running: i32,
     pub(crate) pending: i32,
+    /// Also those that are draining.
+    pub(crate) services: i32,
+    pub(crate) active_services: i32,
 }
 
 impl Counts {
@@ -43,7 +48,7 @@ pub(crate) fn cluster(context: &RequestContext, cluster: &Cluster, counts: Count
         registered_container_instances_count: Some(0),
         running_tasks_count: Some(counts.running),
         pending_tasks_count: Some(counts.pending),
-        active_services_count: Some(0),
+        active_services_count: Some(counts.active_services),
         statistics: Some(vec![]),
         tags: Some(vec![]),
         settings: Some(settings.collect()),
@@ -111,6 +116,7 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
             ..wire::Attribute::default()
         }]),
         availability_zone: Some(format!("{}a", context.region)),
+        capacity_provider_name: task.capacity_provider.clone(),
         cluster_arn: Some(cluster_arn(context, &task.cluster)),
         connectivity: task.connectivity_at.map(|_| wire::Connectivity::Connected),
         connectivity_at: task.connectivity_at,
@@ -142,6 +148,7 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
             StopCode::TaskFailedToStart => wire::TaskStopCode::TaskFailedToStart,
             StopCode::EssentialContainerExited => wire::TaskStopCode::EssentialContainerExited,
             StopCode::UserInitiated => wire::TaskStopCode::UserInitiated,
+            StopCode::ServiceSchedulerInitiated => wire::TaskStopCode::ServiceSchedulerInitiated,
         }),
         stopped_at: task.stopped_at,
         stopped_reason: task.stopped_reason.clone(),

@@ -5,6 +5,8 @@
 //! started over.
 
 mod feed;
+#[cfg(test)]
+mod flaky;
 pub mod image_lifecycle;
 pub mod image_replication;
 pub mod image_scan;
@@ -12,6 +14,7 @@ pub mod logs_retention;
 pub mod run_token;
 pub mod sealing;
 pub mod secrets_expiry;
+pub mod service;
 pub mod subnet;
 pub mod task;
 pub mod task_definition;
@@ -31,6 +34,7 @@ use reconcile::{Queue, Settings};
 use run_token::RunTokenController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
+use service::ServiceController;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +65,15 @@ pub struct Config {
     pub subnet: Subnet,
     /// Where log events lie.
     pub blobs: BlobStore,
+    /// Ends the controller of services before the others, so that it does not replace tasks that are stopped for good.
+    pub services: CancellationToken,
 }
 
 /// Runs every controller until `shutdown`; then finishes the steps in progress and returns.
 pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
     tokio::join!(
         run_tasks(tables.clone(), &config, shutdown.clone()),
+        run_services(tables.clone(), config.services.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
         run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
@@ -138,6 +145,17 @@ async fn run_tasks(tables: Tables, config: &Config, shutdown: CancellationToken)
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(seen)),
         feed(tables, shutdown.clone(), |seen| controller.see_host(seen)),
         reconcile::run(controller.clone(), queue, Settings::named("task"), environment, shutdown.clone()),
+    );
+}
+
+async fn run_services(tables: Tables, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let controller = Arc::new(ServiceController::new(tables.clone(), queue.clone()));
+    let environment = tables.environment().clone();
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_task(&seen)),
+        reconcile::run(controller.clone(), queue, Settings::named("service"), environment, shutdown.clone()),
     );
 }
 

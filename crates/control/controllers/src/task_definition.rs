@@ -1,11 +1,11 @@
-//! Removes task definitions in DELETE_IN_PROGRESS once no task uses them.
+//! Removes task definitions in DELETE_IN_PROGRESS once no task and no service uses them.
 //!
-//! Small enough for one file: it observes whether a task uses the definition, plans with [`plan`], and deletes.
+//! Small enough for one file: it observes whether the definition is used, plans with [`plan`], and deletes.
 
 use crate::feed::Seen;
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
-use resources::ecs::{DefinitionStatus, Task, TaskDefinition, TaskStatus};
+use resources::ecs::{DefinitionStatus, Service, Task, TaskDefinition, TaskStatus};
 use std::time::Duration;
 use store::{StoreError, Tables};
 
@@ -50,6 +50,10 @@ impl TaskDefinitionController {
     }
 
     async fn in_use(&self, definition: &TaskDefinition) -> Result<bool, StoreError> {
+        let services = self.tables.list_all::<Service>(&format!("{}/", definition.account)).await?;
+        if services.iter().any(|service| service.uses(&definition.family, definition.revision)) {
+            return Ok(true);
+        }
         let tasks = self.tables.list_all::<Task>(&format!("{}/", definition.account)).await?;
         Ok(tasks.iter().any(|task| {
             let task = &task.value;

@@ -1,14 +1,23 @@
-//! ECS: clusters, task definitions, tasks, container instances.
+//! ECS: clusters, task definitions, tasks, services, container instances.
 
 mod cluster;
 mod container_instance;
+mod deploy;
+mod launch;
 mod lifecycle;
+mod service;
 mod task;
 mod task_definition;
 
 pub use cluster::{Cluster, ClusterStatus};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
+pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
+pub use service::{
+    CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, Rollback, RolloutState, Service,
+    ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceRevision, ServiceStatus,
+    ServiceTask, StopType, StrategyItem, TaskMark, Workload,
+};
 pub use task::{
     Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
     TaskContainer, TaskOverride,

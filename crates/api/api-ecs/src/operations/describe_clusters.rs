@@ -5,7 +5,7 @@ use crate::errors::Failure;
 use crate::render::{self, Counts};
 use crate::shapes::{self as wire, ClusterField, DescribeClustersRequest, DescribeClustersResponse};
 use aws_wire::{RequestContext, ServiceError};
-use resources::ecs::{Cluster, Task};
+use resources::ecs::{Cluster, Service, ServiceStatus, Task};
 use store::Tables;
 
 /// Most clusters of a request.
@@ -46,11 +46,16 @@ pub(crate) async fn run(
     Ok(DescribeClustersResponse { clusters: Some(clusters), failures: Some(failures) })
 }
 
-/// Counts a cluster's tasks.
+/// Counts a cluster's tasks and services.
 pub(crate) async fn counts(tables: &Tables, cluster: &Cluster) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
-    for task in tables.list_all::<Task>(&format!("{}/{}/", cluster.account, cluster.name)).await? {
+    let prefix = format!("{}/{}/", cluster.account, cluster.name);
+    for task in tables.list_all::<Task>(&prefix).await? {
         counts.add(&task);
+    }
+    for service in tables.list_all::<Service>(&prefix).await? {
+        counts.services += i32::from(service.status != ServiceStatus::Inactive);
+        counts.active_services += i32::from(service.status == ServiceStatus::Active);
     }
     Ok(counts)
 }

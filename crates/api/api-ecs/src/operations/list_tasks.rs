@@ -4,6 +4,7 @@ use crate::arns::{require_cluster, task_arn};
 use crate::errors::Failure;
 use crate::paging;
 use crate::refuse::refuse;
+use crate::service::require_service;
 use crate::shapes::{DesiredStatus as Wanted, LaunchType, ListTasksRequest, ListTasksResponse};
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
@@ -35,15 +36,19 @@ pub(crate) async fn run(
         cluster.name
     );
     let page = paging::request(next_token.as_deref(), max_results, scope)?;
-    // No service owns a task yet, none runs on an instance a user can name, and PENDING is never a desired status.
-    let none = service_name.is_some()
-        || container_instance.is_some()
+    let service = match &service_name {
+        Some(given) => Some(require_service(tables, context, &cluster.name, given).await?.name.clone()),
+        None => None,
+    };
+    // No task runs on an instance a user can name, and PENDING is never a desired status.
+    let none = container_instance.is_some()
         || wanted == Wanted::Pending
         || launch_type.is_some_and(|launch_type| launch_type != LaunchType::Fargate);
     let matches = |task: &Task| {
         let status = if wanted == Wanted::Stopped { DesiredStatus::Stopped } else { DesiredStatus::Running };
         !none
             && task.desired_status == status
+            && service.as_ref().is_none_or(|service| task.service.as_ref() == Some(service))
             && family.as_ref().is_none_or(|family| task.family == *family)
             && started_by.as_ref().is_none_or(|text| task.started_by.as_ref() == Some(text))
     };

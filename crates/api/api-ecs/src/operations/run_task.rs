@@ -5,6 +5,7 @@ use crate::containers::{memory_limit, not_negative, pairs};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
 use crate::execution_role;
+use crate::placement::{network, platform};
 use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
@@ -12,8 +13,7 @@ use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    Cluster, ContainerOverride, DefinitionStatus, DesiredStatus, HealthStatus, RunToken, Tag, Task,
-    TaskContainer, TaskDefinition, TaskOverride, TaskStatus,
+    Cluster, ContainerOverride, DefinitionStatus, Launch, RunToken, Tag, Task, TaskDefinition, TaskOverride,
 };
 use sha2::{Digest, Sha256};
 use store::{Tables, Versioned};
@@ -22,10 +22,6 @@ use store::{Tables, Versioned};
 const MOST_TASKS: i32 = 10;
 /// Attempts to start tasks while others write the cluster or the token.
 const MOST_ATTEMPTS: usize = 8;
-/// GiB of scratch space without a setting.
-const DEFAULT_STORAGE: u32 = 20;
-/// Platform versions of Linux that name the one that exists.
-const PLATFORMS: &[&str] = &["LATEST", "1.4.0"];
 
 /// What the request asks for beside the task definition.
 struct Wanted {
@@ -200,31 +196,16 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
             "No Container Instances were found in your cluster. Use the launch type FARGATE.",
         ));
     }
-    let platform = platform_version.as_deref().unwrap_or("LATEST");
-    if !PLATFORMS.contains(&platform) {
-        return Err(ServiceError::new(
-            &errors::PLATFORM_UNKNOWN_EXCEPTION,
-            "The specified platform version does not exist.",
-        ));
-    }
+    platform(platform_version)?;
     let count = count.unwrap_or(1);
     if !(1..=MOST_TASKS).contains(&count) {
         return Err(invalid(format!("count must be between 1 and {MOST_TASKS}.")));
     }
-    let vpc = network_configuration.and_then(|network| network.awsvpc_configuration).ok_or_else(|| {
-        invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
-    })?;
-    if vpc.subnets.is_empty() || vpc.subnets.iter().any(|subnet| !subnet.starts_with("subnet-")) {
-        return Err(invalid("subnets must name at least one subnet, each as subnet-..."));
-    }
-    let security_groups = vpc.security_groups.unwrap_or_default();
-    if security_groups.iter().any(|group| !group.starts_with("sg-")) {
-        return Err(invalid("securityGroups must be named as sg-..."));
-    }
+    let network = network(network_configuration)?;
     Ok(Wanted {
         overrides: overrides.map_or_else(|| Ok(TaskOverride::default()), read_overrides)?,
-        subnets: vpc.subnets,
-        security_groups,
+        subnets: network.subnets,
+        security_groups: network.security_groups,
         group,
         started_by: checked_started_by(started_by)?,
         tags: store_tags(tags)?,
@@ -316,62 +297,19 @@ fn new_task(
         tags.extend(definition.tags.iter().filter(missing).cloned());
     }
     let random = tables.environment();
-    Ok(Task {
-        account: context.account.clone(),
+    let launch = Launch {
         cluster: cluster.name.clone(),
         id: random.random_hex(32),
-        family: definition.family.clone(),
-        revision: definition.revision,
-        desired_status: DesiredStatus::Running,
-        last_status: TaskStatus::Provisioning,
-        containers: definition.containers.iter().map(|own| new_container(own, over, random.uuid())).collect(),
+        size: Some((cpu, memory)),
         overrides: over.clone(),
-        cpu,
-        memory,
-        ephemeral_storage: over.ephemeral_storage.or(definition.ephemeral_storage).unwrap_or(DEFAULT_STORAGE),
         subnets: wanted.subnets.clone(),
         security_groups: wanted.security_groups.clone(),
-        network_interface: None,
-        container_instance: None,
-        credentials_id: random.uuid(),
-        group: wanted.group.clone().unwrap_or_else(|| format!("family:{}", definition.family)),
+        group: wanted.group.clone(),
         started_by: wanted.started_by.clone(),
         tags,
-        version: 1,
-        created_at: context.time,
-        connectivity_at: None,
-        pull_started_at: None,
-        pull_stopped_at: None,
-        started_at: None,
-        stopping_at: None,
-        execution_stopped_at: None,
-        stopped_at: None,
-        stop_code: None,
-        stopped_reason: None,
-    })
-}
-
-fn new_container(
-    own: &resources::ecs::ContainerDefinition,
-    over: &TaskOverride,
-    id: String,
-) -> TaskContainer {
-    let over = over.containers.iter().find(|over| over.name == own.name);
-    TaskContainer {
-        name: own.name.clone(),
-        id,
-        image: own.image.clone(),
-        last_status: "PENDING".to_owned(),
-        image_digest: None,
-        runtime_id: None,
-        exit_code: None,
-        reason: None,
-        health: HealthStatus::Unknown,
-        essential: own.essential,
-        cpu: over.and_then(|over| over.cpu).unwrap_or(own.cpu),
-        memory: over.and_then(|over| over.memory).or(own.memory),
-        memory_reservation: over.and_then(|over| over.memory_reservation).or(own.memory_reservation),
-    }
+        ..Launch::default()
+    };
+    Ok(Task::launched(definition, launch, random, context.time))
 }
 
 #[cfg(test)]

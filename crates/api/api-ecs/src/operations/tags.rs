@@ -5,7 +5,7 @@ use crate::errors::{Failure, invalid};
 use crate::shapes::errors;
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
-use resources::ecs::{Cluster, Tag, Task, TaskDefinition};
+use resources::ecs::{Cluster, Service, Tag, Task, TaskDefinition};
 use store::{StoreError, Tables};
 
 /// Reads the tags of a resource and, when `change` returns some, replaces them.
@@ -25,6 +25,10 @@ pub(crate) async fn change(
     } else if let Some((cluster, id)) = own("task").as_deref().and_then(|rest| rest.split_once('/')) {
         let with = |old: &Task, tags| Task { tags, ..old.clone() };
         update(tables, &format!("{account}/{cluster}/{id}"), |row: &Task| &row.tags, with, change).await?
+    } else if let Some((cluster, name)) = own("service").as_deref().and_then(|rest| rest.split_once('/')) {
+        let with = |old: &Service, tags| Service { tags, ..old.clone() };
+        update(tables, &format!("{account}/{cluster}/{name}"), |row: &Service| &row.tags, with, change)
+            .await?
     } else if let Some((family, revision)) =
         own("task-definition").as_deref().and_then(|rest| rest.split_once(':'))
     {

@@ -19,11 +19,45 @@ pub static ECS_CREATE_CLUSTER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_CREATE_SERVICE: Action = Action {
+    name: "ecs:CreateService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &[
+        "aws:RequestTag/${TagKey}",
+        "aws:ResourceTag/${TagKey}",
+        "aws:TagKeys",
+        "ecs:auto-assign-public-ip",
+        "ecs:capacity-provider",
+        "ecs:cluster",
+        "ecs:enable-ebs-volumes",
+        "ecs:enable-ecs-managed-tags",
+        "ecs:enable-execute-command",
+        "ecs:enable-service-connect",
+        "ecs:enable-vpc-lattice",
+        "ecs:namespace",
+        "ecs:propagate-tags",
+        "ecs:subnet",
+        "ecs:task-cpu",
+        "ecs:task-definition",
+        "ecs:task-memory",
+    ],
+    dependent_actions: &[],
+};
+
 pub static ECS_DELETE_CLUSTER: Action = Action {
     name: "ecs:DeleteCluster",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &ECS_TYPE_CLUSTER, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
+pub static ECS_DELETE_SERVICE: Action = Action {
+    name: "ecs:DeleteService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
     dependent_actions: &[],
 };
 
@@ -59,6 +93,36 @@ pub static ECS_DESCRIBE_CLUSTERS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_DESCRIBE_SERVICE_DEPLOYMENTS: Action = Action {
+    name: "ecs:DescribeServiceDeployments",
+    access: AccessLevel::Read,
+    resources: &[
+        ActionResource { kind: &ECS_TYPE_SERVICE, required: true },
+        ActionResource { kind: &ECS_TYPE_SERVICE_DEPLOYMENT, required: true },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+    dependent_actions: &[],
+};
+
+pub static ECS_DESCRIBE_SERVICE_REVISIONS: Action = Action {
+    name: "ecs:DescribeServiceRevisions",
+    access: AccessLevel::Read,
+    resources: &[
+        ActionResource { kind: &ECS_TYPE_SERVICE, required: true },
+        ActionResource { kind: &ECS_TYPE_SERVICE_REVISION, required: true },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+    dependent_actions: &[],
+};
+
+pub static ECS_DESCRIBE_SERVICES: Action = Action {
+    name: "ecs:DescribeServices",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
 pub static ECS_DESCRIBE_TASK_DEFINITION: Action = Action {
     name: "ecs:DescribeTaskDefinition",
     access: AccessLevel::Read,
@@ -83,11 +147,43 @@ pub static ECS_DISCOVER_POLL_ENDPOINT: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_GET_TASK_PROTECTION: Action = Action {
+    name: "ecs:GetTaskProtection",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
 pub static ECS_LIST_CLUSTERS: Action = Action {
     name: "ecs:ListClusters",
     access: AccessLevel::List,
     resources: &[],
     condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECS_LIST_SERVICE_DEPLOYMENTS: Action = Action {
+    name: "ecs:ListServiceDeployments",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
+pub static ECS_LIST_SERVICES: Action = Action {
+    name: "ecs:ListServices",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &["ecs:cluster"],
+    dependent_actions: &[],
+};
+
+pub static ECS_LIST_SERVICES_BY_NAMESPACE: Action = Action {
+    name: "ecs:ListServicesByNamespace",
+    access: AccessLevel::List,
+    resources: &[],
+    condition_keys: &["ecs:namespace"],
     dependent_actions: &[],
 };
 
@@ -170,6 +266,17 @@ pub static ECS_RUN_TASK: Action = Action {
         "ecs:task-cpu",
         "ecs:task-memory",
     ],
+    dependent_actions: &[],
+};
+
+pub static ECS_STOP_SERVICE_DEPLOYMENT: Action = Action {
+    name: "ecs:StopServiceDeployment",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &ECS_TYPE_SERVICE, required: true },
+        ActionResource { kind: &ECS_TYPE_SERVICE_DEPLOYMENT, required: true },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
     dependent_actions: &[],
 };
 
@@ -256,6 +363,38 @@ pub static ECS_UPDATE_CLUSTER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_UPDATE_SERVICE: Action = Action {
+    name: "ecs:UpdateService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &[
+        "aws:ResourceTag/${TagKey}",
+        "ecs:auto-assign-public-ip",
+        "ecs:capacity-provider",
+        "ecs:cluster",
+        "ecs:enable-ebs-volumes",
+        "ecs:enable-ecs-managed-tags",
+        "ecs:enable-execute-command",
+        "ecs:enable-service-connect",
+        "ecs:enable-vpc-lattice",
+        "ecs:namespace",
+        "ecs:propagate-tags",
+        "ecs:subnet",
+        "ecs:task-cpu",
+        "ecs:task-definition",
+        "ecs:task-memory",
+    ],
+    dependent_actions: &[],
+};
+
+pub static ECS_UPDATE_TASK_PROTECTION: Action = Action {
+    name: "ecs:UpdateTaskProtection",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
 pub static ECS_TYPE_CAPACITY_PROVIDER: ResourceType = ResourceType {
     name: "capacity-provider",
     arn: "arn:${Partition}:ecs:${Region}:${Account}:capacity-provider/${CapacityProviderName}",
@@ -296,6 +435,18 @@ pub static ECS_TYPE_SERVICE: ResourceType = ResourceType {
     name: "service",
     arn: "arn:${Partition}:ecs:${Region}:${Account}:service/${ClusterName}/${ServiceName}",
     condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:ResourceTag/${TagKey}"],
+};
+
+pub static ECS_TYPE_SERVICE_DEPLOYMENT: ResourceType = ResourceType {
+    name: "service-deployment",
+    arn: "arn:${Partition}:ecs:${Region}:${Account}:service-deployment/${ClusterName}/${ServiceName}/${ServiceDeploymentId}",
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+};
+
+pub static ECS_TYPE_SERVICE_REVISION: ResourceType = ResourceType {
+    name: "service-revision",
+    arn: "arn:${Partition}:ecs:${Region}:${Account}:service-revision/${ClusterName}/${ServiceName}/${ServiceRevisionId}",
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
 };
 
 pub static ECS_TYPE_TASK: ResourceType = ResourceType {

@@ -132,6 +132,22 @@ pub static SERVER_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static SERVICE_DEPLOYMENT_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ServiceDeploymentNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static SERVICE_NOT_ACTIVE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ServiceNotActiveException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static SERVICE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceNotFoundException",
     query_code: None,

@@ -8,6 +8,62 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ACCESS_TYPE: Shape = Shape {
+    name: "AccessType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["PUBLIC", "PRIVATE"] },
+};
+
+pub static ADVANCED_CONFIGURATION_MEMBERS: [Member; 4] = [
+    Member {
+        name: "alternateTargetGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "productionListenerRule",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "testListenerRule",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static ADVANCED_CONFIGURATION: Shape = Shape {
+    name: "AdvancedConfiguration",
+    kind: Kind::Structure { members: &ADVANCED_CONFIGURATION_MEMBERS, union: false },
+};
+
 pub static AGENT_UPDATE_STATUS: Shape = Shape {
     name: "AgentUpdateStatus",
     kind: Kind::Text {
@@ -179,6 +235,11 @@ pub static ATTRIBUTES: Shape = Shape {
     kind: Kind::List { item: &ATTRIBUTE, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static AVAILABILITY_ZONE_REBALANCING: Shape = Shape {
+    name: "AvailabilityZoneRebalancing",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
+};
+
 pub static AWS_VPC_CONFIGURATION_MEMBERS: [Member; 3] = [
     Member {
         name: "assignPublicIp",
@@ -228,6 +289,35 @@ pub static BOXED_INTEGER: Shape = Shape { name: "BoxedInteger", kind: Kind::Inte
 pub static CPU_ARCHITECTURE: Shape = Shape {
     name: "CPUArchitecture",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["X86_64", "ARM64"] },
+};
+
+pub static CANARY_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "canaryBakeTimeInMinutes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "canaryPercent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+];
+pub static CANARY_CONFIGURATION: Shape = Shape {
+    name: "CanaryConfiguration",
+    kind: Kind::Structure { members: &CANARY_CONFIGURATION_MEMBERS, union: false },
 };
 
 pub static CAPACITY_PROVIDER_STRATEGY: Shape = Shape {
@@ -1318,6 +1408,51 @@ pub static CONTAINER_DEPENDENCY: Shape = Shape {
     kind: Kind::Structure { members: &CONTAINER_DEPENDENCY_MEMBERS, union: false },
 };
 
+pub static CONTAINER_IMAGE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "containerName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "image",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "imageDigest",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static CONTAINER_IMAGE: Shape = Shape {
+    name: "ContainerImage",
+    kind: Kind::Structure { members: &CONTAINER_IMAGE_MEMBERS, union: false },
+};
+
+pub static CONTAINER_IMAGES: Shape = Shape {
+    name: "ContainerImages",
+    kind: Kind::List { item: &CONTAINER_IMAGE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static CONTAINER_INSTANCE_MEMBERS: [Member; 18] = [
     Member {
         name: "agentConnected",
@@ -1891,6 +2026,342 @@ pub static CREATE_CLUSTER_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &CREATE_CLUSTER_RESPONSE_MEMBERS, union: false },
 };
 
+pub static CREATE_SERVICE_REQUEST_MEMBERS: [Member; 26] = [
+    Member {
+        name: "availabilityZoneRebalancing",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AVAILABILITY_ZONE_REBALANCING,
+    },
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "clientToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "deploymentConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONFIGURATION,
+    },
+    Member {
+        name: "deploymentController",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONTROLLER,
+    },
+    Member {
+        name: "desiredCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "enableECSManagedTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "enableExecuteCommand",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "healthCheckGracePeriodSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "placementConstraints",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_CONSTRAINTS,
+    },
+    Member {
+        name: "placementStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_STRATEGIES,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "propagateTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROPAGATE_TAGS,
+    },
+    Member {
+        name: "role",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "schedulingStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCHEDULING_STRATEGY,
+    },
+    Member {
+        name: "serviceConnectConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_CONFIGURATION,
+    },
+    Member {
+        name: "serviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "volumeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_VOLUME_CONFIGURATIONS,
+    },
+    Member {
+        name: "vpcLatticeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VPC_LATTICE_CONFIGURATIONS,
+    },
+];
+pub static CREATE_SERVICE_REQUEST: Shape = Shape {
+    name: "CreateServiceRequest",
+    kind: Kind::Structure { members: &CREATE_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVICE,
+}];
+pub static CREATE_SERVICE_RESPONSE: Shape = Shape {
+    name: "CreateServiceResponse",
+    kind: Kind::Structure { members: &CREATE_SERVICE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static CREATED_AT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "after",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "before",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static CREATED_AT: Shape =
+    Shape { name: "CreatedAt", kind: Kind::Structure { members: &CREATED_AT_MEMBERS, union: false } };
+
 pub static DELETE_CLUSTER_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "cluster",
     location_name: None,
@@ -1921,6 +2392,62 @@ pub static DELETE_CLUSTER_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static DELETE_CLUSTER_RESPONSE: Shape = Shape {
     name: "DeleteClusterResponse",
     kind: Kind::Structure { members: &DELETE_CLUSTER_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_SERVICE_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "force",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DELETE_SERVICE_REQUEST: Shape = Shape {
+    name: "DeleteServiceRequest",
+    kind: Kind::Structure { members: &DELETE_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVICE,
+}];
+pub static DELETE_SERVICE_RESPONSE: Shape = Shape {
+    name: "DeleteServiceResponse",
+    kind: Kind::Structure { members: &DELETE_SERVICE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DELETE_TASK_DEFINITIONS_REQUEST_MEMBERS: [Member; 1] = [Member {
@@ -1966,6 +2493,720 @@ pub static DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS: [Member; 2] = [
 pub static DELETE_TASK_DEFINITIONS_RESPONSE: Shape = Shape {
     name: "DeleteTaskDefinitionsResponse",
     kind: Kind::Structure { members: &DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_MEMBERS: [Member; 21] = [
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "desiredCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "failedTasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "fargateEphemeralStorage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_EPHEMERAL_STORAGE,
+    },
+    Member {
+        name: "id",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "pendingCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "platformFamily",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "rolloutState",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_ROLLOUT_STATE,
+    },
+    Member {
+        name: "rolloutStateReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "runningCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "serviceConnectConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_CONFIGURATION,
+    },
+    Member {
+        name: "serviceConnectResources",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_SERVICE_RESOURCE_LIST,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "volumeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_VOLUME_CONFIGURATIONS,
+    },
+    Member {
+        name: "vpcLatticeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VPC_LATTICE_CONFIGURATIONS,
+    },
+];
+pub static DEPLOYMENT: Shape =
+    Shape { name: "Deployment", kind: Kind::Structure { members: &DEPLOYMENT_MEMBERS, union: false } };
+
+pub static DEPLOYMENT_ALARMS_MEMBERS: [Member; 3] = [
+    Member {
+        name: "alarmNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "enable",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "rollback",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+];
+pub static DEPLOYMENT_ALARMS: Shape = Shape {
+    name: "DeploymentAlarms",
+    kind: Kind::Structure { members: &DEPLOYMENT_ALARMS_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "enable",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "rollback",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+];
+pub static DEPLOYMENT_CIRCUIT_BREAKER: Shape = Shape {
+    name: "DeploymentCircuitBreaker",
+    kind: Kind::Structure { members: &DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_CONFIGURATION_MEMBERS: [Member; 9] = [
+    Member {
+        name: "alarms",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_ALARMS,
+    },
+    Member {
+        name: "bakeTimeInMinutes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "canaryConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CANARY_CONFIGURATION,
+    },
+    Member {
+        name: "deploymentCircuitBreaker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CIRCUIT_BREAKER,
+    },
+    Member {
+        name: "lifecycleHooks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_LIST,
+    },
+    Member {
+        name: "linearConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LINEAR_CONFIGURATION,
+    },
+    Member {
+        name: "maximumPercent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "minimumHealthyPercent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "strategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_STRATEGY,
+    },
+];
+pub static DEPLOYMENT_CONFIGURATION: Shape = Shape {
+    name: "DeploymentConfiguration",
+    kind: Kind::Structure { members: &DEPLOYMENT_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_CONTROLLER_MEMBERS: [Member; 1] = [Member {
+    name: "type",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &DEPLOYMENT_CONTROLLER_TYPE,
+}];
+pub static DEPLOYMENT_CONTROLLER: Shape = Shape {
+    name: "DeploymentController",
+    kind: Kind::Structure { members: &DEPLOYMENT_CONTROLLER_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_CONTROLLER_TYPE: Shape = Shape {
+    name: "DeploymentControllerType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ECS", "CODE_DEPLOY", "EXTERNAL"] },
+};
+
+pub static DEPLOYMENT_EPHEMERAL_STORAGE_MEMBERS: [Member; 1] = [Member {
+    name: "kmsKeyId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static DEPLOYMENT_EPHEMERAL_STORAGE: Shape = Shape {
+    name: "DeploymentEphemeralStorage",
+    kind: Kind::Structure { members: &DEPLOYMENT_EPHEMERAL_STORAGE_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS: [Member; 6] = [
+    Member {
+        name: "hookDetails",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &HOOK_DETAILS,
+    },
+    Member {
+        name: "hookTargetArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "lifecycleStages",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_STAGE_LIST,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IAM_ROLE_ARN,
+    },
+    Member {
+        name: "targetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE,
+    },
+    Member {
+        name: "timeoutConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION,
+    },
+];
+pub static DEPLOYMENT_LIFECYCLE_HOOK: Shape = Shape {
+    name: "DeploymentLifecycleHook",
+    kind: Kind::Structure { members: &DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_ACTION: Shape = Shape {
+    name: "DeploymentLifecycleHookAction",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ROLLBACK", "CONTINUE"] },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS: [Member; 6] = [
+    Member {
+        name: "expiresAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "hookId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_STATUS,
+    },
+    Member {
+        name: "targetArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "targetType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE,
+    },
+    Member {
+        name: "timeoutAction",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_ACTION,
+    },
+];
+pub static DEPLOYMENT_LIFECYCLE_HOOK_DETAIL: Shape = Shape {
+    name: "DeploymentLifecycleHookDetail",
+    kind: Kind::Structure { members: &DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_LIST: Shape = Shape {
+    name: "DeploymentLifecycleHookDetailList",
+    kind: Kind::List {
+        item: &DEPLOYMENT_LIFECYCLE_HOOK_DETAIL,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_DURATION: Shape = Shape {
+    name: "DeploymentLifecycleHookDuration",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(20160) } },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_LIST: Shape = Shape {
+    name: "DeploymentLifecycleHookList",
+    kind: Kind::List {
+        item: &DEPLOYMENT_LIFECYCLE_HOOK,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_STAGE: Shape = Shape {
+    name: "DeploymentLifecycleHookStage",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "RECONCILE_SERVICE",
+            "PRE_SCALE_UP",
+            "POST_SCALE_UP",
+            "TEST_TRAFFIC_SHIFT",
+            "POST_TEST_TRAFFIC_SHIFT",
+            "PRE_PRODUCTION_TRAFFIC_SHIFT",
+            "PRODUCTION_TRAFFIC_SHIFT",
+            "POST_PRODUCTION_TRAFFIC_SHIFT",
+        ],
+    },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_STAGE_LIST: Shape = Shape {
+    name: "DeploymentLifecycleHookStageList",
+    kind: Kind::List {
+        item: &DEPLOYMENT_LIFECYCLE_HOOK_STAGE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_STATUS: Shape = Shape {
+    name: "DeploymentLifecycleHookStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["AWAITING_ACTION", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT"],
+    },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE: Shape = Shape {
+    name: "DeploymentLifecycleHookTargetType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["AWS_LAMBDA", "PAUSE"] },
+};
+
+pub static DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "action",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_ACTION,
+    },
+    Member {
+        name: "timeoutInMinutes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_DURATION,
+    },
+];
+pub static DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION: Shape = Shape {
+    name: "DeploymentLifecycleHookTimeoutConfiguration",
+    kind: Kind::Structure { members: &DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static DEPLOYMENT_ROLLOUT_STATE: Shape = Shape {
+    name: "DeploymentRolloutState",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["COMPLETED", "FAILED", "IN_PROGRESS"] },
+};
+
+pub static DEPLOYMENT_STRATEGY: Shape = Shape {
+    name: "DeploymentStrategy",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"],
+    },
+};
+
+pub static DEPLOYMENTS: Shape = Shape {
+    name: "Deployments",
+    kind: Kind::List { item: &DEPLOYMENT, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static DEREGISTER_CONTAINER_INSTANCE_REQUEST_MEMBERS: [Member; 3] = [
@@ -2112,6 +3353,165 @@ pub static DESCRIBE_CLUSTERS_RESPONSE_MEMBERS: [Member; 2] = [
 pub static DESCRIBE_CLUSTERS_RESPONSE: Shape = Shape {
     name: "DescribeClustersResponse",
     kind: Kind::Structure { members: &DESCRIBE_CLUSTERS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "serviceDeploymentArns",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING_LIST,
+}];
+pub static DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST: Shape = Shape {
+    name: "DescribeServiceDeploymentsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "serviceDeployments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENTS,
+    },
+];
+pub static DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE: Shape = Shape {
+    name: "DescribeServiceDeploymentsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICE_REVISIONS_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "serviceRevisionArns",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING_LIST,
+}];
+pub static DESCRIBE_SERVICE_REVISIONS_REQUEST: Shape = Shape {
+    name: "DescribeServiceRevisionsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICE_REVISIONS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICE_REVISIONS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "serviceRevisions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REVISIONS,
+    },
+];
+pub static DESCRIBE_SERVICE_REVISIONS_RESPONSE: Shape = Shape {
+    name: "DescribeServiceRevisionsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICE_REVISIONS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICES_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "include",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_FIELD_LIST,
+    },
+    Member {
+        name: "services",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static DESCRIBE_SERVICES_REQUEST: Shape = Shape {
+    name: "DescribeServicesRequest",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICES_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_SERVICES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "services",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICES,
+    },
+];
+pub static DESCRIBE_SERVICES_RESPONSE: Shape = Shape {
+    name: "DescribeServicesResponse",
+    kind: Kind::Structure { members: &DESCRIBE_SERVICES_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DESCRIBE_TASK_DEFINITION_REQUEST_MEMBERS: [Member; 2] = [
@@ -2442,6 +3842,9 @@ pub static DOCKER_VOLUME_CONFIGURATION: Shape = Shape {
 
 pub static DOUBLE: Shape = Shape { name: "Double", kind: Kind::Double { range: Limits::NONE } };
 
+pub static DURATION: Shape =
+    Shape { name: "Duration", kind: Kind::Integer { range: Limits { min: Some(0), max: Some(2147483647) } } };
+
 pub static EBSKMS_KEY_ID: Shape =
     Shape { name: "EBSKMSKeyId", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
@@ -2505,6 +3908,68 @@ pub static EBS_TAG_SPECIFICATIONS: Shape = Shape {
 
 pub static EBS_VOLUME_TYPE: Shape =
     Shape { name: "EBSVolumeType", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static ECS_MANAGED_RESOURCES_MEMBERS: [Member; 5] = [
+    Member {
+        name: "autoScaling",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_AUTO_SCALING,
+    },
+    Member {
+        name: "ingressPaths",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INGRESS_PATHS,
+    },
+    Member {
+        name: "logGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_LOG_GROUPS,
+    },
+    Member {
+        name: "metricAlarms",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_METRIC_ALARMS,
+    },
+    Member {
+        name: "serviceSecurityGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SECURITY_GROUPS,
+    },
+];
+pub static ECS_MANAGED_RESOURCES: Shape = Shape {
+    name: "ECSManagedResources",
+    kind: Kind::Structure { members: &ECS_MANAGED_RESOURCES_MEMBERS, union: false },
+};
 
 pub static ECS_VOLUME_NAME: Shape =
     Shape { name: "ECSVolumeName", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
@@ -2928,6 +4393,64 @@ pub static FIRELENS_CONFIGURATION_TYPE: Shape = Shape {
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["fluentd", "fluentbit"] },
 };
 
+pub static GET_TASK_PROTECTION_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "tasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static GET_TASK_PROTECTION_REQUEST: Shape = Shape {
+    name: "GetTaskProtectionRequest",
+    kind: Kind::Structure { members: &GET_TASK_PROTECTION_REQUEST_MEMBERS, union: false },
+};
+
+pub static GET_TASK_PROTECTION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "protectedTasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROTECTED_TASKS,
+    },
+];
+pub static GET_TASK_PROTECTION_RESPONSE: Shape = Shape {
+    name: "GetTaskProtectionResponse",
+    kind: Kind::Structure { members: &GET_TASK_PROTECTION_RESPONSE_MEMBERS, union: false },
+};
+
 pub static GPU_IDS: Shape = Shape {
     name: "GpuIds",
     kind: Kind::List { item: &STRING, item_name: None, flattened: false, length: Limits::NONE },
@@ -2997,6 +4520,10 @@ pub static HEALTH_STATUS: Shape = Shape {
     name: "HealthStatus",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["HEALTHY", "UNHEALTHY", "UNKNOWN"] },
 };
+
+pub static HOOK_DETAILS_MEMBERS: [Member; 0] = [];
+pub static HOOK_DETAILS: Shape =
+    Shape { name: "HookDetails", kind: Kind::Structure { members: &HOOK_DETAILS_MEMBERS, union: false } };
 
 pub static HOST_ENTRY_MEMBERS: [Member; 2] = [
     Member {
@@ -3294,6 +4821,35 @@ pub static LAUNCH_TYPE: Shape = Shape {
     },
 };
 
+pub static LINEAR_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "stepBakeTimeInMinutes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "stepPercent",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+];
+pub static LINEAR_CONFIGURATION: Shape = Shape {
+    name: "LinearConfiguration",
+    kind: Kind::Structure { members: &LINEAR_CONFIGURATION_MEMBERS, union: false },
+};
+
 pub static LINUX_PARAMETERS_MEMBERS: [Member; 7] = [
     Member {
         name: "capabilities",
@@ -3434,6 +4990,279 @@ pub static LIST_CLUSTERS_RESPONSE_MEMBERS: [Member; 2] = [
 pub static LIST_CLUSTERS_RESPONSE: Shape = Shape {
     name: "ListClustersResponse",
     kind: Kind::Structure { members: &LIST_CLUSTERS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICE_DEPLOYMENTS_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CREATED_AT,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_STATUS_LIST,
+    },
+];
+pub static LIST_SERVICE_DEPLOYMENTS_REQUEST: Shape = Shape {
+    name: "ListServiceDeploymentsRequest",
+    kind: Kind::Structure { members: &LIST_SERVICE_DEPLOYMENTS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceDeployments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENTS_BRIEF,
+    },
+];
+pub static LIST_SERVICE_DEPLOYMENTS_RESPONSE: Shape = Shape {
+    name: "ListServiceDeploymentsResponse",
+    kind: Kind::Structure { members: &LIST_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICES_BY_NAMESPACE_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "namespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static LIST_SERVICES_BY_NAMESPACE_REQUEST: Shape = Shape {
+    name: "ListServicesByNamespaceRequest",
+    kind: Kind::Structure { members: &LIST_SERVICES_BY_NAMESPACE_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICES_BY_NAMESPACE_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static LIST_SERVICES_BY_NAMESPACE_RESPONSE: Shape = Shape {
+    name: "ListServicesByNamespaceResponse",
+    kind: Kind::Structure { members: &LIST_SERVICES_BY_NAMESPACE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICES_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "resourceManagementType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_MANAGEMENT_TYPE,
+    },
+    Member {
+        name: "schedulingStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCHEDULING_STRATEGY,
+    },
+];
+pub static LIST_SERVICES_REQUEST: Shape = Shape {
+    name: "ListServicesRequest",
+    kind: Kind::Structure { members: &LIST_SERVICES_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_SERVICES_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceArns",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static LIST_SERVICES_RESPONSE: Shape = Shape {
+    name: "ListServicesResponse",
+    kind: Kind::Structure { members: &LIST_SERVICES_RESPONSE_MEMBERS, union: false },
 };
 
 pub static LIST_TAGS_FOR_RESOURCE_REQUEST_MEMBERS: [Member; 1] = [Member {
@@ -3785,6 +5614,71 @@ pub static LIST_TASKS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &LIST_TASKS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static LOAD_BALANCER_MEMBERS: [Member; 5] = [
+    Member {
+        name: "advancedConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ADVANCED_CONFIGURATION,
+    },
+    Member {
+        name: "containerName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "containerPort",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "loadBalancerName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "targetGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static LOAD_BALANCER: Shape =
+    Shape { name: "LoadBalancer", kind: Kind::Structure { members: &LOAD_BALANCER_MEMBERS, union: false } };
+
+pub static LOAD_BALANCERS: Shape = Shape {
+    name: "LoadBalancers",
+    kind: Kind::List { item: &LOAD_BALANCER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static LOG_CONFIGURATION_MEMBERS: [Member; 3] = [
     Member {
         name: "logDriver",
@@ -3961,6 +5855,743 @@ pub static MANAGED_AGENTS: Shape = Shape {
     kind: Kind::List { item: &MANAGED_AGENT, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static MANAGED_APPLICATION_AUTO_SCALING_POLICIES: Shape = Shape {
+    name: "ManagedApplicationAutoScalingPolicies",
+    kind: Kind::List {
+        item: &MANAGED_APPLICATION_AUTO_SCALING_POLICY,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS: [Member; 7] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "metric",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "policyType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "targetValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_APPLICATION_AUTO_SCALING_POLICY: Shape = Shape {
+    name: "ManagedApplicationAutoScalingPolicy",
+    kind: Kind::Structure { members: &MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS, union: false },
+};
+
+pub static MANAGED_AUTO_SCALING_MEMBERS: [Member; 2] = [
+    Member {
+        name: "applicationAutoScalingPolicies",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_APPLICATION_AUTO_SCALING_POLICIES,
+    },
+    Member {
+        name: "scalableTarget",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALABLE_TARGET,
+    },
+];
+pub static MANAGED_AUTO_SCALING: Shape = Shape {
+    name: "ManagedAutoScaling",
+    kind: Kind::Structure { members: &MANAGED_AUTO_SCALING_MEMBERS, union: false },
+};
+
+pub static MANAGED_CERTIFICATE_MEMBERS: [Member; 5] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "domainName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_CERTIFICATE: Shape = Shape {
+    name: "ManagedCertificate",
+    kind: Kind::Structure { members: &MANAGED_CERTIFICATE_MEMBERS, union: false },
+};
+
+pub static MANAGED_INGRESS_PATH_MEMBERS: [Member; 8] = [
+    Member {
+        name: "accessType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCESS_TYPE,
+    },
+    Member {
+        name: "certificate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_CERTIFICATE,
+    },
+    Member {
+        name: "endpoint",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "listener",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_LISTENER,
+    },
+    Member {
+        name: "loadBalancer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_LOAD_BALANCER,
+    },
+    Member {
+        name: "loadBalancerSecurityGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SECURITY_GROUPS,
+    },
+    Member {
+        name: "rule",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_LISTENER_RULE,
+    },
+    Member {
+        name: "targetGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_TARGET_GROUPS,
+    },
+];
+pub static MANAGED_INGRESS_PATH: Shape = Shape {
+    name: "ManagedIngressPath",
+    kind: Kind::Structure { members: &MANAGED_INGRESS_PATH_MEMBERS, union: false },
+};
+
+pub static MANAGED_INGRESS_PATHS: Shape = Shape {
+    name: "ManagedIngressPaths",
+    kind: Kind::List { item: &MANAGED_INGRESS_PATH, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static MANAGED_LISTENER_MEMBERS: [Member; 4] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_LISTENER: Shape = Shape {
+    name: "ManagedListener",
+    kind: Kind::Structure { members: &MANAGED_LISTENER_MEMBERS, union: false },
+};
+
+pub static MANAGED_LISTENER_RULE_MEMBERS: [Member; 4] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_LISTENER_RULE: Shape = Shape {
+    name: "ManagedListenerRule",
+    kind: Kind::Structure { members: &MANAGED_LISTENER_RULE_MEMBERS, union: false },
+};
+
+pub static MANAGED_LOAD_BALANCER_MEMBERS: [Member; 7] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "scheme",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "securityGroupIds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "subnetIds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_LOAD_BALANCER: Shape = Shape {
+    name: "ManagedLoadBalancer",
+    kind: Kind::Structure { members: &MANAGED_LOAD_BALANCER_MEMBERS, union: false },
+};
+
+pub static MANAGED_LOG_GROUP_MEMBERS: [Member; 5] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_LOG_GROUP: Shape = Shape {
+    name: "ManagedLogGroup",
+    kind: Kind::Structure { members: &MANAGED_LOG_GROUP_MEMBERS, union: false },
+};
+
+pub static MANAGED_LOG_GROUPS: Shape = Shape {
+    name: "ManagedLogGroups",
+    kind: Kind::List { item: &MANAGED_LOG_GROUP, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static MANAGED_METRIC_ALARM_MEMBERS: [Member; 4] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_METRIC_ALARM: Shape = Shape {
+    name: "ManagedMetricAlarm",
+    kind: Kind::Structure { members: &MANAGED_METRIC_ALARM_MEMBERS, union: false },
+};
+
+pub static MANAGED_METRIC_ALARMS: Shape = Shape {
+    name: "ManagedMetricAlarms",
+    kind: Kind::List { item: &MANAGED_METRIC_ALARM, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static MANAGED_RESOURCE_STATUS: Shape = Shape {
+    name: "ManagedResourceStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["PROVISIONING", "ACTIVE", "DEPROVISIONING", "DELETED", "FAILED"],
+    },
+};
+
+pub static MANAGED_SCALABLE_TARGET_MEMBERS: [Member; 6] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "maxCapacity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "minCapacity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_SCALABLE_TARGET: Shape = Shape {
+    name: "ManagedScalableTarget",
+    kind: Kind::Structure { members: &MANAGED_SCALABLE_TARGET_MEMBERS, union: false },
+};
+
+pub static MANAGED_SECURITY_GROUP_MEMBERS: [Member; 4] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_SECURITY_GROUP: Shape = Shape {
+    name: "ManagedSecurityGroup",
+    kind: Kind::Structure { members: &MANAGED_SECURITY_GROUP_MEMBERS, union: false },
+};
+
+pub static MANAGED_SECURITY_GROUPS: Shape = Shape {
+    name: "ManagedSecurityGroups",
+    kind: Kind::List {
+        item: &MANAGED_SECURITY_GROUP,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
 pub static MANAGED_STORAGE_CONFIGURATION_MEMBERS: [Member; 2] = [
     Member {
         name: "fargateEphemeralStorageKmsKeyId",
@@ -3988,6 +6619,95 @@ pub static MANAGED_STORAGE_CONFIGURATION_MEMBERS: [Member; 2] = [
 pub static MANAGED_STORAGE_CONFIGURATION: Shape = Shape {
     name: "ManagedStorageConfiguration",
     kind: Kind::Structure { members: &MANAGED_STORAGE_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static MANAGED_TARGET_GROUP_MEMBERS: [Member; 7] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "healthCheckPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "healthCheckPort",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "port",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_RESOURCE_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static MANAGED_TARGET_GROUP: Shape = Shape {
+    name: "ManagedTargetGroup",
+    kind: Kind::Structure { members: &MANAGED_TARGET_GROUP_MEMBERS, union: false },
+};
+
+pub static MANAGED_TARGET_GROUPS: Shape = Shape {
+    name: "ManagedTargetGroups",
+    kind: Kind::List { item: &MANAGED_TARGET_GROUP, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static MOUNT_POINT_MEMBERS: [Member; 3] = [
@@ -4395,9 +7115,55 @@ pub static PORT_MAPPING_LIST: Shape = Shape {
     kind: Kind::List { item: &PORT_MAPPING, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static PORT_NUMBER: Shape =
+    Shape { name: "PortNumber", kind: Kind::Integer { range: Limits { min: Some(0), max: Some(65535) } } };
+
 pub static PROPAGATE_TAGS: Shape = Shape {
     name: "PropagateTags",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TASK_DEFINITION", "SERVICE", "NONE"] },
+};
+
+pub static PROTECTED_TASK_MEMBERS: [Member; 3] = [
+    Member {
+        name: "expirationDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "protectionEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "taskArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static PROTECTED_TASK: Shape =
+    Shape { name: "ProtectedTask", kind: Kind::Structure { members: &PROTECTED_TASK_MEMBERS, union: false } };
+
+pub static PROTECTED_TASKS: Shape = Shape {
+    name: "ProtectedTasks",
+    kind: Kind::List { item: &PROTECTED_TASK, item_name: None, flattened: false, length: Limits::NONE },
 };
 
 pub static PROXY_CONFIGURATION_MEMBERS: [Member; 3] = [
@@ -4827,6 +7593,22 @@ pub static REQUIRES_ATTRIBUTES: Shape = Shape {
     kind: Kind::List { item: &ATTRIBUTE, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static RESOLVED_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "loadBalancers",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVICE_REVISION_LOAD_BALANCERS,
+}];
+pub static RESOLVED_CONFIGURATION: Shape = Shape {
+    name: "ResolvedConfiguration",
+    kind: Kind::Structure { members: &RESOLVED_CONFIGURATION_MEMBERS, union: false },
+};
+
 pub static RESOURCE_MEMBERS: [Member; 6] = [
     Member {
         name: "doubleValue",
@@ -4898,6 +7680,11 @@ pub static RESOURCE_MEMBERS: [Member; 6] = [
 pub static RESOURCE: Shape =
     Shape { name: "Resource", kind: Kind::Structure { members: &RESOURCE_MEMBERS, union: false } };
 
+pub static RESOURCE_MANAGEMENT_TYPE: Shape = Shape {
+    name: "ResourceManagementType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["CUSTOMER", "ECS"] },
+};
+
 pub static RESOURCE_REQUIREMENT_MEMBERS: [Member; 2] = [
     Member {
         name: "type",
@@ -4941,6 +7728,44 @@ pub static RESOURCES: Shape = Shape {
     name: "Resources",
     kind: Kind::List { item: &RESOURCE, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static ROLLBACK_MEMBERS: [Member; 3] = [
+    Member {
+        name: "reason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceRevisionArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "startedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static ROLLBACK: Shape =
+    Shape { name: "Rollback", kind: Kind::Structure { members: &ROLLBACK_MEMBERS, union: false } };
 
 pub static RUN_TASK_REQUEST_MEMBERS: [Member; 19] = [
     Member {
@@ -5267,6 +8092,43 @@ pub static S3_FILES_VOLUME_CONFIGURATION: Shape = Shape {
     kind: Kind::Structure { members: &S3_FILES_VOLUME_CONFIGURATION_MEMBERS, union: false },
 };
 
+pub static SCALE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "unit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCALE_UNIT,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+];
+pub static SCALE: Shape =
+    Shape { name: "Scale", kind: Kind::Structure { members: &SCALE_MEMBERS, union: false } };
+
+pub static SCALE_UNIT: Shape = Shape {
+    name: "ScaleUnit",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["PERCENT"] },
+};
+
+pub static SCHEDULING_STRATEGY: Shape = Shape {
+    name: "SchedulingStrategy",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["REPLICA", "DAEMON"] },
+};
+
 pub static SCOPE: Shape = Shape {
     name: "Scope",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["task", "shared"] },
@@ -5304,14 +8166,2009 @@ pub static SECRET_LIST: Shape = Shape {
     kind: Kind::List { item: &SECRET, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static SERVICE_MEMBERS: [Member; 35] = [
+    Member {
+        name: "availabilityZoneRebalancing",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AVAILABILITY_ZONE_REBALANCING,
+    },
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "createdBy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "currentServiceDeployment",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "currentServiceRevisions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CURRENT_REVISION_SUMMARY_LIST,
+    },
+    Member {
+        name: "deploymentConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONFIGURATION,
+    },
+    Member {
+        name: "deploymentController",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONTROLLER,
+    },
+    Member {
+        name: "deployments",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENTS,
+    },
+    Member {
+        name: "desiredCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "enableECSManagedTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "enableExecuteCommand",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "events",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_EVENTS,
+    },
+    Member {
+        name: "healthCheckGracePeriodSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "pendingCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "placementConstraints",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_CONSTRAINTS,
+    },
+    Member {
+        name: "placementStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_STRATEGIES,
+    },
+    Member {
+        name: "platformFamily",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "propagateTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROPAGATE_TAGS,
+    },
+    Member {
+        name: "resourceManagementType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_MANAGEMENT_TYPE,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "runningCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "schedulingStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCHEDULING_STRATEGY,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskSets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TASK_SETS,
+    },
+];
+pub static SERVICE: Shape =
+    Shape { name: "Service", kind: Kind::Structure { members: &SERVICE_MEMBERS, union: false } };
+
+pub static SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "format",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_ACCESS_LOGGING_FORMAT,
+    },
+    Member {
+        name: "includeQueryParameters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_INCLUDE_QUERY_PARAMETERS,
+    },
+];
+pub static SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION: Shape = Shape {
+    name: "ServiceConnectAccessLogConfiguration",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_ACCESS_LOGGING_FORMAT: Shape = Shape {
+    name: "ServiceConnectAccessLoggingFormat",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TEXT", "JSON"] },
+};
+
+pub static SERVICE_CONNECT_CLIENT_ALIAS_MEMBERS: [Member; 3] = [
+    Member {
+        name: "dnsName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "port",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PORT_NUMBER,
+    },
+    Member {
+        name: "testTrafficRules",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_TEST_TRAFFIC_RULES,
+    },
+];
+pub static SERVICE_CONNECT_CLIENT_ALIAS: Shape = Shape {
+    name: "ServiceConnectClientAlias",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_CLIENT_ALIAS_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_CLIENT_ALIAS_LIST: Shape = Shape {
+    name: "ServiceConnectClientAliasList",
+    kind: Kind::List {
+        item: &SERVICE_CONNECT_CLIENT_ALIAS,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_CONNECT_CONFIGURATION_MEMBERS: [Member; 5] = [
+    Member {
+        name: "accessLogConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION,
+    },
+    Member {
+        name: "enabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "logConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_CONFIGURATION,
+    },
+    Member {
+        name: "namespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "services",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_SERVICE_LIST,
+    },
+];
+pub static SERVICE_CONNECT_CONFIGURATION: Shape = Shape {
+    name: "ServiceConnectConfiguration",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_INCLUDE_QUERY_PARAMETERS: Shape = Shape {
+    name: "ServiceConnectIncludeQueryParameters",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["DISABLED", "ENABLED"] },
+};
+
+pub static SERVICE_CONNECT_SERVICE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "clientAliases",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_CLIENT_ALIAS_LIST,
+    },
+    Member {
+        name: "discoveryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "ingressPortOverride",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PORT_NUMBER,
+    },
+    Member {
+        name: "portName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "timeout",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMEOUT_CONFIGURATION,
+    },
+    Member {
+        name: "tls",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_TLS_CONFIGURATION,
+    },
+];
+pub static SERVICE_CONNECT_SERVICE: Shape = Shape {
+    name: "ServiceConnectService",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_SERVICE_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_SERVICE_LIST: Shape = Shape {
+    name: "ServiceConnectServiceList",
+    kind: Kind::List {
+        item: &SERVICE_CONNECT_SERVICE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_CONNECT_SERVICE_RESOURCE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "discoveryArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "discoveryName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_CONNECT_SERVICE_RESOURCE: Shape = Shape {
+    name: "ServiceConnectServiceResource",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_SERVICE_RESOURCE_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_SERVICE_RESOURCE_LIST: Shape = Shape {
+    name: "ServiceConnectServiceResourceList",
+    kind: Kind::List {
+        item: &SERVICE_CONNECT_SERVICE_RESOURCE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_CONNECT_TEST_TRAFFIC_HEADER_MATCH_RULES_MEMBERS: [Member; 1] = [Member {
+    name: "exact",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static SERVICE_CONNECT_TEST_TRAFFIC_HEADER_MATCH_RULES: Shape = Shape {
+    name: "ServiceConnectTestTrafficHeaderMatchRules",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_TEST_TRAFFIC_HEADER_MATCH_RULES_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_TEST_TRAFFIC_HEADER_MATCH_RULES,
+    },
+];
+pub static SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES: Shape = Shape {
+    name: "ServiceConnectTestTrafficHeaderRules",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_TEST_TRAFFIC_RULES_MEMBERS: [Member; 1] = [Member {
+    name: "header",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES,
+}];
+pub static SERVICE_CONNECT_TEST_TRAFFIC_RULES: Shape = Shape {
+    name: "ServiceConnectTestTrafficRules",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_TEST_TRAFFIC_RULES_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_TLS_CERTIFICATE_AUTHORITY_MEMBERS: [Member; 1] = [Member {
+    name: "awsPcaAuthorityArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static SERVICE_CONNECT_TLS_CERTIFICATE_AUTHORITY: Shape = Shape {
+    name: "ServiceConnectTlsCertificateAuthority",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_TLS_CERTIFICATE_AUTHORITY_MEMBERS, union: false },
+};
+
+pub static SERVICE_CONNECT_TLS_CONFIGURATION_MEMBERS: [Member; 3] = [
+    Member {
+        name: "issuerCertificateAuthority",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_TLS_CERTIFICATE_AUTHORITY,
+    },
+    Member {
+        name: "kmsKey",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_CONNECT_TLS_CONFIGURATION: Shape = Shape {
+    name: "ServiceConnectTlsConfiguration",
+    kind: Kind::Structure { members: &SERVICE_CONNECT_TLS_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS: [Member; 4] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "pendingTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "requestedTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "runningTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+];
+pub static SERVICE_CURRENT_REVISION_SUMMARY: Shape = Shape {
+    name: "ServiceCurrentRevisionSummary",
+    kind: Kind::Structure { members: &SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS, union: false },
+};
+
+pub static SERVICE_CURRENT_REVISION_SUMMARY_LIST: Shape = Shape {
+    name: "ServiceCurrentRevisionSummaryList",
+    kind: Kind::List {
+        item: &SERVICE_CURRENT_REVISION_SUMMARY,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_DEPLOYMENT_MEMBERS: [Member; 18] = [
+    Member {
+        name: "alarms",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_ALARMS,
+    },
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "deploymentCircuitBreaker",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_CIRCUIT_BREAKER,
+    },
+    Member {
+        name: "deploymentConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONFIGURATION,
+    },
+    Member {
+        name: "finishedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "lifecycleHookDetails",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_LIST,
+    },
+    Member {
+        name: "lifecycleStage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_LIFECYCLE_STAGE,
+    },
+    Member {
+        name: "rollback",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ROLLBACK,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceDeploymentArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "sourceServiceRevisions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REVISIONS_SUMMARY_LIST,
+    },
+    Member {
+        name: "startedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "stoppedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "targetServiceRevision",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REVISION_SUMMARY,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static SERVICE_DEPLOYMENT: Shape = Shape {
+    name: "ServiceDeployment",
+    kind: Kind::Structure { members: &SERVICE_DEPLOYMENT_MEMBERS, union: false },
+};
+
+pub static SERVICE_DEPLOYMENT_ALARMS_MEMBERS: [Member; 3] = [
+    Member {
+        name: "alarmNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS,
+    },
+    Member {
+        name: "triggeredAlarmNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static SERVICE_DEPLOYMENT_ALARMS: Shape = Shape {
+    name: "ServiceDeploymentAlarms",
+    kind: Kind::Structure { members: &SERVICE_DEPLOYMENT_ALARMS_MEMBERS, union: false },
+};
+
+pub static SERVICE_DEPLOYMENT_BRIEF_MEMBERS: [Member; 9] = [
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "finishedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceDeploymentArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "startedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_STATUS,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "targetServiceRevisionArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_DEPLOYMENT_BRIEF: Shape = Shape {
+    name: "ServiceDeploymentBrief",
+    kind: Kind::Structure { members: &SERVICE_DEPLOYMENT_BRIEF_MEMBERS, union: false },
+};
+
+pub static SERVICE_DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS: [Member; 3] = [
+    Member {
+        name: "failureCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS,
+    },
+    Member {
+        name: "threshold",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+];
+pub static SERVICE_DEPLOYMENT_CIRCUIT_BREAKER: Shape = Shape {
+    name: "ServiceDeploymentCircuitBreaker",
+    kind: Kind::Structure { members: &SERVICE_DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS, union: false },
+};
+
+pub static SERVICE_DEPLOYMENT_LIFECYCLE_STAGE: Shape = Shape {
+    name: "ServiceDeploymentLifecycleStage",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "RECONCILE_SERVICE",
+            "PRE_SCALE_UP",
+            "SCALE_UP",
+            "POST_SCALE_UP",
+            "TEST_TRAFFIC_SHIFT",
+            "POST_TEST_TRAFFIC_SHIFT",
+            "PRODUCTION_TRAFFIC_SHIFT",
+            "POST_PRODUCTION_TRAFFIC_SHIFT",
+            "BAKE_TIME",
+            "CLEAN_UP",
+        ],
+    },
+};
+
+pub static SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS: Shape = Shape {
+    name: "ServiceDeploymentRollbackMonitorsStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["TRIGGERED", "MONITORING", "MONITORING_COMPLETE", "DISABLED"],
+    },
+};
+
+pub static SERVICE_DEPLOYMENT_STATUS: Shape = Shape {
+    name: "ServiceDeploymentStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "PENDING",
+            "SUCCESSFUL",
+            "STOPPED",
+            "STOP_REQUESTED",
+            "IN_PROGRESS",
+            "ROLLBACK_REQUESTED",
+            "ROLLBACK_IN_PROGRESS",
+            "ROLLBACK_SUCCESSFUL",
+            "ROLLBACK_FAILED",
+        ],
+    },
+};
+
+pub static SERVICE_DEPLOYMENT_STATUS_LIST: Shape = Shape {
+    name: "ServiceDeploymentStatusList",
+    kind: Kind::List {
+        item: &SERVICE_DEPLOYMENT_STATUS,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_DEPLOYMENTS: Shape = Shape {
+    name: "ServiceDeployments",
+    kind: Kind::List { item: &SERVICE_DEPLOYMENT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SERVICE_DEPLOYMENTS_BRIEF: Shape = Shape {
+    name: "ServiceDeploymentsBrief",
+    kind: Kind::List {
+        item: &SERVICE_DEPLOYMENT_BRIEF,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_EVENT_MEMBERS: [Member; 3] = [
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "id",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "message",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_EVENT: Shape =
+    Shape { name: "ServiceEvent", kind: Kind::Structure { members: &SERVICE_EVENT_MEMBERS, union: false } };
+
+pub static SERVICE_EVENTS: Shape = Shape {
+    name: "ServiceEvents",
+    kind: Kind::List { item: &SERVICE_EVENT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SERVICE_FIELD: Shape = Shape {
+    name: "ServiceField",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TAGS"] },
+};
+
+pub static SERVICE_FIELD_LIST: Shape = Shape {
+    name: "ServiceFieldList",
+    kind: Kind::List { item: &SERVICE_FIELD, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS: [Member; 11] = [
+    Member {
+        name: "encrypted",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "filesystemType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TASK_FILESYSTEM_TYPE,
+    },
+    Member {
+        name: "iops",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "kmsKeyId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EBSKMS_KEY_ID,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IAM_ROLE_ARN,
+    },
+    Member {
+        name: "sizeInGiB",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "snapshotId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EBS_SNAPSHOT_ID,
+    },
+    Member {
+        name: "tagSpecifications",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EBS_TAG_SPECIFICATIONS,
+    },
+    Member {
+        name: "throughput",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "volumeInitializationRate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "volumeType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EBS_VOLUME_TYPE,
+    },
+];
+pub static SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION: Shape = Shape {
+    name: "ServiceManagedEBSVolumeConfiguration",
+    kind: Kind::Structure { members: &SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SERVICE_REGISTRIES: Shape = Shape {
+    name: "ServiceRegistries",
+    kind: Kind::List { item: &SERVICE_REGISTRY, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SERVICE_REGISTRY_MEMBERS: [Member; 4] = [
+    Member {
+        name: "containerName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "containerPort",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "port",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "registryArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_REGISTRY: Shape = Shape {
+    name: "ServiceRegistry",
+    kind: Kind::Structure { members: &SERVICE_REGISTRY_MEMBERS, union: false },
+};
+
+pub static SERVICE_REVISION_MEMBERS: [Member; 20] = [
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "containerImages",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTAINER_IMAGES,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "ecsManagedResources",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ECS_MANAGED_RESOURCES,
+    },
+    Member {
+        name: "fargateEphemeralStorage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_EPHEMERAL_STORAGE,
+    },
+    Member {
+        name: "guardDutyEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "platformFamily",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "resolvedConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOLVED_CONFIGURATION,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceConnectConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_CONFIGURATION,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "serviceRevisionArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "volumeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_VOLUME_CONFIGURATIONS,
+    },
+    Member {
+        name: "vpcLatticeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VPC_LATTICE_CONFIGURATIONS,
+    },
+];
+pub static SERVICE_REVISION: Shape = Shape {
+    name: "ServiceRevision",
+    kind: Kind::Structure { members: &SERVICE_REVISION_MEMBERS, union: false },
+};
+
+pub static SERVICE_REVISION_LOAD_BALANCER_MEMBERS: [Member; 2] = [
+    Member {
+        name: "productionListenerRule",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "targetGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SERVICE_REVISION_LOAD_BALANCER: Shape = Shape {
+    name: "ServiceRevisionLoadBalancer",
+    kind: Kind::Structure { members: &SERVICE_REVISION_LOAD_BALANCER_MEMBERS, union: false },
+};
+
+pub static SERVICE_REVISION_LOAD_BALANCERS: Shape = Shape {
+    name: "ServiceRevisionLoadBalancers",
+    kind: Kind::List {
+        item: &SERVICE_REVISION_LOAD_BALANCER,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_REVISION_SUMMARY_MEMBERS: [Member; 6] = [
+    Member {
+        name: "arn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "pendingTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "requestedProductionTrafficWeight",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+    Member {
+        name: "requestedTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "requestedTestTrafficWeight",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DOUBLE,
+    },
+    Member {
+        name: "runningTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+];
+pub static SERVICE_REVISION_SUMMARY: Shape = Shape {
+    name: "ServiceRevisionSummary",
+    kind: Kind::Structure { members: &SERVICE_REVISION_SUMMARY_MEMBERS, union: false },
+};
+
+pub static SERVICE_REVISIONS: Shape = Shape {
+    name: "ServiceRevisions",
+    kind: Kind::List { item: &SERVICE_REVISION, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static SERVICE_REVISIONS_SUMMARY_LIST: Shape = Shape {
+    name: "ServiceRevisionsSummaryList",
+    kind: Kind::List {
+        item: &SERVICE_REVISION_SUMMARY,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICE_VOLUME_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "managedEBSVolume",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ECS_VOLUME_NAME,
+    },
+];
+pub static SERVICE_VOLUME_CONFIGURATION: Shape = Shape {
+    name: "ServiceVolumeConfiguration",
+    kind: Kind::Structure { members: &SERVICE_VOLUME_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static SERVICE_VOLUME_CONFIGURATIONS: Shape = Shape {
+    name: "ServiceVolumeConfigurations",
+    kind: Kind::List {
+        item: &SERVICE_VOLUME_CONFIGURATION,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static SERVICES: Shape = Shape {
+    name: "Services",
+    kind: Kind::List { item: &SERVICE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static SORT_ORDER: Shape = Shape {
     name: "SortOrder",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ASC", "DESC"] },
 };
 
+pub static STABILITY_STATUS: Shape = Shape {
+    name: "StabilityStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["STEADY_STATE", "STABILIZING"] },
+};
+
 pub static STATISTICS: Shape = Shape {
     name: "Statistics",
     kind: Kind::List { item: &KEY_VALUE_PAIR, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static STOP_SERVICE_DEPLOYMENT_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "serviceDeploymentArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "stopType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STOP_SERVICE_DEPLOYMENT_STOP_TYPE,
+    },
+];
+pub static STOP_SERVICE_DEPLOYMENT_REQUEST: Shape = Shape {
+    name: "StopServiceDeploymentRequest",
+    kind: Kind::Structure { members: &STOP_SERVICE_DEPLOYMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static STOP_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "serviceDeploymentArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static STOP_SERVICE_DEPLOYMENT_RESPONSE: Shape = Shape {
+    name: "StopServiceDeploymentResponse",
+    kind: Kind::Structure { members: &STOP_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS, union: false },
+};
+
+pub static STOP_SERVICE_DEPLOYMENT_STOP_TYPE: Shape = Shape {
+    name: "StopServiceDeploymentStopType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ABORT", "ROLLBACK"] },
 };
 
 pub static STOP_TASK_REQUEST_MEMBERS: [Member; 3] = [
@@ -6865,6 +11722,291 @@ pub static TASK_OVERRIDE_MEMBERS: [Member; 7] = [
 pub static TASK_OVERRIDE: Shape =
     Shape { name: "TaskOverride", kind: Kind::Structure { members: &TASK_OVERRIDE_MEMBERS, union: false } };
 
+pub static TASK_SET_MEMBERS: [Member; 25] = [
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "computedDesiredCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "externalId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "fargateEphemeralStorage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_EPHEMERAL_STORAGE,
+    },
+    Member {
+        name: "id",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "pendingCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "platformFamily",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "runningCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "scale",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCALE,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "stabilityStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STABILITY_STATUS,
+    },
+    Member {
+        name: "stabilityStatusAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "startedBy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskSetArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static TASK_SET: Shape =
+    Shape { name: "TaskSet", kind: Kind::Structure { members: &TASK_SET_MEMBERS, union: false } };
+
+pub static TASK_SETS: Shape = Shape {
+    name: "TaskSets",
+    kind: Kind::List { item: &TASK_SET, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static TASK_STOP_CODE: Shape = Shape {
     name: "TaskStopCode",
     kind: Kind::Text {
@@ -6923,6 +12065,35 @@ pub static TASK_VOLUME_CONFIGURATIONS: Shape = Shape {
 pub static TASKS: Shape = Shape {
     name: "Tasks",
     kind: Kind::List { item: &TASK, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static TIMEOUT_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "idleTimeoutSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DURATION,
+    },
+    Member {
+        name: "perRequestTimeoutSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DURATION,
+    },
+];
+pub static TIMEOUT_CONFIGURATION: Shape = Shape {
+    name: "TimeoutConfiguration",
+    kind: Kind::Structure { members: &TIMEOUT_CONFIGURATION_MEMBERS, union: false },
 };
 
 pub static TIMESTAMP: Shape = Shape { name: "Timestamp", kind: Kind::Timestamp { format: None } };
@@ -7145,6 +12316,351 @@ pub static UPDATE_CLUSTER_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &UPDATE_CLUSTER_RESPONSE_MEMBERS, union: false },
 };
 
+pub static UPDATE_SERVICE_REQUEST_MEMBERS: [Member; 22] = [
+    Member {
+        name: "availabilityZoneRebalancing",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AVAILABILITY_ZONE_REBALANCING,
+    },
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "deploymentConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONFIGURATION,
+    },
+    Member {
+        name: "deploymentController",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_CONTROLLER,
+    },
+    Member {
+        name: "desiredCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "enableECSManagedTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "enableExecuteCommand",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "forceNewDeployment",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "healthCheckGracePeriodSeconds",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "placementConstraints",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_CONSTRAINTS,
+    },
+    Member {
+        name: "placementStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PLACEMENT_STRATEGIES,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "propagateTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROPAGATE_TAGS,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceConnectConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_CONNECT_CONFIGURATION,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "volumeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_VOLUME_CONFIGURATIONS,
+    },
+    Member {
+        name: "vpcLatticeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &VPC_LATTICE_CONFIGURATIONS,
+    },
+];
+pub static UPDATE_SERVICE_REQUEST: Shape = Shape {
+    name: "UpdateServiceRequest",
+    kind: Kind::Structure { members: &UPDATE_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SERVICE,
+}];
+pub static UPDATE_SERVICE_RESPONSE: Shape = Shape {
+    name: "UpdateServiceResponse",
+    kind: Kind::Structure { members: &UPDATE_SERVICE_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATE_TASK_PROTECTION_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "expiresInMinutes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "protectionEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "tasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static UPDATE_TASK_PROTECTION_REQUEST: Shape = Shape {
+    name: "UpdateTaskProtectionRequest",
+    kind: Kind::Structure { members: &UPDATE_TASK_PROTECTION_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "protectedTasks",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROTECTED_TASKS,
+    },
+];
+pub static UPDATE_TASK_PROTECTION_RESPONSE: Shape = Shape {
+    name: "UpdateTaskProtectionResponse",
+    kind: Kind::Structure { members: &UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS, union: false },
+};
+
 pub static VERSION_CONSISTENCY: Shape = Shape {
     name: "VersionConsistency",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["enabled", "disabled"] },
@@ -7305,4 +12821,54 @@ pub static VOLUME_FROM_LIST: Shape = Shape {
 pub static VOLUME_LIST: Shape = Shape {
     name: "VolumeList",
     kind: Kind::List { item: &VOLUME, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static VPC_LATTICE_CONFIGURATION_MEMBERS: [Member; 3] = [
+    Member {
+        name: "portName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "roleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &IAM_ROLE_ARN,
+    },
+    Member {
+        name: "targetGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static VPC_LATTICE_CONFIGURATION: Shape = Shape {
+    name: "VpcLatticeConfiguration",
+    kind: Kind::Structure { members: &VPC_LATTICE_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static VPC_LATTICE_CONFIGURATIONS: Shape = Shape {
+    name: "VpcLatticeConfigurations",
+    kind: Kind::List {
+        item: &VPC_LATTICE_CONFIGURATION,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
 };

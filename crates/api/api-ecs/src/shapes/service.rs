@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 24] = [
+pub static OPERATIONS: [Operation; 36] = [
     Operation {
         name: "CreateCluster",
         method: "POST",
@@ -22,6 +22,17 @@ pub static OPERATIONS: [Operation; 24] = [
         signed: true,
     },
     Operation {
+        name: "CreateService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_SERVICE_REQUEST,
+        output: Some(&schema::CREATE_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_CREATE_SERVICE],
+        signed: true,
+    },
+    Operation {
         name: "DeleteCluster",
         method: "POST",
         uri: "/",
@@ -30,6 +41,17 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::DELETE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DELETE_CLUSTER],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_SERVICE_REQUEST,
+        output: Some(&schema::DELETE_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_SERVICE],
         signed: true,
     },
     Operation {
@@ -77,6 +99,39 @@ pub static OPERATIONS: [Operation; 24] = [
         signed: true,
     },
     Operation {
+        name: "DescribeServiceDeployments",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST,
+        output: Some(&schema::DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_SERVICE_DEPLOYMENTS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeServiceRevisions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_SERVICE_REVISIONS_REQUEST,
+        output: Some(&schema::DESCRIBE_SERVICE_REVISIONS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_SERVICE_REVISIONS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeServices",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_SERVICES_REQUEST,
+        output: Some(&schema::DESCRIBE_SERVICES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_SERVICES],
+        signed: true,
+    },
+    Operation {
         name: "DescribeTaskDefinition",
         method: "POST",
         uri: "/",
@@ -110,6 +165,17 @@ pub static OPERATIONS: [Operation; 24] = [
         signed: true,
     },
     Operation {
+        name: "GetTaskProtection",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::GET_TASK_PROTECTION_REQUEST,
+        output: Some(&schema::GET_TASK_PROTECTION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_GET_TASK_PROTECTION],
+        signed: true,
+    },
+    Operation {
         name: "ListClusters",
         method: "POST",
         uri: "/",
@@ -118,6 +184,39 @@ pub static OPERATIONS: [Operation; 24] = [
         output: Some(&schema::LIST_CLUSTERS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_CLUSTERS],
+        signed: true,
+    },
+    Operation {
+        name: "ListServiceDeployments",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SERVICE_DEPLOYMENTS_REQUEST,
+        output: Some(&schema::LIST_SERVICE_DEPLOYMENTS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_LIST_SERVICE_DEPLOYMENTS],
+        signed: true,
+    },
+    Operation {
+        name: "ListServices",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SERVICES_REQUEST,
+        output: Some(&schema::LIST_SERVICES_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_LIST_SERVICES],
+        signed: true,
+    },
+    Operation {
+        name: "ListServicesByNamespace",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_SERVICES_BY_NAMESPACE_REQUEST,
+        output: Some(&schema::LIST_SERVICES_BY_NAMESPACE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_LIST_SERVICES_BY_NAMESPACE],
         signed: true,
     },
     Operation {
@@ -198,6 +297,17 @@ pub static OPERATIONS: [Operation; 24] = [
         signed: true,
     },
     Operation {
+        name: "StopServiceDeployment",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::STOP_SERVICE_DEPLOYMENT_REQUEST,
+        output: Some(&schema::STOP_SERVICE_DEPLOYMENT_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_STOP_SERVICE_DEPLOYMENT],
+        signed: true,
+    },
+    Operation {
         name: "StopTask",
         method: "POST",
         uri: "/",
@@ -274,6 +384,28 @@ pub static OPERATIONS: [Operation; 24] = [
         actions: &[&actions::ECS_UPDATE_CLUSTER],
         signed: true,
     },
+    Operation {
+        name: "UpdateService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SERVICE_REQUEST,
+        output: Some(&schema::UPDATE_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_SERVICE],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateTaskProtection",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_TASK_PROTECTION_REQUEST,
+        output: Some(&schema::UPDATE_TASK_PROTECTION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_TASK_PROTECTION],
+        signed: true,
+    },
 ];
 
 pub static DEFINITION: ServiceDefinition = ServiceDefinition {
@@ -290,7 +422,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "CreateCapacityProvider",
         "CreateDaemon",
         "CreateExpressGatewayService",
-        "CreateService",
         "CreateTaskSet",
         "DeleteAccountSetting",
         "DeleteAttributes",
@@ -298,7 +429,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DeleteDaemon",
         "DeleteDaemonTaskDefinition",
         "DeleteExpressGatewayService",
-        "DeleteService",
         "DeleteTaskSet",
         "DescribeCapacityProviders",
         "DescribeContainerInstances",
@@ -307,37 +437,27 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeDaemonRevisions",
         "DescribeDaemonTaskDefinition",
         "DescribeExpressGatewayService",
-        "DescribeServiceDeployments",
-        "DescribeServiceRevisions",
-        "DescribeServices",
         "DescribeTaskSets",
         "ExecuteCommand",
-        "GetTaskProtection",
         "ListAccountSettings",
         "ListAttributes",
         "ListContainerInstances",
         "ListDaemonDeployments",
         "ListDaemonTaskDefinitions",
         "ListDaemons",
-        "ListServiceDeployments",
-        "ListServices",
-        "ListServicesByNamespace",
         "PutAccountSetting",
         "PutAccountSettingDefault",
         "PutAttributes",
         "PutClusterCapacityProviders",
         "RegisterDaemonTaskDefinition",
         "StartTask",
-        "StopServiceDeployment",
         "UpdateCapacityProvider",
         "UpdateClusterSettings",
         "UpdateContainerAgent",
         "UpdateContainerInstancesState",
         "UpdateDaemon",
         "UpdateExpressGatewayService",
-        "UpdateService",
         "UpdateServicePrimaryTaskSet",
-        "UpdateTaskProtection",
         "UpdateTaskSet",
     ],
 };
@@ -369,12 +489,26 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<CreateClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateCluster is not implemented."))
     }
+    async fn create_service(
+        &self,
+        _context: &RequestContext,
+        _input: CreateServiceRequest,
+    ) -> Result<CreateServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateService is not implemented."))
+    }
     async fn delete_cluster(
         &self,
         _context: &RequestContext,
         _input: DeleteClusterRequest,
     ) -> Result<DeleteClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteCluster is not implemented."))
+    }
+    async fn delete_service(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteServiceRequest,
+    ) -> Result<DeleteServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteService is not implemented."))
     }
     async fn delete_task_definitions(
         &self,
@@ -404,6 +538,27 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<DescribeClustersResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeClusters is not implemented."))
     }
+    async fn describe_service_deployments(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeServiceDeploymentsRequest,
+    ) -> Result<DescribeServiceDeploymentsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeServiceDeployments is not implemented."))
+    }
+    async fn describe_service_revisions(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeServiceRevisionsRequest,
+    ) -> Result<DescribeServiceRevisionsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeServiceRevisions is not implemented."))
+    }
+    async fn describe_services(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeServicesRequest,
+    ) -> Result<DescribeServicesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeServices is not implemented."))
+    }
     async fn describe_task_definition(
         &self,
         _context: &RequestContext,
@@ -425,12 +580,40 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<DiscoverPollEndpointResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DiscoverPollEndpoint is not implemented."))
     }
+    async fn get_task_protection(
+        &self,
+        _context: &RequestContext,
+        _input: GetTaskProtectionRequest,
+    ) -> Result<GetTaskProtectionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "GetTaskProtection is not implemented."))
+    }
     async fn list_clusters(
         &self,
         _context: &RequestContext,
         _input: ListClustersRequest,
     ) -> Result<ListClustersResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListClusters is not implemented."))
+    }
+    async fn list_service_deployments(
+        &self,
+        _context: &RequestContext,
+        _input: ListServiceDeploymentsRequest,
+    ) -> Result<ListServiceDeploymentsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListServiceDeployments is not implemented."))
+    }
+    async fn list_services(
+        &self,
+        _context: &RequestContext,
+        _input: ListServicesRequest,
+    ) -> Result<ListServicesResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListServices is not implemented."))
+    }
+    async fn list_services_by_namespace(
+        &self,
+        _context: &RequestContext,
+        _input: ListServicesByNamespaceRequest,
+    ) -> Result<ListServicesByNamespaceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListServicesByNamespace is not implemented."))
     }
     async fn list_tags_for_resource(
         &self,
@@ -481,6 +664,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<RunTaskResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "RunTask is not implemented."))
     }
+    async fn stop_service_deployment(
+        &self,
+        _context: &RequestContext,
+        _input: StopServiceDeploymentRequest,
+    ) -> Result<StopServiceDeploymentResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "StopServiceDeployment is not implemented."))
+    }
     async fn stop_task(
         &self,
         _context: &RequestContext,
@@ -530,6 +720,20 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<UpdateClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateCluster is not implemented."))
     }
+    async fn update_service(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateServiceRequest,
+    ) -> Result<UpdateServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateService is not implemented."))
+    }
+    async fn update_task_protection(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateTaskProtectionRequest,
+    ) -> Result<UpdateTaskProtectionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateTaskProtection is not implemented."))
+    }
 }
 
 /// A service as the request pipeline sees it.
@@ -559,7 +763,9 @@ impl<T: Ecs> Service for Server<T> {
     ) -> Result<Answer, ServiceError> {
         match operation.name {
             "CreateCluster" => Ok(Box::new(self.0.create_cluster(context, read(input)?).await?)),
+            "CreateService" => Ok(Box::new(self.0.create_service(context, read(input)?).await?)),
             "DeleteCluster" => Ok(Box::new(self.0.delete_cluster(context, read(input)?).await?)),
+            "DeleteService" => Ok(Box::new(self.0.delete_service(context, read(input)?).await?)),
             "DeleteTaskDefinitions" => {
                 Ok(Box::new(self.0.delete_task_definitions(context, read(input)?).await?))
             }
@@ -570,6 +776,13 @@ impl<T: Ecs> Service for Server<T> {
                 Ok(Box::new(self.0.deregister_task_definition(context, read(input)?).await?))
             }
             "DescribeClusters" => Ok(Box::new(self.0.describe_clusters(context, read(input)?).await?)),
+            "DescribeServiceDeployments" => {
+                Ok(Box::new(self.0.describe_service_deployments(context, read(input)?).await?))
+            }
+            "DescribeServiceRevisions" => {
+                Ok(Box::new(self.0.describe_service_revisions(context, read(input)?).await?))
+            }
+            "DescribeServices" => Ok(Box::new(self.0.describe_services(context, read(input)?).await?)),
             "DescribeTaskDefinition" => {
                 Ok(Box::new(self.0.describe_task_definition(context, read(input)?).await?))
             }
@@ -577,7 +790,15 @@ impl<T: Ecs> Service for Server<T> {
             "DiscoverPollEndpoint" => {
                 Ok(Box::new(self.0.discover_poll_endpoint(context, read(input)?).await?))
             }
+            "GetTaskProtection" => Ok(Box::new(self.0.get_task_protection(context, read(input)?).await?)),
             "ListClusters" => Ok(Box::new(self.0.list_clusters(context, read(input)?).await?)),
+            "ListServiceDeployments" => {
+                Ok(Box::new(self.0.list_service_deployments(context, read(input)?).await?))
+            }
+            "ListServices" => Ok(Box::new(self.0.list_services(context, read(input)?).await?)),
+            "ListServicesByNamespace" => {
+                Ok(Box::new(self.0.list_services_by_namespace(context, read(input)?).await?))
+            }
             "ListTagsForResource" => {
                 Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
             }
@@ -593,6 +814,9 @@ impl<T: Ecs> Service for Server<T> {
                 Ok(Box::new(self.0.register_task_definition(context, read(input)?).await?))
             }
             "RunTask" => Ok(Box::new(self.0.run_task(context, read(input)?).await?)),
+            "StopServiceDeployment" => {
+                Ok(Box::new(self.0.stop_service_deployment(context, read(input)?).await?))
+            }
             "StopTask" => Ok(Box::new(self.0.stop_task(context, read(input)?).await?)),
             "SubmitAttachmentStateChanges" => {
                 Ok(Box::new(self.0.submit_attachment_state_changes(context, read(input)?).await?))
@@ -606,6 +830,10 @@ impl<T: Ecs> Service for Server<T> {
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
             "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
             "UpdateCluster" => Ok(Box::new(self.0.update_cluster(context, read(input)?).await?)),
+            "UpdateService" => Ok(Box::new(self.0.update_service(context, read(input)?).await?)),
+            "UpdateTaskProtection" => {
+                Ok(Box::new(self.0.update_task_protection(context, read(input)?).await?))
+            }
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }
     }

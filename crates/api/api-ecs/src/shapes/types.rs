@@ -11,6 +11,80 @@ use environment::Timestamp;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccessType {
+    #[default]
+    Public,
+    Private,
+}
+
+impl AccessType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "PUBLIC",
+            Self::Private => "PRIVATE",
+        }
+    }
+}
+
+impl std::str::FromStr for AccessType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PUBLIC" => Ok(Self::Public),
+            "PRIVATE" => Ok(Self::Private),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AccessType {}
+impl ToWire for AccessType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdvancedConfiguration {
+    pub alternate_target_group_arn: Option<String>,
+    pub production_listener_rule: Option<String>,
+    pub role_arn: Option<String>,
+    pub test_listener_rule: Option<String>,
+}
+
+impl ReadItem for AdvancedConfiguration {}
+impl FromNode for AdvancedConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "alternateTargetGroupArn" => out.alternate_target_group_arn = FromNode::from_node(value)?,
+                "productionListenerRule" => out.production_listener_rule = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                "testListenerRule" => out.test_listener_rule = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for AdvancedConfiguration {}
+impl ToWire for AdvancedConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ADVANCED_CONFIGURATION_MEMBERS[0], &self.alternate_target_group_arn);
+        write_member(writer, &schema::ADVANCED_CONFIGURATION_MEMBERS[1], &self.production_listener_rule);
+        write_member(writer, &schema::ADVANCED_CONFIGURATION_MEMBERS[2], &self.role_arn);
+        write_member(writer, &schema::ADVANCED_CONFIGURATION_MEMBERS[3], &self.test_listener_rule);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AgentUpdateStatus {
     #[default]
     Pending,
@@ -134,6 +208,13 @@ impl FromNode for AssignPublicIp {
     }
 }
 
+impl WriteItem for AssignPublicIp {}
+impl ToWire for AssignPublicIp {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attachment {
     pub details: Option<Vec<KeyValuePair>>,
@@ -218,6 +299,47 @@ impl ToWire for Attribute {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AvailabilityZoneRebalancing {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl AvailabilityZoneRebalancing {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for AvailabilityZoneRebalancing {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ENABLED" => Ok(Self::Enabled),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for AvailabilityZoneRebalancing {}
+impl FromNode for AvailabilityZoneRebalancing {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for AvailabilityZoneRebalancing {}
+impl ToWire for AvailabilityZoneRebalancing {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AwsVpcConfiguration {
     pub assign_public_ip: Option<AssignPublicIp>,
@@ -241,6 +363,17 @@ impl FromNode for AwsVpcConfiguration {
             }
         }
         Ok(out)
+    }
+}
+
+impl WriteItem for AwsVpcConfiguration {}
+impl ToWire for AwsVpcConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::AWS_VPC_CONFIGURATION_MEMBERS[0], &self.assign_public_ip);
+        write_member(writer, &schema::AWS_VPC_CONFIGURATION_MEMBERS[1], &self.security_groups);
+        write_member(writer, &schema::AWS_VPC_CONFIGURATION_MEMBERS[2], &self.subnets);
+        writer.end_structure();
     }
 }
 
@@ -282,6 +415,40 @@ impl WriteItem for CPUArchitecture {}
 impl ToWire for CPUArchitecture {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CanaryConfiguration {
+    pub canary_bake_time_in_minutes: Option<i32>,
+    pub canary_percent: Option<f64>,
+}
+
+impl ReadItem for CanaryConfiguration {}
+impl FromNode for CanaryConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "canaryBakeTimeInMinutes" => out.canary_bake_time_in_minutes = FromNode::from_node(value)?,
+                "canaryPercent" => out.canary_percent = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for CanaryConfiguration {}
+impl ToWire for CanaryConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CANARY_CONFIGURATION_MEMBERS[0], &self.canary_bake_time_in_minutes);
+        write_member(writer, &schema::CANARY_CONFIGURATION_MEMBERS[1], &self.canary_percent);
+        writer.end_structure();
     }
 }
 
@@ -967,6 +1134,24 @@ impl ToWire for ContainerDependency {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerImage {
+    pub container_name: Option<String>,
+    pub image: Option<String>,
+    pub image_digest: Option<String>,
+}
+
+impl WriteItem for ContainerImage {}
+impl ToWire for ContainerImage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CONTAINER_IMAGE_MEMBERS[0], &self.container_name);
+        write_member(writer, &schema::CONTAINER_IMAGE_MEMBERS[1], &self.image);
+        write_member(writer, &schema::CONTAINER_IMAGE_MEMBERS[2], &self.image_digest);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContainerInstance {
     pub agent_connected: Option<bool>,
     pub agent_update_status: Option<AgentUpdateStatus>,
@@ -1219,6 +1404,122 @@ impl ToWire for CreateClusterResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateServiceRequest {
+    pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub client_token: Option<String>,
+    pub cluster: Option<String>,
+    pub deployment_configuration: Option<DeploymentConfiguration>,
+    pub deployment_controller: Option<DeploymentController>,
+    pub desired_count: Option<i32>,
+    pub enable_ecs_managed_tags: Option<bool>,
+    pub enable_execute_command: Option<bool>,
+    pub health_check_grace_period_seconds: Option<i32>,
+    pub launch_type: Option<LaunchType>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub placement_constraints: Option<Vec<PlacementConstraint>>,
+    pub placement_strategy: Option<Vec<PlacementStrategy>>,
+    pub platform_version: Option<String>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub role: Option<String>,
+    pub scheduling_strategy: Option<SchedulingStrategy>,
+    pub service_connect_configuration: Option<ServiceConnectConfiguration>,
+    pub service_name: String,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub tags: Option<Vec<Tag>>,
+    pub task_definition: Option<String>,
+    pub volume_configurations: Option<Vec<ServiceVolumeConfiguration>>,
+    pub vpc_lattice_configurations: Option<Vec<VpcLatticeConfiguration>>,
+}
+
+impl ReadItem for CreateServiceRequest {}
+impl FromNode for CreateServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "availabilityZoneRebalancing" => {
+                    out.availability_zone_rebalancing = FromNode::from_node(value)?
+                }
+                "capacityProviderStrategy" => out.capacity_provider_strategy = FromNode::from_node(value)?,
+                "clientToken" => out.client_token = FromNode::from_node(value)?,
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "deploymentConfiguration" => out.deployment_configuration = FromNode::from_node(value)?,
+                "deploymentController" => out.deployment_controller = FromNode::from_node(value)?,
+                "desiredCount" => out.desired_count = FromNode::from_node(value)?,
+                "enableECSManagedTags" => out.enable_ecs_managed_tags = FromNode::from_node(value)?,
+                "enableExecuteCommand" => out.enable_execute_command = FromNode::from_node(value)?,
+                "healthCheckGracePeriodSeconds" => {
+                    out.health_check_grace_period_seconds = FromNode::from_node(value)?
+                }
+                "launchType" => out.launch_type = FromNode::from_node(value)?,
+                "loadBalancers" => out.load_balancers = FromNode::from_node(value)?,
+                "networkConfiguration" => out.network_configuration = FromNode::from_node(value)?,
+                "placementConstraints" => out.placement_constraints = FromNode::from_node(value)?,
+                "placementStrategy" => out.placement_strategy = FromNode::from_node(value)?,
+                "platformVersion" => out.platform_version = FromNode::from_node(value)?,
+                "propagateTags" => out.propagate_tags = FromNode::from_node(value)?,
+                "role" => out.role = FromNode::from_node(value)?,
+                "schedulingStrategy" => out.scheduling_strategy = FromNode::from_node(value)?,
+                "serviceConnectConfiguration" => {
+                    out.service_connect_configuration = FromNode::from_node(value)?
+                }
+                "serviceName" => out.service_name = FromNode::from_node(value)?,
+                "serviceRegistries" => out.service_registries = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                "taskDefinition" => out.task_definition = FromNode::from_node(value)?,
+                "volumeConfigurations" => out.volume_configurations = FromNode::from_node(value)?,
+                "vpcLatticeConfigurations" => out.vpc_lattice_configurations = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateServiceResponse {
+    pub service: Option<Service>,
+}
+
+impl WriteItem for CreateServiceResponse {}
+impl ToWire for CreateServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_SERVICE_RESPONSE_MEMBERS[0], &self.service);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatedAt {
+    pub after: Option<Timestamp>,
+    pub before: Option<Timestamp>,
+}
+
+impl ReadItem for CreatedAt {}
+impl FromNode for CreatedAt {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "after" => out.after = FromNode::from_node(value)?,
+                "before" => out.before = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteClusterRequest {
     pub cluster: String,
 }
@@ -1250,6 +1551,46 @@ impl ToWire for DeleteClusterResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::DELETE_CLUSTER_RESPONSE_MEMBERS[0], &self.cluster);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteServiceRequest {
+    pub cluster: Option<String>,
+    pub force: Option<bool>,
+    pub service: String,
+}
+
+impl ReadItem for DeleteServiceRequest {}
+impl FromNode for DeleteServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "force" => out.force = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteServiceResponse {
+    pub service: Option<Service>,
+}
+
+impl WriteItem for DeleteServiceResponse {}
+impl ToWire for DeleteServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_SERVICE_RESPONSE_MEMBERS[0], &self.service);
         writer.end_structure();
     }
 }
@@ -1289,6 +1630,655 @@ impl ToWire for DeleteTaskDefinitionsResponse {
         write_member(writer, &schema::DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS[0], &self.failures);
         write_member(writer, &schema::DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS[1], &self.task_definitions);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deployment {
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub created_at: Option<Timestamp>,
+    pub desired_count: Option<i32>,
+    pub failed_tasks: Option<i32>,
+    pub fargate_ephemeral_storage: Option<DeploymentEphemeralStorage>,
+    pub id: Option<String>,
+    pub launch_type: Option<LaunchType>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub pending_count: Option<i32>,
+    pub platform_family: Option<String>,
+    pub platform_version: Option<String>,
+    pub rollout_state: Option<DeploymentRolloutState>,
+    pub rollout_state_reason: Option<String>,
+    pub running_count: Option<i32>,
+    pub service_connect_configuration: Option<ServiceConnectConfiguration>,
+    pub service_connect_resources: Option<Vec<ServiceConnectServiceResource>>,
+    pub status: Option<String>,
+    pub task_definition: Option<String>,
+    pub updated_at: Option<Timestamp>,
+    pub volume_configurations: Option<Vec<ServiceVolumeConfiguration>>,
+    pub vpc_lattice_configurations: Option<Vec<VpcLatticeConfiguration>>,
+}
+
+impl WriteItem for Deployment {}
+impl ToWire for Deployment {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[0], &self.capacity_provider_strategy);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[1], &self.created_at);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[2], &self.desired_count);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[3], &self.failed_tasks);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[4], &self.fargate_ephemeral_storage);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[5], &self.id);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[6], &self.launch_type);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[7], &self.network_configuration);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[8], &self.pending_count);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[9], &self.platform_family);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[10], &self.platform_version);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[11], &self.rollout_state);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[12], &self.rollout_state_reason);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[13], &self.running_count);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[14], &self.service_connect_configuration);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[15], &self.service_connect_resources);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[16], &self.status);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[17], &self.task_definition);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[18], &self.updated_at);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[19], &self.volume_configurations);
+        write_member(writer, &schema::DEPLOYMENT_MEMBERS[20], &self.vpc_lattice_configurations);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentAlarms {
+    pub alarm_names: Vec<String>,
+    pub enable: bool,
+    pub rollback: bool,
+}
+
+impl ReadItem for DeploymentAlarms {}
+impl FromNode for DeploymentAlarms {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "alarmNames" => out.alarm_names = FromNode::from_node(value)?,
+                "enable" => out.enable = FromNode::from_node(value)?,
+                "rollback" => out.rollback = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentAlarms {}
+impl ToWire for DeploymentAlarms {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_ALARMS_MEMBERS[0], &self.alarm_names);
+        write_member(writer, &schema::DEPLOYMENT_ALARMS_MEMBERS[1], &self.enable);
+        write_member(writer, &schema::DEPLOYMENT_ALARMS_MEMBERS[2], &self.rollback);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentCircuitBreaker {
+    pub enable: bool,
+    pub rollback: bool,
+}
+
+impl ReadItem for DeploymentCircuitBreaker {}
+impl FromNode for DeploymentCircuitBreaker {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "enable" => out.enable = FromNode::from_node(value)?,
+                "rollback" => out.rollback = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentCircuitBreaker {}
+impl ToWire for DeploymentCircuitBreaker {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS[0], &self.enable);
+        write_member(writer, &schema::DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS[1], &self.rollback);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentConfiguration {
+    pub alarms: Option<DeploymentAlarms>,
+    pub bake_time_in_minutes: Option<i32>,
+    pub canary_configuration: Option<CanaryConfiguration>,
+    pub deployment_circuit_breaker: Option<DeploymentCircuitBreaker>,
+    pub lifecycle_hooks: Option<Vec<DeploymentLifecycleHook>>,
+    pub linear_configuration: Option<LinearConfiguration>,
+    pub maximum_percent: Option<i32>,
+    pub minimum_healthy_percent: Option<i32>,
+    pub strategy: Option<DeploymentStrategy>,
+}
+
+impl ReadItem for DeploymentConfiguration {}
+impl FromNode for DeploymentConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "alarms" => out.alarms = FromNode::from_node(value)?,
+                "bakeTimeInMinutes" => out.bake_time_in_minutes = FromNode::from_node(value)?,
+                "canaryConfiguration" => out.canary_configuration = FromNode::from_node(value)?,
+                "deploymentCircuitBreaker" => out.deployment_circuit_breaker = FromNode::from_node(value)?,
+                "lifecycleHooks" => out.lifecycle_hooks = FromNode::from_node(value)?,
+                "linearConfiguration" => out.linear_configuration = FromNode::from_node(value)?,
+                "maximumPercent" => out.maximum_percent = FromNode::from_node(value)?,
+                "minimumHealthyPercent" => out.minimum_healthy_percent = FromNode::from_node(value)?,
+                "strategy" => out.strategy = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentConfiguration {}
+impl ToWire for DeploymentConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[0], &self.alarms);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[1], &self.bake_time_in_minutes);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[2], &self.canary_configuration);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[3], &self.deployment_circuit_breaker);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[4], &self.lifecycle_hooks);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[5], &self.linear_configuration);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[6], &self.maximum_percent);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[7], &self.minimum_healthy_percent);
+        write_member(writer, &schema::DEPLOYMENT_CONFIGURATION_MEMBERS[8], &self.strategy);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentController {
+    pub r#type: DeploymentControllerType,
+}
+
+impl ReadItem for DeploymentController {}
+impl FromNode for DeploymentController {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "type" => out.r#type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentController {}
+impl ToWire for DeploymentController {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_CONTROLLER_MEMBERS[0], &self.r#type);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentControllerType {
+    #[default]
+    Ecs,
+    CodeDeploy,
+    External,
+}
+
+impl DeploymentControllerType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ecs => "ECS",
+            Self::CodeDeploy => "CODE_DEPLOY",
+            Self::External => "EXTERNAL",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentControllerType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ECS" => Ok(Self::Ecs),
+            "CODE_DEPLOY" => Ok(Self::CodeDeploy),
+            "EXTERNAL" => Ok(Self::External),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeploymentControllerType {}
+impl FromNode for DeploymentControllerType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeploymentControllerType {}
+impl ToWire for DeploymentControllerType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentEphemeralStorage {
+    pub kms_key_id: Option<String>,
+}
+
+impl WriteItem for DeploymentEphemeralStorage {}
+impl ToWire for DeploymentEphemeralStorage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_EPHEMERAL_STORAGE_MEMBERS[0], &self.kms_key_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentLifecycleHook {
+    pub hook_details: Option<HookDetails>,
+    pub hook_target_arn: Option<String>,
+    pub lifecycle_stages: Option<Vec<DeploymentLifecycleHookStage>>,
+    pub role_arn: Option<String>,
+    pub target_type: Option<DeploymentLifecycleHookTargetType>,
+    pub timeout_configuration: Option<DeploymentLifecycleHookTimeoutConfiguration>,
+}
+
+impl ReadItem for DeploymentLifecycleHook {}
+impl FromNode for DeploymentLifecycleHook {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "hookDetails" => out.hook_details = FromNode::from_node(value)?,
+                "hookTargetArn" => out.hook_target_arn = FromNode::from_node(value)?,
+                "lifecycleStages" => out.lifecycle_stages = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                "targetType" => out.target_type = FromNode::from_node(value)?,
+                "timeoutConfiguration" => out.timeout_configuration = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHook {}
+impl ToWire for DeploymentLifecycleHook {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[0], &self.hook_details);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[1], &self.hook_target_arn);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[2], &self.lifecycle_stages);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[3], &self.role_arn);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[4], &self.target_type);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_MEMBERS[5], &self.timeout_configuration);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentLifecycleHookAction {
+    #[default]
+    Rollback,
+    Continue,
+}
+
+impl DeploymentLifecycleHookAction {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollback => "ROLLBACK",
+            Self::Continue => "CONTINUE",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentLifecycleHookAction {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ROLLBACK" => Ok(Self::Rollback),
+            "CONTINUE" => Ok(Self::Continue),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeploymentLifecycleHookAction {}
+impl FromNode for DeploymentLifecycleHookAction {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHookAction {}
+impl ToWire for DeploymentLifecycleHookAction {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentLifecycleHookDetail {
+    pub expires_at: Option<Timestamp>,
+    pub hook_id: Option<String>,
+    pub status: Option<DeploymentLifecycleHookStatus>,
+    pub target_arn: Option<String>,
+    pub target_type: Option<DeploymentLifecycleHookTargetType>,
+    pub timeout_action: Option<DeploymentLifecycleHookAction>,
+}
+
+impl WriteItem for DeploymentLifecycleHookDetail {}
+impl ToWire for DeploymentLifecycleHookDetail {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[0], &self.expires_at);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[1], &self.hook_id);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[2], &self.status);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[3], &self.target_arn);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[4], &self.target_type);
+        write_member(writer, &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_MEMBERS[5], &self.timeout_action);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentLifecycleHookStage {
+    #[default]
+    ReconcileService,
+    PreScaleUp,
+    PostScaleUp,
+    TestTrafficShift,
+    PostTestTrafficShift,
+    PreProductionTrafficShift,
+    ProductionTrafficShift,
+    PostProductionTrafficShift,
+}
+
+impl DeploymentLifecycleHookStage {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReconcileService => "RECONCILE_SERVICE",
+            Self::PreScaleUp => "PRE_SCALE_UP",
+            Self::PostScaleUp => "POST_SCALE_UP",
+            Self::TestTrafficShift => "TEST_TRAFFIC_SHIFT",
+            Self::PostTestTrafficShift => "POST_TEST_TRAFFIC_SHIFT",
+            Self::PreProductionTrafficShift => "PRE_PRODUCTION_TRAFFIC_SHIFT",
+            Self::ProductionTrafficShift => "PRODUCTION_TRAFFIC_SHIFT",
+            Self::PostProductionTrafficShift => "POST_PRODUCTION_TRAFFIC_SHIFT",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentLifecycleHookStage {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "RECONCILE_SERVICE" => Ok(Self::ReconcileService),
+            "PRE_SCALE_UP" => Ok(Self::PreScaleUp),
+            "POST_SCALE_UP" => Ok(Self::PostScaleUp),
+            "TEST_TRAFFIC_SHIFT" => Ok(Self::TestTrafficShift),
+            "POST_TEST_TRAFFIC_SHIFT" => Ok(Self::PostTestTrafficShift),
+            "PRE_PRODUCTION_TRAFFIC_SHIFT" => Ok(Self::PreProductionTrafficShift),
+            "PRODUCTION_TRAFFIC_SHIFT" => Ok(Self::ProductionTrafficShift),
+            "POST_PRODUCTION_TRAFFIC_SHIFT" => Ok(Self::PostProductionTrafficShift),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeploymentLifecycleHookStage {}
+impl FromNode for DeploymentLifecycleHookStage {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHookStage {}
+impl ToWire for DeploymentLifecycleHookStage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentLifecycleHookStatus {
+    #[default]
+    AwaitingAction,
+    InProgress,
+    Succeeded,
+    Failed,
+    TimedOut,
+}
+
+impl DeploymentLifecycleHookStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingAction => "AWAITING_ACTION",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentLifecycleHookStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "AWAITING_ACTION" => Ok(Self::AwaitingAction),
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            "SUCCEEDED" => Ok(Self::Succeeded),
+            "FAILED" => Ok(Self::Failed),
+            "TIMED_OUT" => Ok(Self::TimedOut),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHookStatus {}
+impl ToWire for DeploymentLifecycleHookStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentLifecycleHookTargetType {
+    #[default]
+    AwsLambda,
+    Pause,
+}
+
+impl DeploymentLifecycleHookTargetType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwsLambda => "AWS_LAMBDA",
+            Self::Pause => "PAUSE",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentLifecycleHookTargetType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "AWS_LAMBDA" => Ok(Self::AwsLambda),
+            "PAUSE" => Ok(Self::Pause),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeploymentLifecycleHookTargetType {}
+impl FromNode for DeploymentLifecycleHookTargetType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHookTargetType {}
+impl ToWire for DeploymentLifecycleHookTargetType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentLifecycleHookTimeoutConfiguration {
+    pub action: Option<DeploymentLifecycleHookAction>,
+    pub timeout_in_minutes: Option<i32>,
+}
+
+impl ReadItem for DeploymentLifecycleHookTimeoutConfiguration {}
+impl FromNode for DeploymentLifecycleHookTimeoutConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "action" => out.action = FromNode::from_node(value)?,
+                "timeoutInMinutes" => out.timeout_in_minutes = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for DeploymentLifecycleHookTimeoutConfiguration {}
+impl ToWire for DeploymentLifecycleHookTimeoutConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION_MEMBERS[0],
+            &self.action,
+        );
+        write_member(
+            writer,
+            &schema::DEPLOYMENT_LIFECYCLE_HOOK_TIMEOUT_CONFIGURATION_MEMBERS[1],
+            &self.timeout_in_minutes,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentRolloutState {
+    #[default]
+    Completed,
+    Failed,
+    InProgress,
+}
+
+impl DeploymentRolloutState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::InProgress => "IN_PROGRESS",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentRolloutState {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "COMPLETED" => Ok(Self::Completed),
+            "FAILED" => Ok(Self::Failed),
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for DeploymentRolloutState {}
+impl ToWire for DeploymentRolloutState {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeploymentStrategy {
+    #[default]
+    Rolling,
+    BlueGreen,
+    Linear,
+    Canary,
+}
+
+impl DeploymentStrategy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "ROLLING",
+            Self::BlueGreen => "BLUE_GREEN",
+            Self::Linear => "LINEAR",
+            Self::Canary => "CANARY",
+        }
+    }
+}
+
+impl std::str::FromStr for DeploymentStrategy {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ROLLING" => Ok(Self::Rolling),
+            "BLUE_GREEN" => Ok(Self::BlueGreen),
+            "LINEAR" => Ok(Self::Linear),
+            "CANARY" => Ok(Self::Canary),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for DeploymentStrategy {}
+impl FromNode for DeploymentStrategy {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for DeploymentStrategy {}
+impl ToWire for DeploymentStrategy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -1408,6 +2398,132 @@ impl ToWire for DescribeClustersResponse {
         writer.begin_structure();
         write_member(writer, &schema::DESCRIBE_CLUSTERS_RESPONSE_MEMBERS[0], &self.clusters);
         write_member(writer, &schema::DESCRIBE_CLUSTERS_RESPONSE_MEMBERS[1], &self.failures);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceDeploymentsRequest {
+    pub service_deployment_arns: Vec<String>,
+}
+
+impl ReadItem for DescribeServiceDeploymentsRequest {}
+impl FromNode for DescribeServiceDeploymentsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "serviceDeploymentArns" => out.service_deployment_arns = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceDeploymentsResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub service_deployments: Option<Vec<ServiceDeployment>>,
+}
+
+impl WriteItem for DescribeServiceDeploymentsResponse {}
+impl ToWire for DescribeServiceDeploymentsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(
+            writer,
+            &schema::DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS[1],
+            &self.service_deployments,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceRevisionsRequest {
+    pub service_revision_arns: Vec<String>,
+}
+
+impl ReadItem for DescribeServiceRevisionsRequest {}
+impl FromNode for DescribeServiceRevisionsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "serviceRevisionArns" => out.service_revision_arns = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceRevisionsResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub service_revisions: Option<Vec<ServiceRevision>>,
+}
+
+impl WriteItem for DescribeServiceRevisionsResponse {}
+impl ToWire for DescribeServiceRevisionsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_SERVICE_REVISIONS_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(
+            writer,
+            &schema::DESCRIBE_SERVICE_REVISIONS_RESPONSE_MEMBERS[1],
+            &self.service_revisions,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServicesRequest {
+    pub cluster: Option<String>,
+    pub include: Option<Vec<ServiceField>>,
+    pub services: Vec<String>,
+}
+
+impl ReadItem for DescribeServicesRequest {}
+impl FromNode for DescribeServicesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "include" => out.include = FromNode::from_node(value)?,
+                "services" => out.services = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServicesResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub services: Option<Vec<Service>>,
+}
+
+impl WriteItem for DescribeServicesResponse {}
+impl ToWire for DescribeServicesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_SERVICES_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(writer, &schema::DESCRIBE_SERVICES_RESPONSE_MEMBERS[1], &self.services);
         writer.end_structure();
     }
 }
@@ -1732,6 +2848,13 @@ impl FromNode for EBSResourceType {
     }
 }
 
+impl WriteItem for EBSResourceType {}
+impl ToWire for EBSResourceType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EBSTagSpecification {
     pub propagate_tags: Option<PropagateTags>,
@@ -1755,6 +2878,39 @@ impl FromNode for EBSTagSpecification {
             }
         }
         Ok(out)
+    }
+}
+
+impl WriteItem for EBSTagSpecification {}
+impl ToWire for EBSTagSpecification {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EBS_TAG_SPECIFICATION_MEMBERS[0], &self.propagate_tags);
+        write_member(writer, &schema::EBS_TAG_SPECIFICATION_MEMBERS[1], &self.resource_type);
+        write_member(writer, &schema::EBS_TAG_SPECIFICATION_MEMBERS[2], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ECSManagedResources {
+    pub auto_scaling: Option<ManagedAutoScaling>,
+    pub ingress_paths: Option<Vec<ManagedIngressPath>>,
+    pub log_groups: Option<Vec<ManagedLogGroup>>,
+    pub metric_alarms: Option<Vec<ManagedMetricAlarm>>,
+    pub service_security_groups: Option<Vec<ManagedSecurityGroup>>,
+}
+
+impl WriteItem for ECSManagedResources {}
+impl ToWire for ECSManagedResources {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ECS_MANAGED_RESOURCES_MEMBERS[0], &self.auto_scaling);
+        write_member(writer, &schema::ECS_MANAGED_RESOURCES_MEMBERS[1], &self.ingress_paths);
+        write_member(writer, &schema::ECS_MANAGED_RESOURCES_MEMBERS[2], &self.log_groups);
+        write_member(writer, &schema::ECS_MANAGED_RESOURCES_MEMBERS[3], &self.metric_alarms);
+        write_member(writer, &schema::ECS_MANAGED_RESOURCES_MEMBERS[4], &self.service_security_groups);
+        writer.end_structure();
     }
 }
 
@@ -2339,6 +3495,46 @@ impl ToWire for FirelensConfigurationType {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetTaskProtectionRequest {
+    pub cluster: String,
+    pub tasks: Option<Vec<String>>,
+}
+
+impl ReadItem for GetTaskProtectionRequest {}
+impl FromNode for GetTaskProtectionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "tasks" => out.tasks = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetTaskProtectionResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub protected_tasks: Option<Vec<ProtectedTask>>,
+}
+
+impl WriteItem for GetTaskProtectionResponse {}
+impl ToWire for GetTaskProtectionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::GET_TASK_PROTECTION_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(writer, &schema::GET_TASK_PROTECTION_RESPONSE_MEMBERS[1], &self.protected_tasks);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HealthCheck {
     pub command: Vec<String>,
     pub interval: Option<i32>,
@@ -2415,6 +3611,25 @@ impl WriteItem for HealthStatus {}
 impl ToWire for HealthStatus {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HookDetails {}
+
+impl ReadItem for HookDetails {}
+impl FromNode for HookDetails {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        node.into_members()?;
+        Ok(Self::default())
+    }
+}
+
+impl WriteItem for HookDetails {}
+impl ToWire for HookDetails {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        writer.end_structure();
     }
 }
 
@@ -2810,6 +4025,40 @@ impl ToWire for LaunchType {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinearConfiguration {
+    pub step_bake_time_in_minutes: Option<i32>,
+    pub step_percent: Option<f64>,
+}
+
+impl ReadItem for LinearConfiguration {}
+impl FromNode for LinearConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "stepBakeTimeInMinutes" => out.step_bake_time_in_minutes = FromNode::from_node(value)?,
+                "stepPercent" => out.step_percent = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for LinearConfiguration {}
+impl ToWire for LinearConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LINEAR_CONFIGURATION_MEMBERS[0], &self.step_bake_time_in_minutes);
+        write_member(writer, &schema::LINEAR_CONFIGURATION_MEMBERS[1], &self.step_percent);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinuxParameters {
     pub capabilities: Option<KernelCapabilities>,
     pub devices: Option<Vec<Device>>,
@@ -2894,6 +4143,148 @@ impl ToWire for ListClustersResponse {
         writer.begin_structure();
         write_member(writer, &schema::LIST_CLUSTERS_RESPONSE_MEMBERS[0], &self.cluster_arns);
         write_member(writer, &schema::LIST_CLUSTERS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceDeploymentsRequest {
+    pub cluster: Option<String>,
+    pub created_at: Option<CreatedAt>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub service: String,
+    pub status: Option<Vec<ServiceDeploymentStatus>>,
+}
+
+impl ReadItem for ListServiceDeploymentsRequest {}
+impl FromNode for ListServiceDeploymentsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "createdAt" => out.created_at = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "status" => out.status = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceDeploymentsResponse {
+    pub next_token: Option<String>,
+    pub service_deployments: Option<Vec<ServiceDeploymentBrief>>,
+}
+
+impl WriteItem for ListServiceDeploymentsResponse {}
+impl ToWire for ListServiceDeploymentsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(
+            writer,
+            &schema::LIST_SERVICE_DEPLOYMENTS_RESPONSE_MEMBERS[1],
+            &self.service_deployments,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServicesByNamespaceRequest {
+    pub max_results: Option<i32>,
+    pub namespace: String,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for ListServicesByNamespaceRequest {}
+impl FromNode for ListServicesByNamespaceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "namespace" => out.namespace = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServicesByNamespaceResponse {
+    pub next_token: Option<String>,
+    pub service_arns: Option<Vec<String>>,
+}
+
+impl WriteItem for ListServicesByNamespaceResponse {}
+impl ToWire for ListServicesByNamespaceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SERVICES_BY_NAMESPACE_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(writer, &schema::LIST_SERVICES_BY_NAMESPACE_RESPONSE_MEMBERS[1], &self.service_arns);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServicesRequest {
+    pub cluster: Option<String>,
+    pub launch_type: Option<LaunchType>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+    pub resource_management_type: Option<ResourceManagementType>,
+    pub scheduling_strategy: Option<SchedulingStrategy>,
+}
+
+impl ReadItem for ListServicesRequest {}
+impl FromNode for ListServicesRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "launchType" => out.launch_type = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "resourceManagementType" => out.resource_management_type = FromNode::from_node(value)?,
+                "schedulingStrategy" => out.scheduling_strategy = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServicesResponse {
+    pub next_token: Option<String>,
+    pub service_arns: Option<Vec<String>>,
+}
+
+impl WriteItem for ListServicesResponse {}
+impl ToWire for ListServicesResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_SERVICES_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(writer, &schema::LIST_SERVICES_RESPONSE_MEMBERS[1], &self.service_arns);
         writer.end_structure();
     }
 }
@@ -3081,6 +4472,49 @@ impl ToWire for ListTasksResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoadBalancer {
+    pub advanced_configuration: Option<AdvancedConfiguration>,
+    pub container_name: Option<String>,
+    pub container_port: Option<i32>,
+    pub load_balancer_name: Option<String>,
+    pub target_group_arn: Option<String>,
+}
+
+impl ReadItem for LoadBalancer {}
+impl FromNode for LoadBalancer {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "advancedConfiguration" => out.advanced_configuration = FromNode::from_node(value)?,
+                "containerName" => out.container_name = FromNode::from_node(value)?,
+                "containerPort" => out.container_port = FromNode::from_node(value)?,
+                "loadBalancerName" => out.load_balancer_name = FromNode::from_node(value)?,
+                "targetGroupArn" => out.target_group_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for LoadBalancer {}
+impl ToWire for LoadBalancer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LOAD_BALANCER_MEMBERS[0], &self.advanced_configuration);
+        write_member(writer, &schema::LOAD_BALANCER_MEMBERS[1], &self.container_name);
+        write_member(writer, &schema::LOAD_BALANCER_MEMBERS[2], &self.container_port);
+        write_member(writer, &schema::LOAD_BALANCER_MEMBERS[3], &self.load_balancer_name);
+        write_member(writer, &schema::LOAD_BALANCER_MEMBERS[4], &self.target_group_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogConfiguration {
     pub log_driver: LogDriver,
     pub options: Option<BTreeMap<String, String>>,
@@ -3263,6 +4697,301 @@ impl FromNode for ManagedAgentStateChange {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedApplicationAutoScalingPolicy {
+    pub arn: Option<String>,
+    pub metric: String,
+    pub policy_type: String,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub target_value: f64,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedApplicationAutoScalingPolicy {}
+impl ToWire for ManagedApplicationAutoScalingPolicy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[1], &self.metric);
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[2], &self.policy_type);
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[3], &self.status);
+        write_member(
+            writer,
+            &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[4],
+            &self.status_reason,
+        );
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[5], &self.target_value);
+        write_member(writer, &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY_MEMBERS[6], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedAutoScaling {
+    pub application_auto_scaling_policies: Option<Vec<ManagedApplicationAutoScalingPolicy>>,
+    pub scalable_target: Option<ManagedScalableTarget>,
+}
+
+impl WriteItem for ManagedAutoScaling {}
+impl ToWire for ManagedAutoScaling {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::MANAGED_AUTO_SCALING_MEMBERS[0],
+            &self.application_auto_scaling_policies,
+        );
+        write_member(writer, &schema::MANAGED_AUTO_SCALING_MEMBERS[1], &self.scalable_target);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedCertificate {
+    pub arn: Option<String>,
+    pub domain_name: String,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedCertificate {}
+impl ToWire for ManagedCertificate {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_CERTIFICATE_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_CERTIFICATE_MEMBERS[1], &self.domain_name);
+        write_member(writer, &schema::MANAGED_CERTIFICATE_MEMBERS[2], &self.status);
+        write_member(writer, &schema::MANAGED_CERTIFICATE_MEMBERS[3], &self.status_reason);
+        write_member(writer, &schema::MANAGED_CERTIFICATE_MEMBERS[4], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedIngressPath {
+    pub access_type: AccessType,
+    pub certificate: Option<ManagedCertificate>,
+    pub endpoint: String,
+    pub listener: Option<ManagedListener>,
+    pub load_balancer: Option<ManagedLoadBalancer>,
+    pub load_balancer_security_groups: Option<Vec<ManagedSecurityGroup>>,
+    pub rule: Option<ManagedListenerRule>,
+    pub target_groups: Option<Vec<ManagedTargetGroup>>,
+}
+
+impl WriteItem for ManagedIngressPath {}
+impl ToWire for ManagedIngressPath {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[0], &self.access_type);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[1], &self.certificate);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[2], &self.endpoint);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[3], &self.listener);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[4], &self.load_balancer);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[5], &self.load_balancer_security_groups);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[6], &self.rule);
+        write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[7], &self.target_groups);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedListener {
+    pub arn: Option<String>,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedListener {}
+impl ToWire for ManagedListener {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_LISTENER_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_LISTENER_MEMBERS[1], &self.status);
+        write_member(writer, &schema::MANAGED_LISTENER_MEMBERS[2], &self.status_reason);
+        write_member(writer, &schema::MANAGED_LISTENER_MEMBERS[3], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedListenerRule {
+    pub arn: Option<String>,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedListenerRule {}
+impl ToWire for ManagedListenerRule {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_LISTENER_RULE_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_LISTENER_RULE_MEMBERS[1], &self.status);
+        write_member(writer, &schema::MANAGED_LISTENER_RULE_MEMBERS[2], &self.status_reason);
+        write_member(writer, &schema::MANAGED_LISTENER_RULE_MEMBERS[3], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedLoadBalancer {
+    pub arn: Option<String>,
+    pub scheme: String,
+    pub security_group_ids: Option<Vec<String>>,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub subnet_ids: Option<Vec<String>>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedLoadBalancer {}
+impl ToWire for ManagedLoadBalancer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[1], &self.scheme);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[2], &self.security_group_ids);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[3], &self.status);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[4], &self.status_reason);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[5], &self.subnet_ids);
+        write_member(writer, &schema::MANAGED_LOAD_BALANCER_MEMBERS[6], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedLogGroup {
+    pub arn: Option<String>,
+    pub log_group_name: String,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedLogGroup {}
+impl ToWire for ManagedLogGroup {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_LOG_GROUP_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_LOG_GROUP_MEMBERS[1], &self.log_group_name);
+        write_member(writer, &schema::MANAGED_LOG_GROUP_MEMBERS[2], &self.status);
+        write_member(writer, &schema::MANAGED_LOG_GROUP_MEMBERS[3], &self.status_reason);
+        write_member(writer, &schema::MANAGED_LOG_GROUP_MEMBERS[4], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedMetricAlarm {
+    pub arn: Option<String>,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedMetricAlarm {}
+impl ToWire for ManagedMetricAlarm {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_METRIC_ALARM_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_METRIC_ALARM_MEMBERS[1], &self.status);
+        write_member(writer, &schema::MANAGED_METRIC_ALARM_MEMBERS[2], &self.status_reason);
+        write_member(writer, &schema::MANAGED_METRIC_ALARM_MEMBERS[3], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ManagedResourceStatus {
+    #[default]
+    Provisioning,
+    Active,
+    Deprovisioning,
+    Deleted,
+    Failed,
+}
+
+impl ManagedResourceStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provisioning => "PROVISIONING",
+            Self::Active => "ACTIVE",
+            Self::Deprovisioning => "DEPROVISIONING",
+            Self::Deleted => "DELETED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for ManagedResourceStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PROVISIONING" => Ok(Self::Provisioning),
+            "ACTIVE" => Ok(Self::Active),
+            "DEPROVISIONING" => Ok(Self::Deprovisioning),
+            "DELETED" => Ok(Self::Deleted),
+            "FAILED" => Ok(Self::Failed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ManagedResourceStatus {}
+impl ToWire for ManagedResourceStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedScalableTarget {
+    pub arn: Option<String>,
+    pub max_capacity: i32,
+    pub min_capacity: i32,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedScalableTarget {}
+impl ToWire for ManagedScalableTarget {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[1], &self.max_capacity);
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[2], &self.min_capacity);
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[3], &self.status);
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[4], &self.status_reason);
+        write_member(writer, &schema::MANAGED_SCALABLE_TARGET_MEMBERS[5], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedSecurityGroup {
+    pub arn: Option<String>,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedSecurityGroup {}
+impl ToWire for ManagedSecurityGroup {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_SECURITY_GROUP_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_SECURITY_GROUP_MEMBERS[1], &self.status);
+        write_member(writer, &schema::MANAGED_SECURITY_GROUP_MEMBERS[2], &self.status_reason);
+        write_member(writer, &schema::MANAGED_SECURITY_GROUP_MEMBERS[3], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedStorageConfiguration {
     pub fargate_ephemeral_storage_kms_key_id: Option<String>,
     pub kms_key_id: Option<String>,
@@ -3298,6 +5027,32 @@ impl ToWire for ManagedStorageConfiguration {
             &self.fargate_ephemeral_storage_kms_key_id,
         );
         write_member(writer, &schema::MANAGED_STORAGE_CONFIGURATION_MEMBERS[1], &self.kms_key_id);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedTargetGroup {
+    pub arn: Option<String>,
+    pub health_check_path: String,
+    pub health_check_port: i32,
+    pub port: i32,
+    pub status: ManagedResourceStatus,
+    pub status_reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl WriteItem for ManagedTargetGroup {}
+impl ToWire for ManagedTargetGroup {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[1], &self.health_check_path);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[2], &self.health_check_port);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[3], &self.port);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[4], &self.status);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[5], &self.status_reason);
+        write_member(writer, &schema::MANAGED_TARGET_GROUP_MEMBERS[6], &self.updated_at);
         writer.end_structure();
     }
 }
@@ -3404,6 +5159,15 @@ impl FromNode for NetworkConfiguration {
             }
         }
         Ok(out)
+    }
+}
+
+impl WriteItem for NetworkConfiguration {}
+impl ToWire for NetworkConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::NETWORK_CONFIGURATION_MEMBERS[0], &self.awsvpc_configuration);
+        writer.end_structure();
     }
 }
 
@@ -3602,6 +5366,16 @@ impl FromNode for PlacementConstraint {
     }
 }
 
+impl WriteItem for PlacementConstraint {}
+impl ToWire for PlacementConstraint {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PLACEMENT_CONSTRAINT_MEMBERS[0], &self.expression);
+        write_member(writer, &schema::PLACEMENT_CONSTRAINT_MEMBERS[1], &self.r#type);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PlacementConstraintType {
     #[default]
@@ -3636,6 +5410,13 @@ impl FromNode for PlacementConstraintType {
     }
 }
 
+impl WriteItem for PlacementConstraintType {}
+impl ToWire for PlacementConstraintType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PlacementStrategy {
     pub field: Option<String>,
@@ -3657,6 +5438,16 @@ impl FromNode for PlacementStrategy {
             }
         }
         Ok(out)
+    }
+}
+
+impl WriteItem for PlacementStrategy {}
+impl ToWire for PlacementStrategy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PLACEMENT_STRATEGY_MEMBERS[0], &self.field);
+        write_member(writer, &schema::PLACEMENT_STRATEGY_MEMBERS[1], &self.r#type);
+        writer.end_structure();
     }
 }
 
@@ -3694,6 +5485,13 @@ impl ReadItem for PlacementStrategyType {}
 impl FromNode for PlacementStrategyType {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for PlacementStrategyType {}
+impl ToWire for PlacementStrategyType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -3832,6 +5630,31 @@ impl ReadItem for PropagateTags {}
 impl FromNode for PropagateTags {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for PropagateTags {}
+impl ToWire for PropagateTags {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProtectedTask {
+    pub expiration_date: Option<Timestamp>,
+    pub protection_enabled: Option<bool>,
+    pub task_arn: Option<String>,
+}
+
+impl WriteItem for ProtectedTask {}
+impl ToWire for ProtectedTask {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PROTECTED_TASK_MEMBERS[0], &self.expiration_date);
+        write_member(writer, &schema::PROTECTED_TASK_MEMBERS[1], &self.protection_enabled);
+        write_member(writer, &schema::PROTECTED_TASK_MEMBERS[2], &self.task_arn);
+        writer.end_structure();
     }
 }
 
@@ -4072,6 +5895,20 @@ impl ToWire for RepositoryCredentials {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolvedConfiguration {
+    pub load_balancers: Option<Vec<ServiceRevisionLoadBalancer>>,
+}
+
+impl WriteItem for ResolvedConfiguration {}
+impl ToWire for ResolvedConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESOLVED_CONFIGURATION_MEMBERS[0], &self.load_balancers);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
     pub double_value: Option<f64>,
     pub integer_value: Option<i32>,
@@ -4114,6 +5951,47 @@ impl ToWire for Resource {
         write_member(writer, &schema::RESOURCE_MEMBERS[4], &self.string_set_value);
         write_member(writer, &schema::RESOURCE_MEMBERS[5], &self.r#type);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceManagementType {
+    #[default]
+    Customer,
+    Ecs,
+}
+
+impl ResourceManagementType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "CUSTOMER",
+            Self::Ecs => "ECS",
+        }
+    }
+}
+
+impl std::str::FromStr for ResourceManagementType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CUSTOMER" => Ok(Self::Customer),
+            "ECS" => Ok(Self::Ecs),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ResourceManagementType {}
+impl FromNode for ResourceManagementType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ResourceManagementType {}
+impl ToWire for ResourceManagementType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -4189,6 +6067,24 @@ impl WriteItem for ResourceType {}
 impl ToWire for ResourceType {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollback {
+    pub reason: Option<String>,
+    pub service_revision_arn: Option<String>,
+    pub started_at: Option<Timestamp>,
+}
+
+impl WriteItem for Rollback {}
+impl ToWire for Rollback {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ROLLBACK_MEMBERS[0], &self.reason);
+        write_member(writer, &schema::ROLLBACK_MEMBERS[1], &self.service_revision_arn);
+        write_member(writer, &schema::ROLLBACK_MEMBERS[2], &self.started_at);
+        writer.end_structure();
     }
 }
 
@@ -4344,6 +6240,94 @@ impl ToWire for S3FilesVolumeConfiguration {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scale {
+    pub unit: Option<ScaleUnit>,
+    pub value: Option<f64>,
+}
+
+impl WriteItem for Scale {}
+impl ToWire for Scale {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SCALE_MEMBERS[0], &self.unit);
+        write_member(writer, &schema::SCALE_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScaleUnit {
+    #[default]
+    Percent,
+}
+
+impl ScaleUnit {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Percent => "PERCENT",
+        }
+    }
+}
+
+impl std::str::FromStr for ScaleUnit {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PERCENT" => Ok(Self::Percent),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ScaleUnit {}
+impl ToWire for ScaleUnit {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SchedulingStrategy {
+    #[default]
+    Replica,
+    Daemon,
+}
+
+impl SchedulingStrategy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replica => "REPLICA",
+            Self::Daemon => "DAEMON",
+        }
+    }
+}
+
+impl std::str::FromStr for SchedulingStrategy {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "REPLICA" => Ok(Self::Replica),
+            "DAEMON" => Ok(Self::Daemon),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for SchedulingStrategy {}
+impl FromNode for SchedulingStrategy {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for SchedulingStrategy {}
+impl ToWire for SchedulingStrategy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     #[default]
@@ -4419,6 +6403,1138 @@ impl ToWire for Secret {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub cluster_arn: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub created_by: Option<String>,
+    pub current_service_deployment: Option<String>,
+    pub current_service_revisions: Option<Vec<ServiceCurrentRevisionSummary>>,
+    pub deployment_configuration: Option<DeploymentConfiguration>,
+    pub deployment_controller: Option<DeploymentController>,
+    pub deployments: Option<Vec<Deployment>>,
+    pub desired_count: Option<i32>,
+    pub enable_ecs_managed_tags: Option<bool>,
+    pub enable_execute_command: Option<bool>,
+    pub events: Option<Vec<ServiceEvent>>,
+    pub health_check_grace_period_seconds: Option<i32>,
+    pub launch_type: Option<LaunchType>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub pending_count: Option<i32>,
+    pub placement_constraints: Option<Vec<PlacementConstraint>>,
+    pub placement_strategy: Option<Vec<PlacementStrategy>>,
+    pub platform_family: Option<String>,
+    pub platform_version: Option<String>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub resource_management_type: Option<ResourceManagementType>,
+    pub role_arn: Option<String>,
+    pub running_count: Option<i32>,
+    pub scheduling_strategy: Option<SchedulingStrategy>,
+    pub service_arn: Option<String>,
+    pub service_name: Option<String>,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub status: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub task_definition: Option<String>,
+    pub task_sets: Option<Vec<TaskSet>>,
+}
+
+impl WriteItem for Service {}
+impl ToWire for Service {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_MEMBERS[0], &self.availability_zone_rebalancing);
+        write_member(writer, &schema::SERVICE_MEMBERS[1], &self.capacity_provider_strategy);
+        write_member(writer, &schema::SERVICE_MEMBERS[2], &self.cluster_arn);
+        write_member(writer, &schema::SERVICE_MEMBERS[3], &self.created_at);
+        write_member(writer, &schema::SERVICE_MEMBERS[4], &self.created_by);
+        write_member(writer, &schema::SERVICE_MEMBERS[5], &self.current_service_deployment);
+        write_member(writer, &schema::SERVICE_MEMBERS[6], &self.current_service_revisions);
+        write_member(writer, &schema::SERVICE_MEMBERS[7], &self.deployment_configuration);
+        write_member(writer, &schema::SERVICE_MEMBERS[8], &self.deployment_controller);
+        write_member(writer, &schema::SERVICE_MEMBERS[9], &self.deployments);
+        write_member(writer, &schema::SERVICE_MEMBERS[10], &self.desired_count);
+        write_member(writer, &schema::SERVICE_MEMBERS[11], &self.enable_ecs_managed_tags);
+        write_member(writer, &schema::SERVICE_MEMBERS[12], &self.enable_execute_command);
+        write_member(writer, &schema::SERVICE_MEMBERS[13], &self.events);
+        write_member(writer, &schema::SERVICE_MEMBERS[14], &self.health_check_grace_period_seconds);
+        write_member(writer, &schema::SERVICE_MEMBERS[15], &self.launch_type);
+        write_member(writer, &schema::SERVICE_MEMBERS[16], &self.load_balancers);
+        write_member(writer, &schema::SERVICE_MEMBERS[17], &self.network_configuration);
+        write_member(writer, &schema::SERVICE_MEMBERS[18], &self.pending_count);
+        write_member(writer, &schema::SERVICE_MEMBERS[19], &self.placement_constraints);
+        write_member(writer, &schema::SERVICE_MEMBERS[20], &self.placement_strategy);
+        write_member(writer, &schema::SERVICE_MEMBERS[21], &self.platform_family);
+        write_member(writer, &schema::SERVICE_MEMBERS[22], &self.platform_version);
+        write_member(writer, &schema::SERVICE_MEMBERS[23], &self.propagate_tags);
+        write_member(writer, &schema::SERVICE_MEMBERS[24], &self.resource_management_type);
+        write_member(writer, &schema::SERVICE_MEMBERS[25], &self.role_arn);
+        write_member(writer, &schema::SERVICE_MEMBERS[26], &self.running_count);
+        write_member(writer, &schema::SERVICE_MEMBERS[27], &self.scheduling_strategy);
+        write_member(writer, &schema::SERVICE_MEMBERS[28], &self.service_arn);
+        write_member(writer, &schema::SERVICE_MEMBERS[29], &self.service_name);
+        write_member(writer, &schema::SERVICE_MEMBERS[30], &self.service_registries);
+        write_member(writer, &schema::SERVICE_MEMBERS[31], &self.status);
+        write_member(writer, &schema::SERVICE_MEMBERS[32], &self.tags);
+        write_member(writer, &schema::SERVICE_MEMBERS[33], &self.task_definition);
+        write_member(writer, &schema::SERVICE_MEMBERS[34], &self.task_sets);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectAccessLogConfiguration {
+    pub format: ServiceConnectAccessLoggingFormat,
+    pub include_query_parameters: Option<ServiceConnectIncludeQueryParameters>,
+}
+
+impl ReadItem for ServiceConnectAccessLogConfiguration {}
+impl FromNode for ServiceConnectAccessLogConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "format" => out.format = FromNode::from_node(value)?,
+                "includeQueryParameters" => out.include_query_parameters = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectAccessLogConfiguration {}
+impl ToWire for ServiceConnectAccessLogConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION_MEMBERS[0], &self.format);
+        write_member(
+            writer,
+            &schema::SERVICE_CONNECT_ACCESS_LOG_CONFIGURATION_MEMBERS[1],
+            &self.include_query_parameters,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceConnectAccessLoggingFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl ServiceConnectAccessLoggingFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "TEXT",
+            Self::Json => "JSON",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceConnectAccessLoggingFormat {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TEXT" => Ok(Self::Text),
+            "JSON" => Ok(Self::Json),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ServiceConnectAccessLoggingFormat {}
+impl FromNode for ServiceConnectAccessLoggingFormat {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ServiceConnectAccessLoggingFormat {}
+impl ToWire for ServiceConnectAccessLoggingFormat {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectClientAlias {
+    pub dns_name: Option<String>,
+    pub port: i32,
+    pub test_traffic_rules: Option<ServiceConnectTestTrafficRules>,
+}
+
+impl ReadItem for ServiceConnectClientAlias {}
+impl FromNode for ServiceConnectClientAlias {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "dnsName" => out.dns_name = FromNode::from_node(value)?,
+                "port" => out.port = FromNode::from_node(value)?,
+                "testTrafficRules" => out.test_traffic_rules = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectClientAlias {}
+impl ToWire for ServiceConnectClientAlias {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_CLIENT_ALIAS_MEMBERS[0], &self.dns_name);
+        write_member(writer, &schema::SERVICE_CONNECT_CLIENT_ALIAS_MEMBERS[1], &self.port);
+        write_member(writer, &schema::SERVICE_CONNECT_CLIENT_ALIAS_MEMBERS[2], &self.test_traffic_rules);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectConfiguration {
+    pub access_log_configuration: Option<ServiceConnectAccessLogConfiguration>,
+    pub enabled: bool,
+    pub log_configuration: Option<LogConfiguration>,
+    pub namespace: Option<String>,
+    pub services: Option<Vec<ServiceConnectService>>,
+}
+
+impl ReadItem for ServiceConnectConfiguration {}
+impl FromNode for ServiceConnectConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "accessLogConfiguration" => out.access_log_configuration = FromNode::from_node(value)?,
+                "enabled" => out.enabled = FromNode::from_node(value)?,
+                "logConfiguration" => out.log_configuration = FromNode::from_node(value)?,
+                "namespace" => out.namespace = FromNode::from_node(value)?,
+                "services" => out.services = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectConfiguration {}
+impl ToWire for ServiceConnectConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::SERVICE_CONNECT_CONFIGURATION_MEMBERS[0],
+            &self.access_log_configuration,
+        );
+        write_member(writer, &schema::SERVICE_CONNECT_CONFIGURATION_MEMBERS[1], &self.enabled);
+        write_member(writer, &schema::SERVICE_CONNECT_CONFIGURATION_MEMBERS[2], &self.log_configuration);
+        write_member(writer, &schema::SERVICE_CONNECT_CONFIGURATION_MEMBERS[3], &self.namespace);
+        write_member(writer, &schema::SERVICE_CONNECT_CONFIGURATION_MEMBERS[4], &self.services);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceConnectIncludeQueryParameters {
+    #[default]
+    Disabled,
+    Enabled,
+}
+
+impl ServiceConnectIncludeQueryParameters {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "DISABLED",
+            Self::Enabled => "ENABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceConnectIncludeQueryParameters {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "DISABLED" => Ok(Self::Disabled),
+            "ENABLED" => Ok(Self::Enabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ServiceConnectIncludeQueryParameters {}
+impl FromNode for ServiceConnectIncludeQueryParameters {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ServiceConnectIncludeQueryParameters {}
+impl ToWire for ServiceConnectIncludeQueryParameters {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectService {
+    pub client_aliases: Option<Vec<ServiceConnectClientAlias>>,
+    pub discovery_name: Option<String>,
+    pub ingress_port_override: Option<i32>,
+    pub port_name: String,
+    pub timeout: Option<TimeoutConfiguration>,
+    pub tls: Option<ServiceConnectTlsConfiguration>,
+}
+
+impl ReadItem for ServiceConnectService {}
+impl FromNode for ServiceConnectService {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "clientAliases" => out.client_aliases = FromNode::from_node(value)?,
+                "discoveryName" => out.discovery_name = FromNode::from_node(value)?,
+                "ingressPortOverride" => out.ingress_port_override = FromNode::from_node(value)?,
+                "portName" => out.port_name = FromNode::from_node(value)?,
+                "timeout" => out.timeout = FromNode::from_node(value)?,
+                "tls" => out.tls = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectService {}
+impl ToWire for ServiceConnectService {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[0], &self.client_aliases);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[1], &self.discovery_name);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[2], &self.ingress_port_override);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[3], &self.port_name);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[4], &self.timeout);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_MEMBERS[5], &self.tls);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectServiceResource {
+    pub discovery_arn: Option<String>,
+    pub discovery_name: Option<String>,
+}
+
+impl WriteItem for ServiceConnectServiceResource {}
+impl ToWire for ServiceConnectServiceResource {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_RESOURCE_MEMBERS[0], &self.discovery_arn);
+        write_member(writer, &schema::SERVICE_CONNECT_SERVICE_RESOURCE_MEMBERS[1], &self.discovery_name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectTestTrafficHeaderMatchRules {
+    pub exact: String,
+}
+
+impl ReadItem for ServiceConnectTestTrafficHeaderMatchRules {}
+impl FromNode for ServiceConnectTestTrafficHeaderMatchRules {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "exact" => out.exact = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectTestTrafficHeaderMatchRules {}
+impl ToWire for ServiceConnectTestTrafficHeaderMatchRules {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::SERVICE_CONNECT_TEST_TRAFFIC_HEADER_MATCH_RULES_MEMBERS[0],
+            &self.exact,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectTestTrafficHeaderRules {
+    pub name: String,
+    pub value: Option<ServiceConnectTestTrafficHeaderMatchRules>,
+}
+
+impl ReadItem for ServiceConnectTestTrafficHeaderRules {}
+impl FromNode for ServiceConnectTestTrafficHeaderRules {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectTestTrafficHeaderRules {}
+impl ToWire for ServiceConnectTestTrafficHeaderRules {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES_MEMBERS[0], &self.name);
+        write_member(writer, &schema::SERVICE_CONNECT_TEST_TRAFFIC_HEADER_RULES_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectTestTrafficRules {
+    pub header: ServiceConnectTestTrafficHeaderRules,
+}
+
+impl ReadItem for ServiceConnectTestTrafficRules {}
+impl FromNode for ServiceConnectTestTrafficRules {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "header" => out.header = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectTestTrafficRules {}
+impl ToWire for ServiceConnectTestTrafficRules {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CONNECT_TEST_TRAFFIC_RULES_MEMBERS[0], &self.header);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectTlsCertificateAuthority {
+    pub aws_pca_authority_arn: Option<String>,
+}
+
+impl ReadItem for ServiceConnectTlsCertificateAuthority {}
+impl FromNode for ServiceConnectTlsCertificateAuthority {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "awsPcaAuthorityArn" => out.aws_pca_authority_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectTlsCertificateAuthority {}
+impl ToWire for ServiceConnectTlsCertificateAuthority {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::SERVICE_CONNECT_TLS_CERTIFICATE_AUTHORITY_MEMBERS[0],
+            &self.aws_pca_authority_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceConnectTlsConfiguration {
+    pub issuer_certificate_authority: ServiceConnectTlsCertificateAuthority,
+    pub kms_key: Option<String>,
+    pub role_arn: Option<String>,
+}
+
+impl ReadItem for ServiceConnectTlsConfiguration {}
+impl FromNode for ServiceConnectTlsConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "issuerCertificateAuthority" => {
+                    out.issuer_certificate_authority = FromNode::from_node(value)?
+                }
+                "kmsKey" => out.kms_key = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceConnectTlsConfiguration {}
+impl ToWire for ServiceConnectTlsConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::SERVICE_CONNECT_TLS_CONFIGURATION_MEMBERS[0],
+            &self.issuer_certificate_authority,
+        );
+        write_member(writer, &schema::SERVICE_CONNECT_TLS_CONFIGURATION_MEMBERS[1], &self.kms_key);
+        write_member(writer, &schema::SERVICE_CONNECT_TLS_CONFIGURATION_MEMBERS[2], &self.role_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceCurrentRevisionSummary {
+    pub arn: Option<String>,
+    pub pending_task_count: Option<i32>,
+    pub requested_task_count: Option<i32>,
+    pub running_task_count: Option<i32>,
+}
+
+impl WriteItem for ServiceCurrentRevisionSummary {}
+impl ToWire for ServiceCurrentRevisionSummary {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS[1], &self.pending_task_count);
+        write_member(
+            writer,
+            &schema::SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS[2],
+            &self.requested_task_count,
+        );
+        write_member(writer, &schema::SERVICE_CURRENT_REVISION_SUMMARY_MEMBERS[3], &self.running_task_count);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeployment {
+    pub alarms: Option<ServiceDeploymentAlarms>,
+    pub cluster_arn: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub deployment_circuit_breaker: Option<ServiceDeploymentCircuitBreaker>,
+    pub deployment_configuration: Option<DeploymentConfiguration>,
+    pub finished_at: Option<Timestamp>,
+    pub lifecycle_hook_details: Option<Vec<DeploymentLifecycleHookDetail>>,
+    pub lifecycle_stage: Option<ServiceDeploymentLifecycleStage>,
+    pub rollback: Option<Rollback>,
+    pub service_arn: Option<String>,
+    pub service_deployment_arn: Option<String>,
+    pub source_service_revisions: Option<Vec<ServiceRevisionSummary>>,
+    pub started_at: Option<Timestamp>,
+    pub status: Option<ServiceDeploymentStatus>,
+    pub status_reason: Option<String>,
+    pub stopped_at: Option<Timestamp>,
+    pub target_service_revision: Option<ServiceRevisionSummary>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for ServiceDeployment {}
+impl ToWire for ServiceDeployment {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[0], &self.alarms);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[1], &self.cluster_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[2], &self.created_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[3], &self.deployment_circuit_breaker);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[4], &self.deployment_configuration);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[5], &self.finished_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[6], &self.lifecycle_hook_details);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[7], &self.lifecycle_stage);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[8], &self.rollback);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[9], &self.service_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[10], &self.service_deployment_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[11], &self.source_service_revisions);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[12], &self.started_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[13], &self.status);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[14], &self.status_reason);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[15], &self.stopped_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[16], &self.target_service_revision);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_MEMBERS[17], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentAlarms {
+    pub alarm_names: Option<Vec<String>>,
+    pub status: Option<ServiceDeploymentRollbackMonitorsStatus>,
+    pub triggered_alarm_names: Option<Vec<String>>,
+}
+
+impl WriteItem for ServiceDeploymentAlarms {}
+impl ToWire for ServiceDeploymentAlarms {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_ALARMS_MEMBERS[0], &self.alarm_names);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_ALARMS_MEMBERS[1], &self.status);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_ALARMS_MEMBERS[2], &self.triggered_alarm_names);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentBrief {
+    pub cluster_arn: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub service_arn: Option<String>,
+    pub service_deployment_arn: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub status: Option<ServiceDeploymentStatus>,
+    pub status_reason: Option<String>,
+    pub target_service_revision_arn: Option<String>,
+}
+
+impl WriteItem for ServiceDeploymentBrief {}
+impl ToWire for ServiceDeploymentBrief {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[0], &self.cluster_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[1], &self.created_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[2], &self.finished_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[3], &self.service_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[4], &self.service_deployment_arn);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[5], &self.started_at);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[6], &self.status);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[7], &self.status_reason);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_BRIEF_MEMBERS[8], &self.target_service_revision_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentCircuitBreaker {
+    pub failure_count: Option<i32>,
+    pub status: Option<ServiceDeploymentRollbackMonitorsStatus>,
+    pub threshold: Option<i32>,
+}
+
+impl WriteItem for ServiceDeploymentCircuitBreaker {}
+impl ToWire for ServiceDeploymentCircuitBreaker {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS[0], &self.failure_count);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS[1], &self.status);
+        write_member(writer, &schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER_MEMBERS[2], &self.threshold);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceDeploymentLifecycleStage {
+    #[default]
+    ReconcileService,
+    PreScaleUp,
+    ScaleUp,
+    PostScaleUp,
+    TestTrafficShift,
+    PostTestTrafficShift,
+    ProductionTrafficShift,
+    PostProductionTrafficShift,
+    BakeTime,
+    CleanUp,
+}
+
+impl ServiceDeploymentLifecycleStage {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReconcileService => "RECONCILE_SERVICE",
+            Self::PreScaleUp => "PRE_SCALE_UP",
+            Self::ScaleUp => "SCALE_UP",
+            Self::PostScaleUp => "POST_SCALE_UP",
+            Self::TestTrafficShift => "TEST_TRAFFIC_SHIFT",
+            Self::PostTestTrafficShift => "POST_TEST_TRAFFIC_SHIFT",
+            Self::ProductionTrafficShift => "PRODUCTION_TRAFFIC_SHIFT",
+            Self::PostProductionTrafficShift => "POST_PRODUCTION_TRAFFIC_SHIFT",
+            Self::BakeTime => "BAKE_TIME",
+            Self::CleanUp => "CLEAN_UP",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceDeploymentLifecycleStage {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "RECONCILE_SERVICE" => Ok(Self::ReconcileService),
+            "PRE_SCALE_UP" => Ok(Self::PreScaleUp),
+            "SCALE_UP" => Ok(Self::ScaleUp),
+            "POST_SCALE_UP" => Ok(Self::PostScaleUp),
+            "TEST_TRAFFIC_SHIFT" => Ok(Self::TestTrafficShift),
+            "POST_TEST_TRAFFIC_SHIFT" => Ok(Self::PostTestTrafficShift),
+            "PRODUCTION_TRAFFIC_SHIFT" => Ok(Self::ProductionTrafficShift),
+            "POST_PRODUCTION_TRAFFIC_SHIFT" => Ok(Self::PostProductionTrafficShift),
+            "BAKE_TIME" => Ok(Self::BakeTime),
+            "CLEAN_UP" => Ok(Self::CleanUp),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ServiceDeploymentLifecycleStage {}
+impl ToWire for ServiceDeploymentLifecycleStage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceDeploymentRollbackMonitorsStatus {
+    #[default]
+    Triggered,
+    Monitoring,
+    MonitoringComplete,
+    Disabled,
+}
+
+impl ServiceDeploymentRollbackMonitorsStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Triggered => "TRIGGERED",
+            Self::Monitoring => "MONITORING",
+            Self::MonitoringComplete => "MONITORING_COMPLETE",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceDeploymentRollbackMonitorsStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TRIGGERED" => Ok(Self::Triggered),
+            "MONITORING" => Ok(Self::Monitoring),
+            "MONITORING_COMPLETE" => Ok(Self::MonitoringComplete),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ServiceDeploymentRollbackMonitorsStatus {}
+impl ToWire for ServiceDeploymentRollbackMonitorsStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceDeploymentStatus {
+    #[default]
+    Pending,
+    Successful,
+    Stopped,
+    StopRequested,
+    InProgress,
+    RollbackRequested,
+    RollbackInProgress,
+    RollbackSuccessful,
+    RollbackFailed,
+}
+
+impl ServiceDeploymentStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Successful => "SUCCESSFUL",
+            Self::Stopped => "STOPPED",
+            Self::StopRequested => "STOP_REQUESTED",
+            Self::InProgress => "IN_PROGRESS",
+            Self::RollbackRequested => "ROLLBACK_REQUESTED",
+            Self::RollbackInProgress => "ROLLBACK_IN_PROGRESS",
+            Self::RollbackSuccessful => "ROLLBACK_SUCCESSFUL",
+            Self::RollbackFailed => "ROLLBACK_FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceDeploymentStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PENDING" => Ok(Self::Pending),
+            "SUCCESSFUL" => Ok(Self::Successful),
+            "STOPPED" => Ok(Self::Stopped),
+            "STOP_REQUESTED" => Ok(Self::StopRequested),
+            "IN_PROGRESS" => Ok(Self::InProgress),
+            "ROLLBACK_REQUESTED" => Ok(Self::RollbackRequested),
+            "ROLLBACK_IN_PROGRESS" => Ok(Self::RollbackInProgress),
+            "ROLLBACK_SUCCESSFUL" => Ok(Self::RollbackSuccessful),
+            "ROLLBACK_FAILED" => Ok(Self::RollbackFailed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ServiceDeploymentStatus {}
+impl FromNode for ServiceDeploymentStatus {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ServiceDeploymentStatus {}
+impl ToWire for ServiceDeploymentStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceEvent {
+    pub created_at: Option<Timestamp>,
+    pub id: Option<String>,
+    pub message: Option<String>,
+}
+
+impl WriteItem for ServiceEvent {}
+impl ToWire for ServiceEvent {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_EVENT_MEMBERS[0], &self.created_at);
+        write_member(writer, &schema::SERVICE_EVENT_MEMBERS[1], &self.id);
+        write_member(writer, &schema::SERVICE_EVENT_MEMBERS[2], &self.message);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceField {
+    #[default]
+    Tags,
+}
+
+impl ServiceField {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tags => "TAGS",
+        }
+    }
+}
+
+impl std::str::FromStr for ServiceField {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TAGS" => Ok(Self::Tags),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ServiceField {}
+impl FromNode for ServiceField {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceManagedEBSVolumeConfiguration {
+    pub encrypted: Option<bool>,
+    pub filesystem_type: Option<TaskFilesystemType>,
+    pub iops: Option<i32>,
+    pub kms_key_id: Option<String>,
+    pub role_arn: String,
+    pub size_in_gi_b: Option<i32>,
+    pub snapshot_id: Option<String>,
+    pub tag_specifications: Option<Vec<EBSTagSpecification>>,
+    pub throughput: Option<i32>,
+    pub volume_initialization_rate: Option<i32>,
+    pub volume_type: Option<String>,
+}
+
+impl ReadItem for ServiceManagedEBSVolumeConfiguration {}
+impl FromNode for ServiceManagedEBSVolumeConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "encrypted" => out.encrypted = FromNode::from_node(value)?,
+                "filesystemType" => out.filesystem_type = FromNode::from_node(value)?,
+                "iops" => out.iops = FromNode::from_node(value)?,
+                "kmsKeyId" => out.kms_key_id = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                "sizeInGiB" => out.size_in_gi_b = FromNode::from_node(value)?,
+                "snapshotId" => out.snapshot_id = FromNode::from_node(value)?,
+                "tagSpecifications" => out.tag_specifications = FromNode::from_node(value)?,
+                "throughput" => out.throughput = FromNode::from_node(value)?,
+                "volumeInitializationRate" => out.volume_initialization_rate = FromNode::from_node(value)?,
+                "volumeType" => out.volume_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceManagedEBSVolumeConfiguration {}
+impl ToWire for ServiceManagedEBSVolumeConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[0], &self.encrypted);
+        write_member(
+            writer,
+            &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[1],
+            &self.filesystem_type,
+        );
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[2], &self.iops);
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[3], &self.kms_key_id);
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[4], &self.role_arn);
+        write_member(
+            writer,
+            &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[5],
+            &self.size_in_gi_b,
+        );
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[6], &self.snapshot_id);
+        write_member(
+            writer,
+            &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[7],
+            &self.tag_specifications,
+        );
+        write_member(writer, &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[8], &self.throughput);
+        write_member(
+            writer,
+            &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[9],
+            &self.volume_initialization_rate,
+        );
+        write_member(
+            writer,
+            &schema::SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_MEMBERS[10],
+            &self.volume_type,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRegistry {
+    pub container_name: Option<String>,
+    pub container_port: Option<i32>,
+    pub port: Option<i32>,
+    pub registry_arn: Option<String>,
+}
+
+impl ReadItem for ServiceRegistry {}
+impl FromNode for ServiceRegistry {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "containerName" => out.container_name = FromNode::from_node(value)?,
+                "containerPort" => out.container_port = FromNode::from_node(value)?,
+                "port" => out.port = FromNode::from_node(value)?,
+                "registryArn" => out.registry_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceRegistry {}
+impl ToWire for ServiceRegistry {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_REGISTRY_MEMBERS[0], &self.container_name);
+        write_member(writer, &schema::SERVICE_REGISTRY_MEMBERS[1], &self.container_port);
+        write_member(writer, &schema::SERVICE_REGISTRY_MEMBERS[2], &self.port);
+        write_member(writer, &schema::SERVICE_REGISTRY_MEMBERS[3], &self.registry_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevision {
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub cluster_arn: Option<String>,
+    pub container_images: Option<Vec<ContainerImage>>,
+    pub created_at: Option<Timestamp>,
+    pub ecs_managed_resources: Option<ECSManagedResources>,
+    pub fargate_ephemeral_storage: Option<DeploymentEphemeralStorage>,
+    pub guard_duty_enabled: Option<bool>,
+    pub launch_type: Option<LaunchType>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub platform_family: Option<String>,
+    pub platform_version: Option<String>,
+    pub resolved_configuration: Option<ResolvedConfiguration>,
+    pub service_arn: Option<String>,
+    pub service_connect_configuration: Option<ServiceConnectConfiguration>,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub service_revision_arn: Option<String>,
+    pub task_definition: Option<String>,
+    pub volume_configurations: Option<Vec<ServiceVolumeConfiguration>>,
+    pub vpc_lattice_configurations: Option<Vec<VpcLatticeConfiguration>>,
+}
+
+impl WriteItem for ServiceRevision {}
+impl ToWire for ServiceRevision {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[0], &self.capacity_provider_strategy);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[1], &self.cluster_arn);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[2], &self.container_images);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[3], &self.created_at);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[4], &self.ecs_managed_resources);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[5], &self.fargate_ephemeral_storage);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[6], &self.guard_duty_enabled);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[7], &self.launch_type);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[8], &self.load_balancers);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[9], &self.network_configuration);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[10], &self.platform_family);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[11], &self.platform_version);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[12], &self.resolved_configuration);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[13], &self.service_arn);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[14], &self.service_connect_configuration);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[15], &self.service_registries);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[16], &self.service_revision_arn);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[17], &self.task_definition);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[18], &self.volume_configurations);
+        write_member(writer, &schema::SERVICE_REVISION_MEMBERS[19], &self.vpc_lattice_configurations);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionLoadBalancer {
+    pub production_listener_rule: Option<String>,
+    pub target_group_arn: Option<String>,
+}
+
+impl WriteItem for ServiceRevisionLoadBalancer {}
+impl ToWire for ServiceRevisionLoadBalancer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::SERVICE_REVISION_LOAD_BALANCER_MEMBERS[0],
+            &self.production_listener_rule,
+        );
+        write_member(writer, &schema::SERVICE_REVISION_LOAD_BALANCER_MEMBERS[1], &self.target_group_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionSummary {
+    pub arn: Option<String>,
+    pub pending_task_count: Option<i32>,
+    pub requested_production_traffic_weight: Option<f64>,
+    pub requested_task_count: Option<i32>,
+    pub requested_test_traffic_weight: Option<f64>,
+    pub running_task_count: Option<i32>,
+}
+
+impl WriteItem for ServiceRevisionSummary {}
+impl ToWire for ServiceRevisionSummary {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_REVISION_SUMMARY_MEMBERS[0], &self.arn);
+        write_member(writer, &schema::SERVICE_REVISION_SUMMARY_MEMBERS[1], &self.pending_task_count);
+        write_member(
+            writer,
+            &schema::SERVICE_REVISION_SUMMARY_MEMBERS[2],
+            &self.requested_production_traffic_weight,
+        );
+        write_member(writer, &schema::SERVICE_REVISION_SUMMARY_MEMBERS[3], &self.requested_task_count);
+        write_member(
+            writer,
+            &schema::SERVICE_REVISION_SUMMARY_MEMBERS[4],
+            &self.requested_test_traffic_weight,
+        );
+        write_member(writer, &schema::SERVICE_REVISION_SUMMARY_MEMBERS[5], &self.running_task_count);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceVolumeConfiguration {
+    pub managed_ebs_volume: Option<ServiceManagedEBSVolumeConfiguration>,
+    pub name: String,
+}
+
+impl ReadItem for ServiceVolumeConfiguration {}
+impl FromNode for ServiceVolumeConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "managedEBSVolume" => out.managed_ebs_volume = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ServiceVolumeConfiguration {}
+impl ToWire for ServiceVolumeConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SERVICE_VOLUME_CONFIGURATION_MEMBERS[0], &self.managed_ebs_volume);
+        write_member(writer, &schema::SERVICE_VOLUME_CONFIGURATION_MEMBERS[1], &self.name);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SortOrder {
     #[default]
@@ -4448,6 +7564,116 @@ impl std::str::FromStr for SortOrder {
 
 impl ReadItem for SortOrder {}
 impl FromNode for SortOrder {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StabilityStatus {
+    #[default]
+    SteadyState,
+    Stabilizing,
+}
+
+impl StabilityStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SteadyState => "STEADY_STATE",
+            Self::Stabilizing => "STABILIZING",
+        }
+    }
+}
+
+impl std::str::FromStr for StabilityStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "STEADY_STATE" => Ok(Self::SteadyState),
+            "STABILIZING" => Ok(Self::Stabilizing),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for StabilityStatus {}
+impl ToWire for StabilityStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopServiceDeploymentRequest {
+    pub service_deployment_arn: String,
+    pub stop_type: Option<StopServiceDeploymentStopType>,
+}
+
+impl ReadItem for StopServiceDeploymentRequest {}
+impl FromNode for StopServiceDeploymentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "serviceDeploymentArn" => out.service_deployment_arn = FromNode::from_node(value)?,
+                "stopType" => out.stop_type = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopServiceDeploymentResponse {
+    pub service_deployment_arn: Option<String>,
+}
+
+impl WriteItem for StopServiceDeploymentResponse {}
+impl ToWire for StopServiceDeploymentResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::STOP_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS[0],
+            &self.service_deployment_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StopServiceDeploymentStopType {
+    #[default]
+    Abort,
+    Rollback,
+}
+
+impl StopServiceDeploymentStopType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Abort => "ABORT",
+            Self::Rollback => "ROLLBACK",
+        }
+    }
+}
+
+impl std::str::FromStr for StopServiceDeploymentStopType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ABORT" => Ok(Self::Abort),
+            "ROLLBACK" => Ok(Self::Rollback),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for StopServiceDeploymentStopType {}
+impl FromNode for StopServiceDeploymentStopType {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
     }
@@ -5205,6 +8431,13 @@ impl FromNode for TaskFilesystemType {
     }
 }
 
+impl WriteItem for TaskFilesystemType {}
+impl ToWire for TaskFilesystemType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskManagedEBSVolumeConfiguration {
     pub encrypted: Option<bool>,
@@ -5322,6 +8555,68 @@ impl ToWire for TaskOverride {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskSet {
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub cluster_arn: Option<String>,
+    pub computed_desired_count: Option<i32>,
+    pub created_at: Option<Timestamp>,
+    pub external_id: Option<String>,
+    pub fargate_ephemeral_storage: Option<DeploymentEphemeralStorage>,
+    pub id: Option<String>,
+    pub launch_type: Option<LaunchType>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub pending_count: Option<i32>,
+    pub platform_family: Option<String>,
+    pub platform_version: Option<String>,
+    pub running_count: Option<i32>,
+    pub scale: Option<Scale>,
+    pub service_arn: Option<String>,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub stability_status: Option<StabilityStatus>,
+    pub stability_status_at: Option<Timestamp>,
+    pub started_by: Option<String>,
+    pub status: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub task_definition: Option<String>,
+    pub task_set_arn: Option<String>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for TaskSet {}
+impl ToWire for TaskSet {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TASK_SET_MEMBERS[0], &self.capacity_provider_strategy);
+        write_member(writer, &schema::TASK_SET_MEMBERS[1], &self.cluster_arn);
+        write_member(writer, &schema::TASK_SET_MEMBERS[2], &self.computed_desired_count);
+        write_member(writer, &schema::TASK_SET_MEMBERS[3], &self.created_at);
+        write_member(writer, &schema::TASK_SET_MEMBERS[4], &self.external_id);
+        write_member(writer, &schema::TASK_SET_MEMBERS[5], &self.fargate_ephemeral_storage);
+        write_member(writer, &schema::TASK_SET_MEMBERS[6], &self.id);
+        write_member(writer, &schema::TASK_SET_MEMBERS[7], &self.launch_type);
+        write_member(writer, &schema::TASK_SET_MEMBERS[8], &self.load_balancers);
+        write_member(writer, &schema::TASK_SET_MEMBERS[9], &self.network_configuration);
+        write_member(writer, &schema::TASK_SET_MEMBERS[10], &self.pending_count);
+        write_member(writer, &schema::TASK_SET_MEMBERS[11], &self.platform_family);
+        write_member(writer, &schema::TASK_SET_MEMBERS[12], &self.platform_version);
+        write_member(writer, &schema::TASK_SET_MEMBERS[13], &self.running_count);
+        write_member(writer, &schema::TASK_SET_MEMBERS[14], &self.scale);
+        write_member(writer, &schema::TASK_SET_MEMBERS[15], &self.service_arn);
+        write_member(writer, &schema::TASK_SET_MEMBERS[16], &self.service_registries);
+        write_member(writer, &schema::TASK_SET_MEMBERS[17], &self.stability_status);
+        write_member(writer, &schema::TASK_SET_MEMBERS[18], &self.stability_status_at);
+        write_member(writer, &schema::TASK_SET_MEMBERS[19], &self.started_by);
+        write_member(writer, &schema::TASK_SET_MEMBERS[20], &self.status);
+        write_member(writer, &schema::TASK_SET_MEMBERS[21], &self.tags);
+        write_member(writer, &schema::TASK_SET_MEMBERS[22], &self.task_definition);
+        write_member(writer, &schema::TASK_SET_MEMBERS[23], &self.task_set_arn);
+        write_member(writer, &schema::TASK_SET_MEMBERS[24], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskStopCode {
     #[default]
@@ -5389,6 +8684,40 @@ impl FromNode for TaskVolumeConfiguration {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimeoutConfiguration {
+    pub idle_timeout_seconds: Option<i32>,
+    pub per_request_timeout_seconds: Option<i32>,
+}
+
+impl ReadItem for TimeoutConfiguration {}
+impl FromNode for TimeoutConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "idleTimeoutSeconds" => out.idle_timeout_seconds = FromNode::from_node(value)?,
+                "perRequestTimeoutSeconds" => out.per_request_timeout_seconds = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for TimeoutConfiguration {}
+impl ToWire for TimeoutConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TIMEOUT_CONFIGURATION_MEMBERS[0], &self.idle_timeout_seconds);
+        write_member(writer, &schema::TIMEOUT_CONFIGURATION_MEMBERS[1], &self.per_request_timeout_seconds);
+        writer.end_structure();
     }
 }
 
@@ -5664,6 +8993,134 @@ impl ToWire for UpdateClusterResponse {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateServiceRequest {
+    pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub cluster: Option<String>,
+    pub deployment_configuration: Option<DeploymentConfiguration>,
+    pub deployment_controller: Option<DeploymentController>,
+    pub desired_count: Option<i32>,
+    pub enable_ecs_managed_tags: Option<bool>,
+    pub enable_execute_command: Option<bool>,
+    pub force_new_deployment: Option<bool>,
+    pub health_check_grace_period_seconds: Option<i32>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub placement_constraints: Option<Vec<PlacementConstraint>>,
+    pub placement_strategy: Option<Vec<PlacementStrategy>>,
+    pub platform_version: Option<String>,
+    pub propagate_tags: Option<PropagateTags>,
+    pub service: String,
+    pub service_connect_configuration: Option<ServiceConnectConfiguration>,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub task_definition: Option<String>,
+    pub volume_configurations: Option<Vec<ServiceVolumeConfiguration>>,
+    pub vpc_lattice_configurations: Option<Vec<VpcLatticeConfiguration>>,
+}
+
+impl ReadItem for UpdateServiceRequest {}
+impl FromNode for UpdateServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "availabilityZoneRebalancing" => {
+                    out.availability_zone_rebalancing = FromNode::from_node(value)?
+                }
+                "capacityProviderStrategy" => out.capacity_provider_strategy = FromNode::from_node(value)?,
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "deploymentConfiguration" => out.deployment_configuration = FromNode::from_node(value)?,
+                "deploymentController" => out.deployment_controller = FromNode::from_node(value)?,
+                "desiredCount" => out.desired_count = FromNode::from_node(value)?,
+                "enableECSManagedTags" => out.enable_ecs_managed_tags = FromNode::from_node(value)?,
+                "enableExecuteCommand" => out.enable_execute_command = FromNode::from_node(value)?,
+                "forceNewDeployment" => out.force_new_deployment = FromNode::from_node(value)?,
+                "healthCheckGracePeriodSeconds" => {
+                    out.health_check_grace_period_seconds = FromNode::from_node(value)?
+                }
+                "loadBalancers" => out.load_balancers = FromNode::from_node(value)?,
+                "networkConfiguration" => out.network_configuration = FromNode::from_node(value)?,
+                "placementConstraints" => out.placement_constraints = FromNode::from_node(value)?,
+                "placementStrategy" => out.placement_strategy = FromNode::from_node(value)?,
+                "platformVersion" => out.platform_version = FromNode::from_node(value)?,
+                "propagateTags" => out.propagate_tags = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "serviceConnectConfiguration" => {
+                    out.service_connect_configuration = FromNode::from_node(value)?
+                }
+                "serviceRegistries" => out.service_registries = FromNode::from_node(value)?,
+                "taskDefinition" => out.task_definition = FromNode::from_node(value)?,
+                "volumeConfigurations" => out.volume_configurations = FromNode::from_node(value)?,
+                "vpcLatticeConfigurations" => out.vpc_lattice_configurations = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateServiceResponse {
+    pub service: Option<Service>,
+}
+
+impl WriteItem for UpdateServiceResponse {}
+impl ToWire for UpdateServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_SERVICE_RESPONSE_MEMBERS[0], &self.service);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateTaskProtectionRequest {
+    pub cluster: String,
+    pub expires_in_minutes: Option<i32>,
+    pub protection_enabled: bool,
+    pub tasks: Vec<String>,
+}
+
+impl ReadItem for UpdateTaskProtectionRequest {}
+impl FromNode for UpdateTaskProtectionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "expiresInMinutes" => out.expires_in_minutes = FromNode::from_node(value)?,
+                "protectionEnabled" => out.protection_enabled = FromNode::from_node(value)?,
+                "tasks" => out.tasks = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateTaskProtectionResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub protected_tasks: Option<Vec<ProtectedTask>>,
+}
+
+impl WriteItem for UpdateTaskProtectionResponse {}
+impl ToWire for UpdateTaskProtectionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(writer, &schema::UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS[1], &self.protected_tasks);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum VersionConsistency {
     #[default]
@@ -5825,6 +9282,43 @@ impl ToWire for VolumeFrom {
         writer.begin_structure();
         write_member(writer, &schema::VOLUME_FROM_MEMBERS[0], &self.read_only);
         write_member(writer, &schema::VOLUME_FROM_MEMBERS[1], &self.source_container);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VpcLatticeConfiguration {
+    pub port_name: String,
+    pub role_arn: String,
+    pub target_group_arn: String,
+}
+
+impl ReadItem for VpcLatticeConfiguration {}
+impl FromNode for VpcLatticeConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "portName" => out.port_name = FromNode::from_node(value)?,
+                "roleArn" => out.role_arn = FromNode::from_node(value)?,
+                "targetGroupArn" => out.target_group_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for VpcLatticeConfiguration {}
+impl ToWire for VpcLatticeConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::VPC_LATTICE_CONFIGURATION_MEMBERS[0], &self.port_name);
+        write_member(writer, &schema::VPC_LATTICE_CONFIGURATION_MEMBERS[1], &self.role_arn);
+        write_member(writer, &schema::VPC_LATTICE_CONFIGURATION_MEMBERS[2], &self.target_group_arn);
         writer.end_structure();
     }
 }

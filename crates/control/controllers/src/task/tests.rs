@@ -1,11 +1,9 @@
 //! The task controller over a store in memory, with simulated time, and with a store that dies.
 
-mod flaky;
-
 use super::*;
 use crate::feed::feed;
+use crate::flaky::FlakyStore;
 use environment::{Environment, Simulation};
-use flaky::FlakyStore;
 use plan::{GRACE_GONE, GRACE_SILENT, KEEP_STOPPED, WAIT_FOR_HOST};
 use reconcile::Settings;
 use resources::ecs::{
@@ -58,6 +56,9 @@ fn task(id: &str, now: Timestamp) -> Task {
         group: "family:web".to_owned(),
         credentials_id: "credentials".to_owned(),
         started_by: None,
+        service: None,
+        capacity_provider: None,
+        protected_until: None,
         tags: Vec::new(),
         version: 1,
         created_at: now,

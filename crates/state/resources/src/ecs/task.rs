@@ -49,6 +49,15 @@ pub struct Task {
     pub group: String,
     /// Who started it, as told.
     pub started_by: Option<String>,
+    /// Name of the service that it belongs to.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// Capacity provider that it was started through.
+    #[serde(default)]
+    pub capacity_provider: Option<String>,
+    /// Neither scaling in nor a deployment stops it before.
+    #[serde(default)]
+    pub protected_until: Option<Timestamp>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Grows with every change that AWS would announce.
@@ -93,6 +102,8 @@ pub enum StopCode {
     EssentialContainerExited,
     /// StopTask.
     UserInitiated,
+    /// Its service did not want it any more.
+    ServiceSchedulerInitiated,
 }
 
 /// A container of a task.
@@ -296,6 +307,7 @@ impl StopCode {
             Self::TaskFailedToStart => "TaskFailedToStart",
             Self::EssentialContainerExited => "EssentialContainerExited",
             Self::UserInitiated => "UserInitiated",
+            Self::ServiceSchedulerInitiated => "ServiceSchedulerInitiated",
         }
     }
 }

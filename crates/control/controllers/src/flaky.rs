@@ -28,6 +28,11 @@ impl FlakyStore {
         self.points_left.store(point, Ordering::SeqCst);
     }
 
+    /// How many points it still has to go, zero when it is not to die.
+    pub fn planned(&self) -> usize {
+        self.points_left.load(Ordering::SeqCst)
+    }
+
     /// Whether it has died.
     pub fn died(&self) -> bool {
         self.died.load(Ordering::SeqCst) > 0

@@ -1,0 +1,247 @@
+//! CreateService: writes a service with its first deployment; the service controller does the rest.
+
+use crate::arns::{find_definition, require_cluster};
+use crate::definition::store_tags;
+use crate::errors::{client, invalid, update_in_progress};
+use crate::execution_role;
+use crate::placement::{network, platform};
+use crate::refuse::filled;
+use crate::render::service as render;
+use crate::service::{
+    Unbuilt, deployment_configuration, desired_count, find_service, grace_period, strategy,
+};
+use crate::shapes::{self as wire, CreateServiceRequest, CreateServiceResponse};
+use aws_wire::{RequestContext, ServiceError};
+use resources::Stored;
+use resources::ecr::RegistryHosts;
+use resources::ecs::{
+    DefinitionStatus, DeploymentConfiguration, PropagateTags, Service, ServiceEvents, ServiceStatus, Workload,
+};
+use sha2::{Digest, Sha256};
+use store::Tables;
+
+/// Attempts while others write the cluster or the service.
+const MOST_ATTEMPTS: usize = 8;
+
+/// What the request asks for, beside the task definition.
+struct Wanted {
+    service: Service,
+    workload: Workload,
+    definition: String,
+}
+
+pub(crate) async fn run(
+    tables: &Tables,
+    registry: &RegistryHosts,
+    context: &RequestContext,
+    input: CreateServiceRequest,
+) -> Result<CreateServiceResponse, ServiceError> {
+    let cluster = input.cluster.clone();
+    let wanted = read(context, input)?;
+    for _ in 0..MOST_ATTEMPTS {
+        if let Some(service) = attempt(tables, registry, context, cluster.as_deref(), &wanted).await? {
+            let service = render::described(tables, context, &service, true).await?;
+            return Ok(CreateServiceResponse { service: Some(service) });
+        }
+    }
+    Err(update_in_progress())
+}
+
+/// Writes the service; `None` when somebody else has written at the same time.
+async fn attempt(
+    tables: &Tables,
+    registry: &RegistryHosts,
+    context: &RequestContext,
+    cluster: Option<&str>,
+    wanted: &Wanted,
+) -> Result<Option<Service>, ServiceError> {
+    let cluster = require_cluster(tables, context, cluster).await?;
+    let old = find_service(tables, context, &cluster.name, &wanted.service.name).await?;
+    match &old {
+        Some(old) if old.status == ServiceStatus::Active => {
+            // The same request again is answered as the first time.
+            if old.client_token.is_some() && old.client_token == wanted.service.client_token {
+                return Ok(Some(Service::clone(old)));
+            }
+            return Err(invalid("Creation of service was not idempotent."));
+        }
+        Some(old) if old.status == ServiceStatus::Draining => {
+            return Err(invalid("Unable to Start a service that is still Draining."));
+        }
+        Some(_) | None => {}
+    }
+    let definition = find_definition(tables, context, &wanted.definition)
+        .await?
+        .ok_or_else(|| client("TaskDefinition not found."))?;
+    if definition.status != DefinitionStatus::Active {
+        return Err(client("TaskDefinition is inactive"));
+    }
+    execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
+    let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
+    let workload = Workload {
+        family: definition.family.clone(),
+        revision: definition.value.revision,
+        ..wanted.workload.clone()
+    };
+    let (revision, record) =
+        service.begin_deployment(workload, &definition, tables.environment(), context.time);
+    // The cluster is written as it is, so that it is not deleted at the same time.
+    let batch = tables
+        .batch()
+        .replace(&cluster, &cluster)
+        .require_unchanged(&definition)
+        .delete_any::<ServiceEvents>(&service.key())
+        .create(&revision)
+        .create(&record);
+    let batch = match &old {
+        Some(old) => batch.replace(old, &service),
+        None => batch.create(&service),
+    };
+    match batch.commit().await {
+        Ok(_) => Ok(Some(service)),
+        Err(error) if error.is_conflict() => Ok(None),
+        Err(error) => Err(crate::errors::store(error)),
+    }
+}
+
+/// What two requests with one client token must have in common.
+fn fingerprint(input: &CreateServiceRequest) -> String {
+    let text = format!("{:?}", CreateServiceRequest { client_token: None, ..input.clone() });
+    hex::encode(Sha256::digest(text))
+}
+
+fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted, ServiceError> {
+    let fingerprint = fingerprint(&input);
+    let CreateServiceRequest {
+        availability_zone_rebalancing,
+        capacity_provider_strategy,
+        client_token,
+        cluster: _,
+        deployment_configuration: configuration,
+        deployment_controller,
+        desired_count: count,
+        enable_ecs_managed_tags,
+        enable_execute_command,
+        health_check_grace_period_seconds,
+        launch_type,
+        load_balancers,
+        network_configuration,
+        placement_constraints,
+        placement_strategy,
+        platform_version,
+        propagate_tags,
+        role,
+        scheduling_strategy,
+        service_connect_configuration,
+        service_name,
+        service_registries,
+        tags,
+        task_definition,
+        volume_configurations,
+        vpc_lattice_configurations,
+    } = input;
+    let unbuilt = Unbuilt {
+        controller: deployment_controller,
+        execute: enable_execute_command == Some(true),
+        load_balancers: filled(load_balancers.as_ref()),
+        registries: filled(service_registries.as_ref()),
+        connect: service_connect_configuration,
+        volumes: filled(volume_configurations.as_ref()),
+        lattice: filled(vpc_lattice_configurations.as_ref()),
+        constraints: filled(placement_constraints.as_ref()),
+        strategy: filled(placement_strategy.as_ref()),
+    };
+    unbuilt.refuse()?;
+    check_name(&service_name)?;
+    if role.is_some_and(|role| !role.is_empty()) {
+        return Err(invalid("role is only valid for services configured to use load balancers."));
+    }
+    let strategy = strategy(capacity_provider_strategy.unwrap_or_default())?;
+    check_launch_type(launch_type, !strategy.is_empty())?;
+    if scheduling_strategy == Some(wire::SchedulingStrategy::Daemon) {
+        return Err(invalid("The daemon scheduling strategy is not supported for the Fargate launch type."));
+    }
+    let definition = task_definition.filter(|name| !name.is_empty());
+    let definition = definition.ok_or_else(|| invalid("Task definition cannot be empty."))?;
+    let count =
+        count.ok_or_else(|| invalid("desiredCount is required for the REPLICA scheduling strategy."))?;
+    let network = network(network_configuration)?;
+    let defaults = DeploymentConfiguration {
+        minimum_healthy_percent: 100,
+        maximum_percent: 200,
+        breaker: false,
+        rollback: false,
+    };
+    let service = Service {
+        account: context.account.clone(),
+        cluster: String::new(),
+        name: service_name,
+        status: ServiceStatus::Active,
+        desired_count: desired_count(count)?,
+        deployment_configuration: deployment_configuration(configuration, defaults)?,
+        deployments: Vec::new(),
+        last_completed: None,
+        stop_requested: None,
+        steady: false,
+        notices: Vec::new(),
+        propagate_tags: stored_propagation(propagate_tags),
+        managed_tags: enable_ecs_managed_tags == Some(true),
+        health_check_grace_period: health_check_grace_period_seconds.map(grace_period).transpose()?,
+        zone_rebalancing: availability_zone_rebalancing != Some(wire::AvailabilityZoneRebalancing::Disabled),
+        client_token: client_token
+            .map(|token| checked_token(token).map(|token| (token, fingerprint)))
+            .transpose()?,
+        tags: store_tags(tags)?,
+        created_by: context.principal_arn.to_string(),
+        created_at: context.time,
+    };
+    let workload = Workload {
+        family: String::new(),
+        revision: 0,
+        strategy,
+        platform_version: platform(platform_version)?,
+        subnets: network.subnets,
+        security_groups: network.security_groups,
+        assign_public_ip: network.assign_public_ip,
+    };
+    Ok(Wanted { service, workload, definition })
+}
+
+fn check_launch_type(launch_type: Option<wire::LaunchType>, has_strategy: bool) -> Result<(), ServiceError> {
+    match launch_type {
+        Some(_) if has_strategy => {
+            Err(invalid("Specifying both a launch type and a capacity provider strategy is not supported."))
+        }
+        None if has_strategy => Ok(()),
+        Some(wire::LaunchType::Fargate) => Ok(()),
+        Some(_) | None => {
+            Err(invalid("No Container Instances were found in your cluster. Use the launch type FARGATE."))
+        }
+    }
+}
+
+/// Which tags tasks get, as it is stored.
+pub(crate) fn stored_propagation(given: Option<wire::PropagateTags>) -> PropagateTags {
+    match given {
+        Some(wire::PropagateTags::TaskDefinition) => PropagateTags::TaskDefinition,
+        Some(wire::PropagateTags::Service) => PropagateTags::Service,
+        Some(wire::PropagateTags::None) | None => PropagateTags::None,
+    }
+}
+
+fn checked_token(token: String) -> Result<String, ServiceError> {
+    if token.is_empty() || token.len() > 36 || !token.bytes().all(|b| (33..=126).contains(&b)) {
+        return Err(invalid("clientToken must have 1 to 36 ASCII characters."));
+    }
+    Ok(token)
+}
+
+fn check_name(name: &str) -> Result<(), ServiceError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if name.is_empty() || name.len() > 255 || !name.bytes().all(plain) {
+        return Err(invalid(
+            "Invalid service name: it has up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens.",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! UpdateService: changes what is wanted; what a task is made of changes by a new deployment.
+
+use crate::arns::{find_definition, require_cluster};
+use crate::errors::{client, service_not_active, update_in_progress};
+use crate::execution_role;
+use crate::operations::create_service::stored_propagation;
+use crate::placement::{network, platform};
+use crate::refuse::filled;
+use crate::render::service as render;
+use crate::service::{
+    Unbuilt, deployment_configuration, desired_count, grace_period, require_service, strategy,
+};
+use crate::shapes::{self as wire, UpdateServiceRequest, UpdateServiceResponse};
+use aws_wire::{RequestContext, ServiceError};
+use resources::ecr::RegistryHosts;
+use resources::ecs::{
+    DefinitionStatus, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus, TaskDefinition,
+    Workload,
+};
+use store::{Tables, Versioned};
+
+/// Attempts while the service controller and others write the service.
+const MOST_ATTEMPTS: usize = 32;
+/// What a service deployment says that another has taken the place of.
+const SUPERSEDED: &str = "Service deployment was stopped because a new service deployment was started.";
+
+pub(crate) async fn run(
+    tables: &Tables,
+    registry: &RegistryHosts,
+    context: &RequestContext,
+    input: UpdateServiceRequest,
+) -> Result<UpdateServiceResponse, ServiceError> {
+    refuse(&input)?;
+    for _ in 0..MOST_ATTEMPTS {
+        if let Some(service) = attempt(tables, registry, context, &input).await? {
+            let service = render::described(tables, context, &service, true).await?;
+            return Ok(UpdateServiceResponse { service: Some(service) });
+        }
+    }
+    Err(update_in_progress())
+}
+
+fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
+    Unbuilt {
+        controller: input.deployment_controller.clone(),
+        execute: input.enable_execute_command == Some(true),
+        load_balancers: filled(input.load_balancers.as_ref()),
+        registries: filled(input.service_registries.as_ref()),
+        connect: input.service_connect_configuration.clone(),
+        volumes: filled(input.volume_configurations.as_ref()),
+        lattice: filled(input.vpc_lattice_configurations.as_ref()),
+        constraints: filled(input.placement_constraints.as_ref()),
+        strategy: filled(input.placement_strategy.as_ref()),
+    }
+    .refuse()
+}
+
+/// Writes the changed service; `None` when somebody else has written at the same time.
+async fn attempt(
+    tables: &Tables,
+    registry: &RegistryHosts,
+    context: &RequestContext,
+    input: &UpdateServiceRequest,
+) -> Result<Option<Service>, ServiceError> {
+    let cluster = require_cluster(tables, context, input.cluster.as_deref()).await?;
+    let old = require_service(tables, context, &cluster.name, &input.service).await?;
+    if old.status != ServiceStatus::Active {
+        return Err(service_not_active());
+    }
+    let mut service = changed(&old, input)?;
+    let mut batch = tables.batch();
+    if let Some((workload, definition)) = new_workload(tables, registry, context, &old, input).await? {
+        batch = batch.require_unchanged(&definition);
+        if let Some(record) = record_in_progress(tables, &old).await? {
+            let stopped = ServiceDeployment {
+                status: ServiceDeploymentStatus::Stopped,
+                status_reason: Some(SUPERSEDED.to_owned()),
+                finished_at: Some(context.time),
+                stopped_at: Some(context.time),
+                updated_at: context.time,
+                ..ServiceDeployment::clone(&record)
+            };
+            batch = batch.replace(&record, &stopped);
+        }
+        let (revision, record) =
+            service.begin_deployment(workload, &definition, tables.environment(), context.time);
+        batch = batch.create(&revision).create(&record);
+    }
+    if service == *old.value {
+        return Ok(Some(service));
+    }
+    match batch.replace(&old, &service).commit().await {
+        Ok(_) => Ok(Some(service)),
+        Err(error) if error.is_conflict() => Ok(None),
+        Err(error) => Err(crate::errors::store(error)),
+    }
+}
+
+/// What changes without a new deployment.
+fn changed(old: &Service, input: &UpdateServiceRequest) -> Result<Service, ServiceError> {
+    let mut new = old.clone();
+    if let Some(count) = input.desired_count {
+        new.desired_count = desired_count(count)?;
+    }
+    new.deployment_configuration =
+        deployment_configuration(input.deployment_configuration.clone(), old.deployment_configuration)?;
+    if let Some(given) = input.health_check_grace_period_seconds {
+        new.health_check_grace_period = Some(grace_period(given)?);
+    }
+    if let Some(given) = input.availability_zone_rebalancing {
+        new.zone_rebalancing = given == wire::AvailabilityZoneRebalancing::Enabled;
+    }
+    if input.propagate_tags.is_some() {
+        new.propagate_tags = stored_propagation(input.propagate_tags);
+    }
+    new.managed_tags = input.enable_ecs_managed_tags.unwrap_or(old.managed_tags);
+    Ok(new)
+}
+
+/// What a new deployment runs, if there shall be one.
+async fn new_workload(
+    tables: &Tables,
+    registry: &RegistryHosts,
+    context: &RequestContext,
+    old: &Service,
+    input: &UpdateServiceRequest,
+) -> Result<Option<(Workload, Versioned<TaskDefinition>)>, ServiceError> {
+    let Some(primary) = old.primary() else { return Ok(None) };
+    let mut new = primary.workload.clone();
+    if let Some(given) = &input.capacity_provider_strategy {
+        new.strategy = strategy(given.clone())?;
+    }
+    if let Some(given) = &input.platform_version {
+        new.platform_version = platform(Some(given.clone()))?;
+    }
+    if input.network_configuration.is_some() {
+        let network = network(input.network_configuration.clone())?;
+        new.subnets = network.subnets;
+        new.security_groups = network.security_groups;
+        new.assign_public_ip = network.assign_public_ip;
+    }
+    let named = input.task_definition.as_deref().filter(|name| !name.is_empty());
+    let is_forced = input.force_new_deployment == Some(true);
+    if named.is_none() && new == primary.workload && !is_forced {
+        return Ok(None);
+    }
+    let own = format!("{}:{}", new.family, new.revision);
+    let definition = find_definition(tables, context, named.unwrap_or(&own)).await?;
+    let definition = definition.ok_or_else(|| client("TaskDefinition not found."))?;
+    new.family.clone_from(&definition.family);
+    new.revision = definition.value.revision;
+    if new == primary.workload && !is_forced {
+        return Ok(None);
+    }
+    // A service may go on with what was deregistered, and be deployed anew with it; it may not change to it.
+    let is_own = (&new.family, new.revision) == (&primary.workload.family, primary.workload.revision);
+    match definition.status {
+        DefinitionStatus::Active => {}
+        DefinitionStatus::Inactive if is_own => {}
+        DefinitionStatus::Inactive | DefinitionStatus::DeleteInProgress => {
+            return Err(client("TaskDefinition is inactive"));
+        }
+    }
+    execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
+    Ok(Some((new, definition)))
+}
+
+/// The record of the deployment that is on its way.
+pub(crate) async fn record_in_progress(
+    tables: &Tables,
+    service: &Service,
+) -> Result<Option<Versioned<ServiceDeployment>>, ServiceError> {
+    let Some(primary) = service.primary() else { return Ok(None) };
+    let key = format!("{}/{}", resources::Stored::key(service), primary.service_deployment);
+    let record = tables.get::<ServiceDeployment>(&key).await.map_err(crate::errors::store)?;
+    Ok(record.filter(|record| !record.status.is_final()))
+}

@@ -1,0 +1,195 @@
+//! Carries a plan out: one transaction.
+
+use super::ServiceController;
+use super::observe::Observed;
+use reconcile::Next;
+use resources::Stored;
+use resources::ecs::{
+    Deployment, Launch, PropagateTags, Service, ServiceDeployment, ServiceEvent, ServiceEvents,
+    ServiceRevision, ServiceTask, StopCode, Tag, Task, TaskDefinition, TaskMark,
+};
+use service_deployments::{Plan, Start};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use store::{Batch, StoreError, Versioned};
+
+/// Wait when the task definition of a deployment is not there.
+const NO_DEFINITION: Duration = Duration::from_secs(30);
+/// Service deployments of a service that are kept, the newest ones.
+const KEPT_DEPLOYMENTS: usize = 100;
+
+impl ServiceController {
+    pub(super) async fn apply(&self, observed: Observed, plan: Plan) -> Result<Next, StoreError> {
+        let next = plan.again.map_or(Next::Settled, Next::After);
+        let record = observed.record.as_ref();
+        let is_same = plan.service == *observed.service.value
+            && plan.record.as_ref() == record.map(|record| &*record.value)
+            && plan.events.is_empty()
+            && plan.start.is_empty()
+            && plan.stop.is_empty()
+            && plan.marks.is_empty()
+            && plan.settled.is_empty();
+        if is_same {
+            return Ok(next);
+        }
+        let mut batch = self.tables.batch().replace(&observed.service, &plan.service);
+        if let (Some(old), Some(new)) = (record, &plan.record)
+            && *old.value != *new
+        {
+            batch = batch.replace(old, new);
+        }
+        batch = self.write_events(batch, &observed, &plan);
+        batch = self.stop_tasks(batch, &observed, &plan);
+        batch = mark_tasks(batch, &observed, &plan);
+        if let Some(deployment) = plan.service.primary().filter(|_| !plan.start.is_empty()) {
+            let workload = &deployment.workload;
+            let key = TaskDefinition::key_of(&plan.service.account, &workload.family, workload.revision);
+            let Some(definition) = self.tables.get::<TaskDefinition>(&key).await? else {
+                // Nothing takes away what a service uses, so this is an old loss; there is nothing to start.
+                tracing::error!(
+                    service = plan.service.key(),
+                    definition = key,
+                    "the task definition is gone"
+                );
+                return Ok(Next::After(NO_DEFINITION));
+            };
+            batch = self.start_tasks(batch, &plan, deployment, &definition);
+        }
+        batch.commit().await?;
+        if record.is_some() && plan.record.as_ref().is_some_and(|record| record.status.is_final()) {
+            self.prune(&plan.service).await?;
+        }
+        Ok(next)
+    }
+
+    fn write_events(&self, batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
+        if plan.events.is_empty() {
+            return batch;
+        }
+        let environment = self.tables.environment();
+        let service = &plan.service;
+        let mut events = observed.events.as_ref().map_or_else(
+            || ServiceEvents {
+                account: service.account.clone(),
+                cluster: service.cluster.clone(),
+                service: service.name.clone(),
+                events: Vec::new(),
+            },
+            |row| ServiceEvents::clone(row),
+        );
+        for message in &plan.events {
+            let (id, created_at) = (environment.uuid(), environment.now());
+            events.add(ServiceEvent { id, created_at, message: message.clone() });
+        }
+        match &observed.events {
+            Some(old) => batch.replace(old, &events),
+            None => batch.create(&events),
+        }
+    }
+
+    fn start_tasks(
+        &self,
+        mut batch: Batch,
+        plan: &Plan,
+        deployment: &Deployment,
+        definition: &Versioned<TaskDefinition>,
+    ) -> Batch {
+        batch = batch.require_exists(definition);
+        let now = self.tables.environment().now();
+        for start in &plan.start {
+            let launch = launch(&plan.service, deployment, definition, start);
+            let task = Task::launched(definition, launch, self.tables.environment(), now);
+            let entry = ServiceTask {
+                account: task.account.clone(),
+                cluster: task.cluster.clone(),
+                service: plan.service.name.clone(),
+                task: task.id.clone(),
+                deployment: deployment.id.clone(),
+                mark: TaskMark::New,
+                created_at: now,
+            };
+            batch = batch.create(&task).create(&entry);
+        }
+        batch
+    }
+
+    fn stop_tasks(&self, mut batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
+        let now = self.tables.environment().now();
+        for stop in &plan.stop {
+            let Some((_, Some(old))) = observed.ledger.get(&stop.task) else { continue };
+            let mut task = Task::clone(old);
+            task.want_stop(StopCode::ServiceSchedulerInitiated, stop.reason.clone(), now);
+            batch = batch.replace(old, &task);
+        }
+        batch
+    }
+
+    /// Lets the oldest service deployments go, and service revisions that nothing speaks of any more.
+    async fn prune(&self, service: &Service) -> Result<(), StoreError> {
+        let prefix = format!("{}/", service.key());
+        let mut records = self.tables.list_all::<ServiceDeployment>(&prefix).await?;
+        if records.len() <= KEPT_DEPLOYMENTS {
+            return Ok(());
+        }
+        records.sort_by_key(|record| record.created_at);
+        let surplus = records.len() - KEPT_DEPLOYMENTS;
+        let mut used: BTreeSet<&str> = BTreeSet::new();
+        for record in &records[surplus..] {
+            used.insert(&record.value.target);
+            used.extend(record.value.sources.iter().map(String::as_str));
+        }
+        used.extend(service.deployments.iter().map(|own| own.service_revision.as_str()));
+        used.extend(service.last_completed.iter().map(|own| own.service_revision.as_str()));
+        let mut batch = self.tables.batch();
+        for record in &records[..surplus] {
+            batch = batch.delete(record);
+        }
+        for revision in self.tables.list_all::<ServiceRevision>(&prefix).await? {
+            if !used.contains(revision.id.as_str()) {
+                batch = batch.delete(&revision);
+            }
+        }
+        batch.commit().await.map(|_| ())
+    }
+}
+
+fn mark_tasks(mut batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
+    let is_settled = |task: &str| plan.settled.iter().any(|settled| settled == task);
+    for (task, mark) in &plan.marks {
+        if let Some((row, _)) = observed.ledger.get(task).filter(|_| !is_settled(task)) {
+            batch = batch.replace(row, &ServiceTask { mark: *mark, ..ServiceTask::clone(row) });
+        }
+    }
+    for task in &plan.settled {
+        if let Some((row, _)) = observed.ledger.get(task) {
+            batch = batch.delete(row);
+        }
+    }
+    batch
+}
+
+/// What a task of a service is started with.
+fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinition, start: &Start) -> Launch {
+    let mut tags = match service.propagate_tags {
+        PropagateTags::None => Vec::new(),
+        PropagateTags::TaskDefinition => definition.tags.clone(),
+        PropagateTags::Service => service.tags.clone(),
+    };
+    if service.managed_tags {
+        let tag = |key: &str, value: &str| Tag { key: key.to_owned(), value: value.to_owned() };
+        tags.push(tag("aws:ecs:clusterName", &service.cluster));
+        tags.push(tag("aws:ecs:serviceName", &service.name));
+    }
+    Launch {
+        cluster: service.cluster.clone(),
+        id: start.task.clone(),
+        subnets: deployment.workload.subnets.clone(),
+        security_groups: deployment.workload.security_groups.clone(),
+        group: Some(format!("service:{}", service.name)),
+        started_by: Some(deployment.id.clone()),
+        service: Some(service.name.clone()),
+        capacity_provider: start.provider.clone(),
+        tags,
+        ..Launch::default()
+    }
+}

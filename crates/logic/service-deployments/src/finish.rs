@@ -1,0 +1,78 @@
+//! Deployments that are done, and services that go.
+
+use crate::Work;
+use crate::scale::worth;
+use resources::ecs::{CompletedDeployment, RolloutState, ServiceDeploymentStatus as Status, ServiceStatus};
+use std::time::Duration;
+
+impl Work<'_> {
+    /// Lets go of deployments without tasks, and says when the newest one is done.
+    pub(crate) fn finish(&mut self) {
+        let members = &self.members;
+        let primary = self.plan.service.primary().map(|own| own.id.clone()).unwrap_or_default();
+        self.plan.service.deployments.retain(|own| {
+            own.id == primary
+                || members.iter().any(|member| member.deployment == own.id && worth(member).is_some())
+        });
+        let desired = self.plan.service.desired_count as usize;
+        let counts = self.counts();
+        let at_rest = counts.healthy == desired
+            && counts.live == desired
+            && self.plan.service.deployments.len() == 1
+            && !self.is_given_up();
+        if !at_rest {
+            return;
+        }
+        self.complete();
+        if !self.plan.service.steady {
+            self.plan.service.steady = true;
+            self.plan.service.notices.clear();
+            self.tell("has reached a steady state.");
+        }
+    }
+
+    fn complete(&mut self) {
+        let now = self.snapshot.now;
+        let Some(primary) = self.plan.service.deployments.first_mut() else { return };
+        if primary.rollout != RolloutState::InProgress {
+            return;
+        }
+        let id = primary.id.clone();
+        primary.rollout = RolloutState::Completed;
+        primary.rollout_reason = format!("ECS deployment {id} completed.");
+        primary.updated_at = now;
+        self.plan.service.last_completed = Some(CompletedDeployment {
+            deployment: id.clone(),
+            service_revision: primary.service_revision.clone(),
+            workload: primary.workload.clone(),
+        });
+        self.plan.service.steady = false;
+        self.tell(&format!("(deployment {id}) deployment completed."));
+        let undone = self.plan.record.as_ref().and_then(|record| record.rollback.as_ref());
+        match undone.map(|rollback| rollback.reason.clone()) {
+            Some(reason) => self.record_over(Status::RollbackSuccessful, &reason),
+            None => self.record_over(Status::Successful, ""),
+        }
+    }
+
+    /// Ends every task; the service goes with the last one.
+    pub(crate) fn drain(&mut self) {
+        for index in 0..self.members.len() {
+            if worth(&self.members[index]).is_some() && !self.stop_one(index, "Scaling activity initiated by")
+            {
+                self.again(Duration::ZERO);
+                break;
+            }
+        }
+        let stopped: Vec<String> = self.plan.stop.iter().map(|stop| stop.task.clone()).collect();
+        self.tell_tasks("stopped", "running tasks", &stopped);
+        self.record_over(Status::Stopped, "The service was deleted.");
+        if self.members.is_empty() && self.plan.service.status == ServiceStatus::Draining {
+            self.plan.service.status = ServiceStatus::Inactive;
+            // What it ran last is still shown.
+            self.plan.service.deployments.truncate(1);
+            self.plan.service.last_completed = None;
+            self.plan.service.notices.clear();
+        }
+    }
+}

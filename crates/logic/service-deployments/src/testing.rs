@@ -1,0 +1,309 @@
+//! A world of tasks for the tests: releases that work or do not, seeded chance, and the promises as checks.
+
+use crate::*;
+use resources::ecs::{
+    CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, ServiceDeploymentStatus,
+    Workload,
+};
+use std::collections::BTreeMap;
+
+/// How long an unchecked task must run.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
+
+/// Repeatable chance.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// One of `0..count`.
+    pub(crate) fn below(&mut self, count: u64) -> u64 {
+        (self.next() >> 16) % count
+    }
+
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// What the tasks of a release do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Run, without a check.
+    Good,
+    /// Run, with a check that passes after a while.
+    Checked,
+    /// End as soon as they run.
+    Crashing,
+    /// Run, with a check that fails.
+    NeverHealthy,
+    /// Never come to run.
+    CannotPull,
+}
+
+#[derive(Default)]
+struct Numbered {
+    tasks: u64,
+    deployments: u64,
+}
+
+impl Names for Numbered {
+    fn task(&mut self) -> String {
+        self.tasks += 1;
+        format!("t{}", self.tasks)
+    }
+
+    fn deployment(&mut self) -> String {
+        self.deployments += 1;
+        format!("r{}", self.deployments)
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) service: Service,
+    pub(crate) record: Option<ServiceDeployment>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) now: Timestamp,
+    pub(crate) events: Vec<String>,
+    pub(crate) releases: BTreeMap<u32, Release>,
+    names: Numbered,
+    revisions: u32,
+}
+
+fn deployment(revision: u32, now: Timestamp) -> Deployment {
+    Deployment {
+        id: format!("ecs-svc/{revision}"),
+        service_deployment: format!("d{revision}"),
+        service_revision: format!("s{revision}"),
+        workload: Workload {
+            family: "web".into(),
+            revision,
+            strategy: vec![],
+            platform_version: "LATEST".into(),
+            subnets: vec![],
+            security_groups: vec![],
+            assign_public_ip: false,
+        },
+        rollout: RolloutState::InProgress,
+        rollout_reason: String::new(),
+        failed_tasks: 0,
+        failed_rounds: 0,
+        retry_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+impl World {
+    pub(crate) fn new(desired: u32, minimum: u32, maximum: u32) -> Self {
+        let now = Timestamp::from_seconds(1_000_000);
+        let service = Service {
+            account: "123456789012".parse().expect("an account"),
+            cluster: "default".into(),
+            name: "web".into(),
+            status: ServiceStatus::Active,
+            desired_count: desired,
+            deployment_configuration: DeploymentConfiguration {
+                minimum_healthy_percent: minimum,
+                maximum_percent: maximum,
+                breaker: false,
+                rollback: false,
+            },
+            deployments: vec![],
+            last_completed: None::<CompletedDeployment>,
+            stop_requested: None,
+            steady: false,
+            notices: vec![],
+            propagate_tags: PropagateTags::None,
+            managed_tags: false,
+            health_check_grace_period: None,
+            zone_rebalancing: true,
+            client_token: None,
+            tags: vec![],
+            created_by: String::new(),
+            created_at: now,
+        };
+        let mut world = Self {
+            service,
+            record: None,
+            members: vec![],
+            now,
+            events: vec![],
+            releases: BTreeMap::new(),
+            names: Numbered::default(),
+            revisions: 0,
+        };
+        world.deploy(Release::Good);
+        world
+    }
+
+    /// A new deployment, as UpdateService makes it.
+    pub(crate) fn deploy(&mut self, release: Release) {
+        self.revisions += 1;
+        let new = deployment(self.revisions, self.now);
+        self.releases.insert(self.revisions, release);
+        self.record = Some(ServiceDeployment {
+            account: self.service.account.clone(),
+            cluster: "default".into(),
+            service: "web".into(),
+            id: new.service_deployment.clone(),
+            sources: vec![],
+            target: new.service_revision.clone(),
+            status: ServiceDeploymentStatus::Pending,
+            status_reason: None,
+            configuration: self.service.deployment_configuration,
+            failures: (0, 3),
+            triggered: false,
+            rollback: None,
+            created_at: self.now,
+            started_at: None,
+            finished_at: None,
+            stopped_at: None,
+            updated_at: self.now,
+        });
+        self.service.deployments.insert(0, new);
+        self.service.steady = false;
+        self.service.stop_requested = None;
+    }
+
+    pub(crate) fn release_of(&self, member: &Member) -> Release {
+        let own = self.service.deployments.iter().find(|own| own.id == member.deployment);
+        own.and_then(|own| self.releases.get(&own.workload.revision)).copied().unwrap_or(Release::Good)
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        let runs = |member: &&Member| matches!(&member.sight, Sight::Running { health, .. } if *health != Health::Failing);
+        self.members.iter().filter(runs).count()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.members.iter().filter(|m| matches!(m.sight, Sight::Starting | Sight::Running { .. })).count()
+    }
+
+    /// Plans once and carries it out, with the promises checked. True when something was changed.
+    pub(crate) fn step(&mut self) -> bool {
+        let record = self.record.clone();
+        let record = record.as_ref().filter(|record| !record.status.is_final());
+        let snapshot = Snapshot {
+            service: &self.service,
+            record,
+            members: &self.members,
+            settle: SETTLE,
+            now: self.now,
+        };
+        let plan = plan(snapshot, &mut self.names);
+        let changed = plan.service != self.service
+            || plan.record.as_ref() != record
+            || !(plan.events.is_empty() && plan.marks.is_empty() && plan.settled.is_empty());
+        let before = self.running();
+        assert!(plan.start.len() <= MOST_AT_ONCE && plan.stop.len() <= MOST_AT_ONCE);
+        for stop in &plan.stop {
+            let member = self.members.iter_mut().find(|m| m.task == stop.task).expect("a member is stopped");
+            assert!(matches!(member.sight, Sight::Starting | Sight::Running { .. }), "{member:?}");
+            let is_failing = matches!(member.sight, Sight::Running { health: Health::Failing, .. });
+            let is_protected = member.protected_until.is_some_and(|until| until > self.now);
+            let is_active = plan.service.status == ServiceStatus::Active;
+            assert!(!is_protected || is_failing || !is_active, "a protected task is stopped");
+            member.sight = Sight::Stopping;
+        }
+        let configuration = plan.service.deployment_configuration;
+        if plan.service.status == ServiceStatus::Active && !plan.stop.is_empty() {
+            let minimum = configuration.minimum(plan.service.desired_count) as usize;
+            assert!(self.running() >= minimum.min(before), "below the minimum: {plan:?}");
+        }
+        for start in &plan.start {
+            assert!(plan.service.deployments[start.deployment].rollout != RolloutState::Failed);
+            self.members.push(Member {
+                task: start.task.clone(),
+                deployment: plan.service.deployments[start.deployment].id.clone(),
+                provider: start.provider.clone(),
+                mark: TaskMark::New,
+                created_at: self.now,
+                protected_until: None,
+                sight: Sight::Starting,
+            });
+        }
+        if !plan.start.is_empty() {
+            let maximum = configuration.maximum(plan.service.desired_count) as usize;
+            assert!(self.live() <= maximum, "above the maximum: {plan:?}");
+        }
+        for (task, mark) in &plan.marks {
+            self.members.iter_mut().find(|m| m.task == *task).expect("a member").mark = *mark;
+        }
+        self.members.retain(|member| !plan.settled.contains(&member.task));
+        self.events.extend(plan.events);
+        self.service = plan.service;
+        if plan.record.is_some() {
+            self.record = plan.record;
+        }
+        changed
+    }
+
+    /// Plans until nothing changes.
+    pub(crate) fn plan_out(&mut self) {
+        for _ in 0..200 {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("plans never come to an end: {:?} {:?}", self.service, self.events);
+    }
+
+    /// Lets one task move on as its release has it.
+    pub(crate) fn advance(&mut self, index: usize, crash: bool) {
+        let member = self.members[index].clone();
+        let release = self.release_of(&member);
+        let checked = matches!(release, Release::Checked | Release::NeverHealthy);
+        let ended = |ran: Option<Duration>| Sight::Ended(End::Failed { ran, not_placed: None });
+        let sight = match (&member.sight, release) {
+            (Sight::Starting, Release::CannotPull) => ended(Some(Duration::ZERO)),
+            (Sight::Starting, _) if crash => ended(Some(Duration::ZERO)),
+            (Sight::Starting, _) => Sight::Running {
+                since: self.now,
+                health: if checked { Health::Waiting } else { Health::Unchecked },
+            },
+            (Sight::Running { since, .. }, _) if crash || release == Release::Crashing => {
+                ended((!checked).then(|| self.now.since(*since)))
+            }
+            (Sight::Running { since, .. }, Release::Checked) => {
+                Sight::Running { since: *since, health: Health::Passing }
+            }
+            (Sight::Running { since, .. }, Release::NeverHealthy) => {
+                Sight::Running { since: *since, health: Health::Failing }
+            }
+            (Sight::Stopping, _) => Sight::Ended(End::Wanted),
+            (same, _) => same.clone(),
+        };
+        self.members[index].sight = sight;
+    }
+
+    /// Everything goes its way without further faults until nothing more happens.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..400 {
+            self.plan_out();
+            for index in 0..self.members.len() {
+                self.advance(index, false);
+            }
+            self.now = self.now + Duration::from_secs(6);
+        }
+        self.plan_out();
+    }
+
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.service.steady
+            && self.service.deployments.len() == 1
+            && self.members.len() == self.service.desired_count as usize
+            && self.members.iter().all(|member| {
+                member.deployment == self.service.deployments[0].id && member.mark == TaskMark::Healthy
+            })
+    }
+}
