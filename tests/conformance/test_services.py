@@ -82,6 +82,9 @@ def test_killed_tasks_are_replaced_at_once(services, definition):
         began = time.monotonic()
         wait_for(lambda: {t["taskArn"] for t in services.running("killed")} - before, "a replacement", 30, step=0.005)
         took.append(time.monotonic() - began)
+    new = services.describe(max(services.running("killed"), key=lambda task: task["createdAt"])["taskArn"])
+    shown = [(new[stamp] - new["createdAt"]).total_seconds() * 1000 for stamp in ["pullStartedAt", "pullStoppedAt", "startedAt"]]
+    print(f"after its creation the last one pulled, had pulled and ran: {[round(ms) for ms in shown]} ms")
     print(f"replaced in {statistics.median(took) * 1000:.0f} ms at the median: {[round(t * 1000) for t in took]}")
     services.stable("killed", 3)
     stopped = services.tasks_of("killed", "STOPPED")

@@ -61,16 +61,8 @@ impl ServiceController {
     pub(crate) fn see_task(&self, seen: &Seen<Task>) {
         let Seen::Row(task) = seen else { return };
         let Some(service) = &task.service else { return };
-        let matters = match task.last_status {
-            TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => {
-                task.desired_status == DesiredStatus::Stopped
-            }
-            TaskStatus::Running
-            | TaskStatus::Deactivating
-            | TaskStatus::Stopping
-            | TaskStatus::Deprovisioning => true,
-            TaskStatus::Stopped => true,
-        };
+        let matters =
+            task.last_status >= TaskStatus::Running || task.desired_status == DesiredStatus::Stopped;
         if matters {
             self.queue.nudge(format!("{}/{}/{service}", task.account, task.cluster));
         }

@@ -36,9 +36,8 @@ impl Work<'_> {
                     let mark = match health {
                         Health::Passing => TaskMark::Healthy,
                         Health::Failing => TaskMark::Failed,
-                        Health::Waiting => member.mark,
                         Health::Unchecked if member.mark == TaskMark::New => self.settled(*since),
-                        Health::Unchecked => member.mark,
+                        Health::Waiting | Health::Unchecked => member.mark,
                     };
                     self.mark(index, mark);
                 }
@@ -101,8 +100,7 @@ impl Work<'_> {
             self.notice(&format!("was unable to place a task. Reason: {reason}. {SEE_GUIDE}"));
         }
         match member.mark {
-            TaskMark::Failed => {}
-            TaskMark::Healthy => {}
+            TaskMark::Failed | TaskMark::Healthy => {}
             // It ran long enough while nobody looked.
             TaskMark::New if ran.is_some_and(|ran| !ran.is_zero() && ran >= self.snapshot.settle) => {
                 self.succeeded(&member.deployment);

@@ -153,9 +153,8 @@ impl Work<'_> {
             let own = member.deployment == primary;
             let stop = match worth {
                 Worth::Unhealthy => replaced,
-                Worth::Starting if own => good_surplus > 0,
+                Worth::Starting | Worth::Unproven if own => good_surplus > 0,
                 Worth::Starting => !given_up || replaced,
-                Worth::Unproven if own => good_surplus > 0,
                 Worth::Healthy if own => good_surplus > 0 && up_surplus > 0,
                 Worth::Unproven | Worth::Healthy => up_surplus > 0 && (!given_up || replaced),
             };

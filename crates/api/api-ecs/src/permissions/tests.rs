@@ -112,3 +112,44 @@ async fn every_operation_asks_for_its_own_action() {
         assert_eq!(permissions[0].action, operation.action().name);
     }
 }
+
+#[tokio::test]
+async fn services_need_themselves_and_the_roles_they_pass_on() {
+    let f = Fixture::prepared().await;
+    let container = crate::testing::container("main");
+    let mut request = crate::testing::registration(vec![container]);
+    request.task_role_arn = Some("arn:aws:iam::123456789012:role/app".into());
+    crate::operations::register_task_definition::run(
+        &f.tables,
+        &crate::testing::registry(),
+        &f.context,
+        request,
+    )
+    .await
+    .expect("registers");
+    let tags = Node::List(vec![map([("key", text("team")), ("value", text("a"))])]);
+    let input = map([("serviceName", text("s")), ("taskDefinition", text("web")), ("tags", tags)]);
+    let made = needs(&f, "CreateService", input).await;
+    assert_eq!(
+        pairs(&made),
+        [
+            ("ecs:CreateService", "service/default/s"),
+            ("ecs:TagResource", "service/default/s"),
+            ("iam:PassRole", "role/app")
+        ]
+    );
+    let definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/web:2";
+    assert_eq!(condition(&made[0], "ecs:task-definition"), Some(definition));
+    assert_eq!(condition(&made[2], "iam:PassedToService"), Some("ecs-tasks.amazonaws.com"));
+    let scaled = needs(&f, "UpdateService", map([("service", text("s")), ("cluster", text("c"))])).await;
+    assert_eq!(pairs(&scaled), [("ecs:UpdateService", "service/c/s")], "a count passes no role on");
+    let arn = text("arn:aws:ecs:us-east-1:123456789012:service-deployment/c/s/1");
+    let stopped = needs(&f, "StopServiceDeployment", map([("serviceDeploymentArn", arn)])).await;
+    assert_eq!(
+        pairs(&stopped),
+        [
+            ("ecs:StopServiceDeployment", "service/c/s"),
+            ("ecs:StopServiceDeployment", "service-deployment/c/s/1")
+        ]
+    );
+}

@@ -41,7 +41,7 @@ async fn counts(tables: &Tables, key: &str) -> Result<CountsByDeployment, Failur
             match task.last_status {
                 TaskStatus::Running => counts.running += 1,
                 TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => {
-                    counts.pending += 1
+                    counts.pending += 1;
                 }
                 TaskStatus::Deactivating
                 | TaskStatus::Stopping

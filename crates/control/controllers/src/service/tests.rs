@@ -61,7 +61,7 @@ async fn dying_at_any_transaction_changes_nothing_in_the_end() {
         world.check_rest().await;
         assert_eq!(world.service().await.deployments[0].workload.revision, 2);
         if !world.store.died() {
-            assert!(dies_at > 8, "several transactions, each before and after: {dies_at}");
+            assert!(dies_at > 6, "three transactions, each before and after: {dies_at}");
             return;
         }
     }
@@ -118,8 +118,8 @@ async fn schedule(seed: u64) {
 }
 
 #[tokio::test]
-async fn hundreds_of_schedules_keep_the_promises_and_come_to_rest() {
-    for seed in 0..300 {
+async fn schedules_of_chance_keep_the_promises_and_come_to_rest() {
+    for seed in 0..60 {
         schedule(seed).await;
     }
 }
@@ -128,7 +128,7 @@ async fn hundreds_of_schedules_keep_the_promises_and_come_to_rest() {
 async fn what_a_service_uses_is_not_removed() {
     let mut world = World::new(4, 1).await;
     world.settle().await;
-    world.deploy(Release::Crashing).await;
+    world.deploy(Release::CannotPull).await;
     world.settle().await;
     let service = world.service().await;
     assert!(service.uses("web", 1), "it may be rolled back to");

@@ -249,6 +249,13 @@ impl World {
         changed.await.expect("updates");
     }
 
+    async fn step(&self, task: &Task, event: TaskEvent) {
+        self.update(task, |task, now| {
+            task.advance(event, now);
+        })
+        .await;
+    }
+
     /// Ends a task by itself.
     pub async fn end(&self, id: &str, event: TaskEvent, code: StopCode) {
         let tasks = self.tasks().await;
@@ -267,7 +274,7 @@ impl World {
         let ends = |code| self.end(&task.id, TaskEvent::ContainersStopped, code);
         match task.last_status {
             TaskStatus::Provisioning if task.desired_status == DesiredStatus::Stopped => {
-                self.update(task, |task, now| drop(task.advance(TaskEvent::ContainersStopped, now))).await;
+                self.step(task, TaskEvent::ContainersStopped).await;
             }
             TaskStatus::Provisioning => {
                 self.update(task, |task, now| {
@@ -280,7 +287,7 @@ impl World {
                 ends(StopCode::TaskFailedToStart).await;
             }
             TaskStatus::Pending | TaskStatus::Activating => {
-                self.update(task, |task, now| drop(task.advance(TaskEvent::Started, now))).await;
+                self.step(task, TaskEvent::Started).await;
             }
             TaskStatus::Running if crash || release == Release::Crashing => {
                 ends(StopCode::EssentialContainerExited).await;
@@ -294,10 +301,10 @@ impl World {
                 self.update(task, |task, _| task.containers[0].health = health).await;
             }
             TaskStatus::Deactivating | TaskStatus::Stopping => {
-                self.update(task, |task, now| drop(task.advance(TaskEvent::ContainersStopped, now))).await;
+                self.step(task, TaskEvent::ContainersStopped).await;
             }
             TaskStatus::Deprovisioning => {
-                self.update(task, |task, now| drop(task.advance(TaskEvent::Released, now))).await;
+                self.step(task, TaskEvent::Released).await;
             }
             TaskStatus::Stopped => {}
         }
@@ -332,6 +339,7 @@ impl World {
             for task in self.tasks().await {
                 self.move_task(&task, false).await;
             }
+            self.reap().await;
             self.store.die_at(planned);
             self.advance(SETTLE.as_secs() + 1);
             let now = self.tables.environment().now();
