@@ -288,12 +288,21 @@ impl World {
 
     /// Everything goes its way without further faults until nothing more happens.
     pub(crate) fn settle(&mut self) {
+        let mut quiet = 0;
         for _ in 0..400 {
+            let before = (self.service.clone(), self.members.clone());
             self.plan_out();
             for index in 0..self.members.len() {
                 self.advance(index, false);
             }
             self.now = self.now + Duration::from_secs(6);
+            let waits =
+                self.service.primary().is_some_and(|own| own.retry_at.is_some_and(|at| at > self.now));
+            let is_same = before == (self.service.clone(), self.members.clone());
+            quiet = if is_same && !waits { quiet + 1 } else { 0 };
+            if quiet == 5 {
+                break;
+            }
         }
         self.plan_out();
     }
