@@ -440,7 +440,7 @@ def test_presigned_requests_end(access_region):
     assert caught.value.code == 403
 
 
-OUR_SERVICES = ("cloudtrail", "ecr", "ecs", "iam", "logs", "secretsmanager", "ssm", "sts")
+OUR_SERVICES = ("cloudtrail", "cloudwatch", "ecr", "ecs", "iam", "logs", "secretsmanager", "ssm", "sts")
 NEED_NOTHING = {"GetCallerIdentity", "GetSessionToken"}
 NOT_SIGNED = {"AssumeRoleWithWebIdentity"}
 

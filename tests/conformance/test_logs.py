@@ -133,3 +133,34 @@ def test_queries(logs, group):
         logs.start_query(logGroupName=group, queryString="fields @message | nonsense", **window)
     assert code(error) == "MalformedQueryException"
     assert error.value.response["queryCompileError"]["location"]["startCharOffset"] == 18
+
+
+def test_metric_filters_publish(logs, region, group):
+    cloudwatch = region.client("cloudwatch")
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    namespace = f"n-{uuid.uuid4().hex[:8]}"
+    transformation = {"metricName": "ms", "metricNamespace": namespace, "metricValue": "$.ms", "dimensions": {"path": "$.path"}}
+    logs.put_metric_filter(logGroupName=group, filterName="f", filterPattern="{ $.ms > 0 }", metricTransformations=[transformation])
+    at = put(logs, group, "s", ['{"ms": 12, "path": "/a"}', '{"ms": 30, "path": "/a"}', "no"]) // 1000
+    metric = {"Namespace": namespace, "MetricName": "ms", "Dimensions": [{"Name": "path", "Value": "/a"}]}
+    assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == [metric]
+    points = cloudwatch.get_metric_statistics(**metric, StartTime=at - 300, EndTime=at + 300, Period=600,
+                                              Statistics=["Sum", "Maximum"], ExtendedStatistics=["p50"])["Datapoints"]
+    assert sum(p["Sum"] for p in points) == 42 and max(p["Maximum"] for p in points) == 30
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["metricFilterCount"] == 1
+
+
+def test_metrics(region):
+    cloudwatch = region.client("cloudwatch")
+    namespace, now = f"n-{uuid.uuid4().hex[:8]}", int(time.time())
+    # More than 10 KiB: boto3 sends it as gzip.
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=[
+        {"MetricName": "m", "Timestamp": now, "Value": n, "Unit": "Count", "Dimensions": [{"Name": "d", "Value": "x" * 100}]}
+        for n in range(200)])
+    stat = {"Metric": {"Namespace": namespace, "MetricName": "m", "Dimensions": [{"Name": "d", "Value": "x" * 100}]},
+            "Period": 60, "Stat": "SampleCount"}
+    found = cloudwatch.get_metric_data(MetricDataQueries=[{"Id": "q", "MetricStat": stat}], StartTime=now - 120, EndTime=now + 120)
+    assert found["MetricDataResults"][0]["Values"] == [200.0]
+    with pytest.raises(ClientError) as error:
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "m", "Value": float("nan")}])
+    assert code(error) == "InvalidParameterValue", "the code that query clients know"

@@ -25,6 +25,7 @@ use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
+use metric_store::Metrics;
 use oci_registry::{OwnRegistry, Registry, RegistryConfig, Upstreams};
 use other_regions::ConfiguredRegions;
 use records::Records;
@@ -83,7 +84,8 @@ impl Region {
         access.seal_clear_keys().await?;
         let key = keys::root_key(&dir, &access, &settings.account).await?;
         let blobs = storage::open(&settings, &dir.join("blobs"), &environment)?;
-        let logs = api_logs::LogsService::open(tables.clone(), blobs.clone()).await?;
+        let metrics = Metrics::open(blobs.clone(), environment.clone()).await?;
+        let logs = api_logs::LogsService::open(tables.clone(), blobs.clone(), metrics.clone()).await?;
         let records = Records::open(&settings, &tables, &blobs).await?;
         let roles = template_roles::AssumedRoles {
             access: access.clone(),
@@ -131,6 +133,10 @@ impl Region {
             Arc::new(api_ecr::shapes::Server(ecr)),
             Arc::new(api_ecr_public::shapes::Server(public)),
             Arc::new(api_logs::shapes::Server(logs.clone())),
+            Arc::new(api_cloudwatch::shapes::Server(api_cloudwatch::CloudWatchService::new(
+                metrics.clone(),
+                environment.clone(),
+            ))),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
                 tables.clone(),
@@ -158,7 +164,11 @@ impl Region {
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {
             authenticator = authenticator.open_to(Caller::root(&settings.account));
-            handlers.push(Arc::new(ResetHandler::new(tables.clone(), records.log().clone())));
+            handlers.push(Arc::new(ResetHandler::new(
+                tables.clone(),
+                records.log().clone(),
+                metrics.clone(),
+            )));
         }
         let server = listener.serve(ApiServer::new(Config {
             region: settings.region.clone(),
@@ -194,6 +204,7 @@ impl Region {
             background: vec![
                 tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
                 tokio::spawn(note_pulls(images.clone(), shutdown.clone())),
+                tokio::spawn(sweep_metrics(metrics, shutdown.clone())),
                 tokio::spawn(controllers::run_registry(
                     images,
                     settings.region.clone(),
@@ -380,6 +391,10 @@ fn registry_hosts(settings: &Settings, port: u16) -> RegistryHosts {
         format!(".dkr.ecr.{}.localhost:{port}", settings.region),
         format!(".dkr.ecr.{}.amazonaws.com", settings.region),
     ])
+}
+
+async fn sweep_metrics(metrics: Metrics, shutdown: CancellationToken) {
+    metrics.run(shutdown.cancelled()).await;
 }
 
 async fn note_pulls(images: ImageRegistry, shutdown: CancellationToken) {

@@ -6,6 +6,7 @@ use api_server::{HttpHandler, Response, full};
 use audit_log::AuditLog;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
+use metric_store::Metrics;
 use resources::Stored;
 use resources::access::AccessKey;
 use resources::ecs::{DesiredStatus, Service, StopCode, Task, TaskStatus};
@@ -27,12 +28,13 @@ const KEPT: &[&str] = &["access/account/", "ecs/container-instance/", "logs/stre
 pub(super) struct ResetHandler {
     tables: Tables,
     audit: AuditLog,
+    metrics: Metrics,
     one_at_a_time: Mutex<()>,
 }
 
 impl ResetHandler {
-    pub(super) fn new(tables: Tables, audit: AuditLog) -> Self {
-        Self { tables, audit, one_at_a_time: Mutex::new(()) }
+    pub(super) fn new(tables: Tables, audit: AuditLog, metrics: Metrics) -> Self {
+        Self { tables, audit, metrics, one_at_a_time: Mutex::new(()) }
     }
 
     async fn reset(&self) -> Result<()> {
@@ -49,6 +51,7 @@ impl ResetHandler {
         }
         delete_rows(&self.tables).await?;
         self.audit.clear().await?;
+        self.metrics.clear().await?;
         Ok(())
     }
 }

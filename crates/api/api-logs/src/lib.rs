@@ -6,6 +6,7 @@
 
 mod errors;
 mod events;
+mod filters;
 mod lookup;
 mod operations;
 pub mod pattern;
@@ -18,6 +19,8 @@ mod token;
 pub use events::{Events, EventsError};
 
 use blob_store::BlobStore;
+use filters::Filters;
+use metric_store::Metrics;
 use queries::Queries;
 use std::sync::Arc;
 use store::Tables;
@@ -29,16 +32,18 @@ pub struct LogsService {
     tables: Tables,
     events: Events,
     queries: Queries,
+    filters: Filters,
     /// Held while something is counted against a limit and added.
     limits: Arc<Mutex<()>>,
 }
 
 impl LogsService {
-    /// Opens the region's log events; they may be open only once.
-    pub async fn open(tables: Tables, blobs: BlobStore) -> Result<Self, EventsError> {
+    /// Opens the region's log events, which may be open only once. What metric filters find goes to `metrics`.
+    pub async fn open(tables: Tables, blobs: BlobStore, metrics: Metrics) -> Result<Self, EventsError> {
         let events = Events::open(tables.clone(), blobs).await?;
         let queries = Queries::new(tables.clone(), events.clone());
-        Ok(Self { tables, events, queries, limits: Arc::default() })
+        let filters = Filters::new(tables.clone(), metrics);
+        Ok(Self { tables, events, queries, filters, limits: Arc::default() })
     }
 
     /// Stops the queries, and waits until no event is being moved. Every answered put is on disk without this, too.

@@ -15,6 +15,7 @@ pub mod filter_log_events;
 pub mod get_log_events;
 pub mod get_log_group_fields;
 pub mod get_log_record;
+pub mod metric_filters;
 pub mod put_log_events;
 pub mod queries;
 pub mod query_definitions;

@@ -14,6 +14,7 @@ mod terms;
 use columns::Columns;
 use cursor::Cursor;
 use json::JsonCondition;
+use std::collections::BTreeMap;
 use terms::Terms;
 
 /// Regular expressions that AWS takes in a pattern for JSON or columns.
@@ -66,6 +67,29 @@ impl Pattern {
             Kind::Terms(terms) => terms.matches(message),
             Kind::Json(condition) => condition.matches(message),
             Kind::Columns(columns) => columns.matches(message),
+        }
+    }
+
+    /// Whether the pattern is one whose events have fields.
+    pub fn has_fields(&self) -> bool {
+        !matches!(self.0, Kind::Terms(_))
+    }
+
+    /// What a field of a message holds: `$.a.b` of JSON, `$column` of columns that the pattern names.
+    pub fn field(&self, message: &str, field: &str) -> Option<String> {
+        match &self.0 {
+            Kind::Terms(_) => None,
+            Kind::Json(_) => json::field(message, field),
+            Kind::Columns(columns) => columns.field(message, field.strip_prefix('$')?),
+        }
+    }
+
+    /// The fields that the pattern names, with what they hold in a message.
+    pub fn fields(&self, message: &str) -> BTreeMap<String, String> {
+        match &self.0 {
+            Kind::Terms(_) => BTreeMap::new(),
+            Kind::Json(condition) => condition.fields(message),
+            Kind::Columns(columns) => columns.fields(message),
         }
     }
 }

@@ -6,13 +6,14 @@ use crate::shapes::{
     CreateExportTaskResponse, CreateLogGroupRequest, CreateLogStreamRequest,
     DeleteDeliveryDestinationPolicyRequest, DeleteDeliveryDestinationRequest, DeleteDeliveryRequest,
     DeleteDeliverySourceRequest, DeleteDestinationRequest, DeleteLogGroupRequest, DeleteLogStreamRequest,
-    DeleteQueryDefinitionRequest, DeleteQueryDefinitionResponse, DeleteResourcePolicyRequest,
-    DeleteRetentionPolicyRequest, DeleteSubscriptionFilterRequest, DescribeDeliveriesRequest,
-    DescribeDeliveriesResponse, DescribeDeliveryDestinationsRequest, DescribeDeliveryDestinationsResponse,
-    DescribeDeliverySourcesRequest, DescribeDeliverySourcesResponse, DescribeDestinationsRequest,
-    DescribeDestinationsResponse, DescribeExportTasksRequest, DescribeExportTasksResponse,
-    DescribeLogGroupsRequest, DescribeLogGroupsResponse, DescribeLogStreamsRequest,
-    DescribeLogStreamsResponse, DescribeQueriesRequest, DescribeQueriesResponse,
+    DeleteMetricFilterRequest, DeleteQueryDefinitionRequest, DeleteQueryDefinitionResponse,
+    DeleteResourcePolicyRequest, DeleteRetentionPolicyRequest, DeleteSubscriptionFilterRequest,
+    DescribeDeliveriesRequest, DescribeDeliveriesResponse, DescribeDeliveryDestinationsRequest,
+    DescribeDeliveryDestinationsResponse, DescribeDeliverySourcesRequest, DescribeDeliverySourcesResponse,
+    DescribeDestinationsRequest, DescribeDestinationsResponse, DescribeExportTasksRequest,
+    DescribeExportTasksResponse, DescribeLogGroupsRequest, DescribeLogGroupsResponse,
+    DescribeLogStreamsRequest, DescribeLogStreamsResponse, DescribeMetricFiltersRequest,
+    DescribeMetricFiltersResponse, DescribeQueriesRequest, DescribeQueriesResponse,
     DescribeQueryDefinitionsRequest, DescribeQueryDefinitionsResponse, DescribeResourcePoliciesRequest,
     DescribeResourcePoliciesResponse, DescribeSubscriptionFiltersRequest,
     DescribeSubscriptionFiltersResponse, FilterLogEventsRequest, FilterLogEventsResponse,
@@ -24,11 +25,11 @@ use crate::shapes::{
     ListTagsLogGroupRequest, ListTagsLogGroupResponse, Logs, PutDeliveryDestinationPolicyRequest,
     PutDeliveryDestinationPolicyResponse, PutDeliveryDestinationRequest, PutDeliveryDestinationResponse,
     PutDeliverySourceRequest, PutDeliverySourceResponse, PutDestinationPolicyRequest, PutDestinationRequest,
-    PutDestinationResponse, PutLogEventsRequest, PutLogEventsResponse, PutQueryDefinitionRequest,
-    PutQueryDefinitionResponse, PutResourcePolicyRequest, PutResourcePolicyResponse,
-    PutRetentionPolicyRequest, PutSubscriptionFilterRequest, StartQueryRequest, StartQueryResponse,
-    StopQueryRequest, StopQueryResponse, TagLogGroupRequest, TagResourceRequest, UntagLogGroupRequest,
-    UntagResourceRequest,
+    PutDestinationResponse, PutLogEventsRequest, PutLogEventsResponse, PutMetricFilterRequest,
+    PutQueryDefinitionRequest, PutQueryDefinitionResponse, PutResourcePolicyRequest,
+    PutResourcePolicyResponse, PutRetentionPolicyRequest, PutSubscriptionFilterRequest, StartQueryRequest,
+    StartQueryResponse, StopQueryRequest, StopQueryResponse, TagLogGroupRequest, TagResourceRequest,
+    TestMetricFilterRequest, TestMetricFilterResponse, UntagLogGroupRequest, UntagResourceRequest,
 };
 use crate::{LogsService, permissions};
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
@@ -140,6 +141,14 @@ impl Logs for LogsService {
         op::delete_log_stream::run(self, c, i).await
     }
 
+    async fn delete_metric_filter(
+        &self,
+        c: &RequestContext,
+        i: DeleteMetricFilterRequest,
+    ) -> Result<(), ServiceError> {
+        op::metric_filters::delete(self, c, i).await
+    }
+
     async fn delete_query_definition(
         &self,
         c: &RequestContext,
@@ -226,6 +235,14 @@ impl Logs for LogsService {
         i: DescribeLogStreamsRequest,
     ) -> Result<DescribeLogStreamsResponse, ServiceError> {
         op::describe_log_streams::run(self, c, i).await
+    }
+
+    async fn describe_metric_filters(
+        &self,
+        c: &RequestContext,
+        i: DescribeMetricFiltersRequest,
+    ) -> Result<DescribeMetricFiltersResponse, ServiceError> {
+        op::metric_filters::describe(self, c, i).await
     }
 
     async fn describe_queries(
@@ -396,6 +413,14 @@ impl Logs for LogsService {
         op::put_log_events::run(self, c, i).await
     }
 
+    async fn put_metric_filter(
+        &self,
+        c: &RequestContext,
+        i: PutMetricFilterRequest,
+    ) -> Result<(), ServiceError> {
+        op::metric_filters::put(self, c, i).await
+    }
+
     async fn put_query_definition(
         &self,
         c: &RequestContext,
@@ -450,6 +475,14 @@ impl Logs for LogsService {
 
     async fn tag_resource(&self, c: &RequestContext, i: TagResourceRequest) -> Result<(), ServiceError> {
         op::tags::tag(self, c, i).await
+    }
+
+    async fn test_metric_filter(
+        &self,
+        c: &RequestContext,
+        i: TestMetricFilterRequest,
+    ) -> Result<TestMetricFilterResponse, ServiceError> {
+        op::metric_filters::test(self, c, i).await
     }
 
     async fn untag_log_group(&self, c: &RequestContext, i: UntagLogGroupRequest) -> Result<(), ServiceError> {

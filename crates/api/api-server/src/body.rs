@@ -4,9 +4,12 @@ use crate::Limits;
 use crate::errors::{MALFORMED, TIMED_OUT, TOO_LARGE, UNSUPPORTED_ENCODING};
 use aws_wire::ServiceError;
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::HeaderMap;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use std::borrow::Cow;
+use std::io::Read;
 
 /// Whether a body can be small enough to read before anybody is known to have sent it.
 pub(crate) fn is_small(body: &Incoming, limits: &Limits) -> bool {
@@ -19,7 +22,8 @@ pub(crate) async fn read(
     body: Incoming,
     limits: &Limits,
 ) -> Result<Bytes, ServiceError> {
-    if let Some(encoding) = headers.get(http::header::CONTENT_ENCODING).filter(|value| *value != "identity") {
+    let encoding = headers.get(http::header::CONTENT_ENCODING);
+    if let Some(encoding) = encoding.filter(|value| *value != "identity" && *value != "gzip") {
         let name: String = encoding.to_str().unwrap_or_default().chars().take(64).collect();
         return Err(ServiceError::new(
             &UNSUPPORTED_ENCODING,
@@ -38,6 +42,24 @@ pub(crate) async fn read(
         Ok(Err(error)) => Err(ServiceError::new(&MALFORMED, format!("The body did not arrive: {error}"))),
         Err(_) => Err(ServiceError::new(&TIMED_OUT, "The body did not arrive in time.")),
     }
+}
+
+/// The body as it was before its client made it smaller. Its signature is over what was sent, so this comes after.
+pub(crate) fn inflated<'b>(
+    headers: &HeaderMap,
+    body: &'b [u8],
+    limits: &Limits,
+) -> Result<Cow<'b, [u8]>, ServiceError> {
+    if headers.get(http::header::CONTENT_ENCODING).is_none_or(|value| *value != "gzip") {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut inflated = Vec::new();
+    // One byte more than is allowed shows that there is more.
+    let mut reader = GzDecoder::new(body).take(limits.body_bytes as u64 + 1);
+    reader
+        .read_to_end(&mut inflated)
+        .map_err(|error| ServiceError::new(&MALFORMED, format!("The body is not gzip: {error}")))?;
+    if inflated.len() > limits.body_bytes { Err(too_large(limits)) } else { Ok(Cow::Owned(inflated)) }
 }
 
 fn too_large(limits: &Limits) -> ServiceError {

@@ -205,7 +205,11 @@ impl ApiServer {
         span.record("account", caller.account.as_str());
         let context = self.context(&parts, &caller, source_ip, request_id);
         let access = authenticator.access();
-        let work = AssertUnwindSafe(run(&route, &parts, &body, access, (&caller, &context), &mut call))
+        let inflated = match body::inflated(&parts.headers, &body, &self.0.limits) {
+            Ok(inflated) => inflated,
+            Err(error) => return answering.failed(&error, Some(&mut call)),
+        };
+        let work = AssertUnwindSafe(run(&route, &parts, &inflated, access, (&caller, &context), &mut call))
             .catch_unwind();
         match work.await {
             Ok(Ok(answer)) => {

@@ -254,6 +254,28 @@ impl Metrics {
         self.coarsen().await
     }
 
+    /// Forgets every sample.
+    pub async fn clear(&self) -> Result<(), MetricsError> {
+        let _moving = self.0.moving.write().await;
+        let mut journal = self.0.journal.write().await;
+        let number = self.0.shelves.write().number();
+        let segment = self.0.blobs.open_segment(&journal_path(number), |_, _| {}).await?;
+        let old = {
+            let mut shelves = self.0.shelves.write();
+            let new =
+                Shelves { memory: vec![(number, Table::new())], next: shelves.next, ..Shelves::default() };
+            std::mem::replace(&mut *shelves, new)
+        };
+        *journal = Journal { number, segment };
+        for (number, _) in &old.memory {
+            self.0.blobs.delete_segments(&journal_path(*number)).await?;
+        }
+        for block in &old.blocks {
+            self.0.blobs.delete_segments(&block.path()).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a block of what is in memory.
     async fn flush(&self) -> Result<(), MetricsError> {
         let _moving = self.0.moving.write().await;

@@ -123,6 +123,51 @@ impl Stored for ResourcePolicy {
     }
 }
 
+/// A metric filter: what events of a group become samples of a metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricFilter {
+    /// Owner.
+    pub account: String,
+    /// Id of its group.
+    pub group_id: String,
+    /// Name of its group.
+    pub group_name: String,
+    /// Its name, unique in the group.
+    pub name: String,
+    /// Which events it wants.
+    pub pattern: String,
+    /// Namespace of the metric.
+    pub metric_namespace: String,
+    /// Name of the metric.
+    pub metric_name: String,
+    /// What an event adds: a number, or the field that holds one.
+    pub metric_value: String,
+    /// What a minute with events, none of them wanted, adds.
+    pub default_value: Option<f64>,
+    /// Dimensions of the metric, and the fields that hold their values.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+    /// Unit of the metric.
+    pub unit: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl MetricFilter {
+    /// The key of a filter.
+    pub fn key_of(account: &str, group_id: &str, name: &str) -> String {
+        format!("{account}/{group_id}/{name}")
+    }
+}
+
+impl Stored for MetricFilter {
+    const TABLE: &'static str = "logs/metric-filter";
+
+    fn key(&self) -> String {
+        Self::key_of(&self.account, &self.group_id, &self.name)
+    }
+}
+
 /// A query of Logs Insights that is kept under a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueryDefinition {

@@ -41,6 +41,8 @@ pub struct Encoded {
     pub status: u16,
     /// Value of `Content-Type`.
     pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -14,6 +14,7 @@ use environment::{Environment, Timestamp};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use identifiers::{AccountId, Region};
+use metric_store::Metrics;
 use node_agent::{Agent, AgentConfig, Credentials, SimulatedEngine};
 use resources::Stored;
 use resources::ecr::RegistryHosts;
@@ -86,7 +87,8 @@ impl TestRegion {
         };
         let dir = tempfile::tempdir().expect("makes");
         let blobs = BlobStore::local(&dir.path().join("blobs"), environment.clone()).expect("opens");
-        let logs = LogsService::open(tables.clone(), blobs.clone()).await.expect("opens");
+        let metrics = Metrics::open(blobs.clone(), environment.clone()).await.expect("opens");
+        let logs = LogsService::open(tables.clone(), blobs.clone(), metrics).await.expect("opens");
         let logs: Arc<dyn Service> = Arc::new(api_logs::shapes::Server(logs));
         let secrets = SecretsManagerService::new(tables.clone(), keys);
         let secrets: Arc<dyn Service> = Arc::new(api_secretsmanager::shapes::Server(secrets));

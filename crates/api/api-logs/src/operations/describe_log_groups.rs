@@ -22,7 +22,7 @@ pub async fn run(
 ) -> Result<DescribeLogGroupsResponse, ServiceError> {
     check(context, &input)?;
     if input.log_group_class.is_some_and(|class| class != LogGroupClass::Standard) {
-        return Ok(answer(context, &[], None));
+        return answer(service, context, &[], None).await;
     }
     if let Some(identifiers) = &input.log_group_identifiers {
         return by_identifier(service, context, identifiers).await;
@@ -48,7 +48,7 @@ pub async fn run(
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|group| token::encode(&group.name));
-    Ok(answer(context, &found, next))
+    answer(service, context, &found, next).await
 }
 
 fn check(context: &RequestContext, input: &DescribeLogGroupsRequest) -> Result<(), ServiceError> {
@@ -82,19 +82,24 @@ async fn by_identifier(
             found.push(group.value);
         }
     }
-    Ok(answer(context, &found, None))
+    answer(service, context, &found, None).await
 }
 
-fn answer(
+async fn answer(
+    service: &LogsService,
     context: &RequestContext,
     groups: &[std::sync::Arc<LogGroup>],
     next_token: Option<String>,
-) -> DescribeLogGroupsResponse {
-    let groups = groups.iter().map(|group| render(context, group)).collect();
-    DescribeLogGroupsResponse { log_groups: Some(groups), next_token }
+) -> Result<DescribeLogGroupsResponse, ServiceError> {
+    let mut rendered = Vec::with_capacity(groups.len());
+    for group in groups {
+        let filters = service.filters.of_group(group).await.map_err(from_store)?.len();
+        rendered.push(render(context, group, filters));
+    }
+    Ok(DescribeLogGroupsResponse { log_groups: Some(rendered), next_token })
 }
 
-fn render(context: &RequestContext, group: &LogGroup) -> shapes::LogGroup {
+fn render(context: &RequestContext, group: &LogGroup, filters: usize) -> shapes::LogGroup {
     let arn = group_arn(context, &group.name);
     shapes::LogGroup {
         arn: Some(format!("{arn}:*")),
@@ -102,7 +107,7 @@ fn render(context: &RequestContext, group: &LogGroup) -> shapes::LogGroup {
         log_group_name: Some(group.name.clone()),
         creation_time: Some(group.created_at.as_millis()),
         retention_in_days: group.retention_in_days,
-        metric_filter_count: Some(0),
+        metric_filter_count: i32::try_from(filters).ok(),
         stored_bytes: Some(group.stored_bytes),
         log_group_class: Some(LogGroupClass::Standard),
         deletion_protection_enabled: Some(false),

@@ -36,7 +36,8 @@ pub async fn run(
     check_span(events)?;
     if !events.is_empty() {
         let events = events.iter().map(|event| (event.timestamp, event.message.as_str()));
-        service.events.append(&stream, now, events).await.map_err(from_events)?;
+        service.events.append(&stream, now, events.clone()).await.map_err(from_events)?;
+        service.filters.apply(&group, events).await;
     }
     Ok(PutLogEventsResponse {
         // Tokens have not been needed since 2023; old clients still want to see one.

@@ -2,6 +2,7 @@
 
 mod events;
 mod groups;
+mod metric_filters;
 mod policies;
 mod queries;
 
@@ -13,6 +14,7 @@ use crate::shapes::{
 use aws_wire::{RequestContext, ServiceError};
 use blob_store::BlobStore;
 use environment::{Environment, Simulation, Timestamp};
+use metric_store::Metrics;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use store::{MemoryStore, Tables};
@@ -25,6 +27,7 @@ struct Bench {
     tables: Tables,
     simulation: Arc<Simulation>,
     context: RequestContext,
+    metrics: Metrics,
     service: LogsService,
 }
 
@@ -44,13 +47,15 @@ impl Bench {
             time: Timestamp::from_millis(NOW),
             extensions: aws_wire::Extensions::new(),
         };
-        let service = open(&tables, &dir).await;
-        Self { dir, tables, simulation, context, service }
+        let blobs = BlobStore::local(dir.path(), tables.environment().clone()).expect("opens");
+        let metrics = Metrics::open(blobs, tables.environment().clone()).await.expect("opens");
+        let service = open(&tables, &dir, metrics.clone()).await;
+        Self { dir, tables, simulation, context, metrics, service }
     }
 
     /// As after a restart of the server.
     async fn reopen(&mut self) {
-        self.service = open(&self.tables, &self.dir).await;
+        self.service = open(&self.tables, &self.dir, self.metrics.clone()).await;
     }
 
     async fn group(&self, name: &str) -> Result<(), ServiceError> {
@@ -84,9 +89,9 @@ impl Bench {
     }
 }
 
-async fn open(tables: &Tables, dir: &tempfile::TempDir) -> LogsService {
+async fn open(tables: &Tables, dir: &tempfile::TempDir, metrics: Metrics) -> LogsService {
     let blobs = BlobStore::local(dir.path(), tables.environment().clone()).expect("opens");
-    LogsService::open(tables.clone(), blobs).await.expect("opens")
+    LogsService::open(tables.clone(), blobs, metrics).await.expect("opens")
 }
 
 /// The error's name and text.

@@ -6,7 +6,7 @@
 use super::PatternError;
 use super::condition::{Condition, Operator, Text};
 use super::cursor::Cursor;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Columns and what they must be.
 #[derive(Debug)]
@@ -58,6 +58,30 @@ impl Columns {
 
     /// Whether the message has such columns.
     pub fn matches(&self, message: &str) -> bool {
+        let Some(columns) = self.columns(message) else { return false };
+        let named: HashMap<&str, &str> =
+            columns.iter().map(|(column, word)| (column.name.as_str(), *word)).collect();
+        columns.iter().all(|(column, _)| column.holds(&named))
+    }
+
+    /// What the column with a name holds in a message.
+    pub fn field(&self, message: &str, name: &str) -> Option<String> {
+        let columns = self.columns(message)?;
+        columns.iter().find(|(column, _)| column.name == name).map(|(_, word)| (*word).to_owned())
+    }
+
+    /// All columns with what they hold in a message; those without a name go by their number.
+    pub fn fields(&self, message: &str) -> BTreeMap<String, String> {
+        let columns = self.columns(message).unwrap_or_default().into_iter().enumerate();
+        let named = columns.map(|(index, (column, word))| {
+            let name = if column.name.is_empty() { (index + 1).to_string() } else { column.name.clone() };
+            (format!("${name}"), word.to_owned())
+        });
+        named.collect()
+    }
+
+    /// The words of a message beside their columns; `None` when their numbers do not fit.
+    fn columns<'p, 'm>(&'p self, message: &'m str) -> Option<Vec<(&'p Column, &'m str)>> {
         let words = split(message);
         let tail = self.tail.as_deref().unwrap_or_default();
         let fits = match self.tail {
@@ -65,15 +89,11 @@ impl Columns {
             Some(_) => words.len() >= self.head.len() + tail.len(),
         };
         if !fits {
-            return false;
+            return None;
         }
         let from_end = words.len() - tail.len();
-        let columns: Vec<(&Column, &str)> = (self.head.iter().zip(words.iter().copied()))
-            .chain(tail.iter().zip(words[from_end..].iter().copied()))
-            .collect();
-        let named: HashMap<&str, &str> =
-            columns.iter().map(|(column, word)| (column.name.as_str(), *word)).collect();
-        columns.iter().all(|(column, _)| column.holds(&named))
+        let head = self.head.iter().zip(words.iter().copied());
+        Some(head.chain(tail.iter().zip(words[from_end..].iter().copied())).collect())
     }
 }
 

@@ -138,6 +138,14 @@ impl<T> Condition<T> {
         }
     }
 
+    /// Every comparison, in order.
+    pub fn all(&self) -> Vec<&T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::All(inner) | Self::Any(inner) => inner.iter().flat_map(Self::all).collect(),
+        }
+    }
+
     fn any<'a>(
         cursor: &mut Cursor<'a>,
         one: &impl Fn(&mut Cursor<'a>) -> Result<T, PatternError>,

@@ -4,6 +4,7 @@ use super::PatternError;
 use super::condition::{Condition, Operator, Text};
 use super::cursor::Cursor;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A condition on the fields of a JSON object.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct JsonCondition(Condition<Comparison>);
 
 #[derive(Debug)]
 struct Comparison {
+    /// The selector as it was written.
+    written: String,
     selector: Vec<Step>,
     test: Test,
 }
@@ -43,10 +46,36 @@ impl JsonCondition {
         Ok(Self(condition))
     }
 
+    /// The fields that the condition names, with what they hold in a message.
+    pub fn fields(&self, message: &str) -> BTreeMap<String, String> {
+        let Ok(event) = serde_json::from_str::<Value>(message) else { return BTreeMap::new() };
+        let comparisons = self.0.all().into_iter();
+        let held = comparisons.filter_map(|one| Some((one.written.clone(), shown(&event, &one.selector)?)));
+        held.collect()
+    }
+
     /// Whether the message is JSON that meets the condition.
     pub fn matches(&self, message: &str) -> bool {
         let Ok(value) = serde_json::from_str::<Value>(message) else { return false };
         (value.is_object() || value.is_array()) && self.0.holds(&|comparison| comparison.holds(&value))
+    }
+}
+
+/// What the field that a selector leads to holds.
+pub fn field(message: &str, selector_text: &str) -> Option<String> {
+    let mut cursor = Cursor::new(selector_text);
+    let steps = selector(&mut cursor).ok().filter(|_| cursor.peek().is_none())?;
+    let event = serde_json::from_str::<Value>(message).ok()?;
+    shown(&event, &steps)
+}
+
+fn shown(event: &Value, steps: &[Step]) -> Option<String> {
+    let mut found = Vec::new();
+    select(event, steps, &mut found);
+    match found.first()? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
     }
 }
 
@@ -95,10 +124,12 @@ fn select<'a>(value: &'a Value, selector: &[Step], found: &mut Vec<&'a Value>) {
 
 fn comparison(cursor: &mut Cursor<'_>) -> Result<Comparison, PatternError> {
     cursor.skip_space();
+    let before = cursor.rest();
     let selector = selector(cursor)?;
+    let written = before[..before.len() - cursor.rest().len()].to_owned();
     if let Some(operator) = Operator::parse(cursor) {
         let text = cursor.operand(|c| matches!(c, ')' | '}' | '&' | '|'))?;
-        return Ok(Comparison { selector, test: Test::Compare(operator, text) });
+        return Ok(Comparison { written, selector, test: Test::Compare(operator, text) });
     }
     cursor.skip_space();
     let test = if cursor.eat_word("IS") {
@@ -123,7 +154,7 @@ fn comparison(cursor: &mut Cursor<'_>) -> Result<Comparison, PatternError> {
     } else {
         return Err(cursor.unexpected("an operator"));
     };
-    Ok(Comparison { selector, test })
+    Ok(Comparison { written, selector, test })
 }
 
 fn selector(cursor: &mut Cursor<'_>) -> Result<Vec<Step>, PatternError> {

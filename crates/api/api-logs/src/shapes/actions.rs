@@ -105,6 +105,14 @@ pub static LOGS_DELETE_LOG_STREAM: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_DELETE_METRIC_FILTER: Action = Action {
+    name: "logs:DeleteMetricFilter",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_DELETE_QUERY_DEFINITION: Action = Action {
     name: "logs:DeleteQueryDefinition",
     access: AccessLevel::Write,
@@ -187,6 +195,14 @@ pub static LOGS_DESCRIBE_LOG_GROUPS: Action = Action {
 
 pub static LOGS_DESCRIBE_LOG_STREAMS: Action = Action {
     name: "logs:DescribeLogStreams",
+    access: AccessLevel::List,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static LOGS_DESCRIBE_METRIC_FILTERS: Action = Action {
+    name: "logs:DescribeMetricFilters",
     access: AccessLevel::List,
     resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
     condition_keys: &[],
@@ -369,6 +385,14 @@ pub static LOGS_PUT_LOG_EVENTS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static LOGS_PUT_METRIC_FILTER: Action = Action {
+    name: "logs:PutMetricFilter",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &LOGS_TYPE_LOG_GROUP, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static LOGS_PUT_QUERY_DEFINITION: Action = Action {
     name: "logs:PutQueryDefinition",
     access: AccessLevel::Write,
@@ -442,6 +466,14 @@ pub static LOGS_TAG_RESOURCE: Action = Action {
         ActionResource { kind: &LOGS_TYPE_SCHEDULED_QUERY, required: false },
     ],
     condition_keys: &["aws:RequestTag/${TagKey}", "aws:TagKeys"],
+    dependent_actions: &[],
+};
+
+pub static LOGS_TEST_METRIC_FILTER: Action = Action {
+    name: "logs:TestMetricFilter",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
     dependent_actions: &[],
 };
 

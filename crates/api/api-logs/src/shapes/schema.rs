@@ -370,6 +370,8 @@ pub static DATA_PROTECTION_STATUS: Shape = Shape {
 
 pub static DAYS: Shape = Shape { name: "Days", kind: Kind::Integer { range: Limits::NONE } };
 
+pub static DEFAULT_VALUE: Shape = Shape { name: "DefaultValue", kind: Kind::Double { range: Limits::NONE } };
+
 pub static DELETE_DELIVERY_DESTINATION_POLICY_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "deliveryDestinationName",
     location_name: None,
@@ -493,6 +495,35 @@ pub static DELETE_LOG_STREAM_REQUEST_MEMBERS: [Member; 2] = [
 pub static DELETE_LOG_STREAM_REQUEST: Shape = Shape {
     name: "DeleteLogStreamRequest",
     kind: Kind::Structure { members: &DELETE_LOG_STREAM_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_METRIC_FILTER_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+];
+pub static DELETE_METRIC_FILTER_REQUEST: Shape = Shape {
+    name: "DeleteMetricFilterRequest",
+    kind: Kind::Structure { members: &DELETE_METRIC_FILTER_REQUEST_MEMBERS, union: false },
 };
 
 pub static DELETE_QUERY_DEFINITION_REQUEST_MEMBERS: [Member; 1] = [Member {
@@ -1576,6 +1607,108 @@ pub static DESCRIBE_LOG_STREAMS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_METRIC_FILTERS_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "filterNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "limit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DESCRIBE_LIMIT,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "metricName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAME,
+    },
+    Member {
+        name: "metricNamespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAMESPACE,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_METRIC_FILTERS_REQUEST: Shape = Shape {
+    name: "DescribeMetricFiltersRequest",
+    kind: Kind::Structure { members: &DESCRIBE_METRIC_FILTERS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_METRIC_FILTERS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "metricFilters",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_FILTERS,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_METRIC_FILTERS_RESPONSE: Shape = Shape {
+    name: "DescribeMetricFiltersResponse",
+    kind: Kind::Structure { members: &DESCRIBE_METRIC_FILTERS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DESCRIBE_QUERIES_MAX_RESULTS: Shape = Shape {
     name: "DescribeQueriesMaxResults",
     kind: Kind::Integer { range: Limits { min: Some(1), max: Some(1000) } },
@@ -2002,6 +2135,26 @@ pub static DESTINATIONS: Shape = Shape {
     kind: Kind::List { item: &DESTINATION, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static DIMENSIONS: Shape = Shape {
+    name: "Dimensions",
+    kind: Kind::Map {
+        key: &DIMENSIONS_KEY,
+        value: &DIMENSIONS_VALUE,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static DIMENSIONS_KEY: Shape = Shape {
+    name: "DimensionsKey",
+    kind: Kind::Text { length: Limits { min: None, max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static DIMENSIONS_VALUE: Shape = Shape {
+    name: "DimensionsValue",
+    kind: Kind::Text { length: Limits { min: None, max: Some(255) }, pattern: None, values: &[] },
+};
+
 pub static DISTRIBUTION: Shape = Shape {
     name: "Distribution",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["Random", "ByLogStream"] },
@@ -2108,6 +2261,8 @@ pub static EVENT_MESSAGE: Shape = Shape {
     name: "EventMessage",
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
 };
+
+pub static EVENT_NUMBER: Shape = Shape { name: "EventNumber", kind: Kind::Long { range: Limits::NONE } };
 
 pub static EVENTS_LIMIT: Shape =
     Shape { name: "EventsLimit", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(10000) } } };
@@ -2321,6 +2476,11 @@ pub static EXPORT_TASK_STATUS_MESSAGE: Shape = Shape {
 pub static EXPORT_TASKS: Shape = Shape {
     name: "ExportTasks",
     kind: Kind::List { item: &EXPORT_TASK, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static EXTRACTED_VALUES: Shape = Shape {
+    name: "ExtractedValues",
+    kind: Kind::Map { key: &TOKEN, value: &VALUE, flattened: false, length: Limits::NONE },
 };
 
 pub static FIELD: Shape =
@@ -3587,6 +3747,252 @@ pub static LOG_TYPE: Shape = Shape {
     },
 };
 
+pub static METRIC_FILTER_MEMBERS: [Member; 8] = [
+    Member {
+        name: "applyOnTransformedLogs",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &APPLY_ON_TRANSFORMED_LOGS,
+    },
+    Member {
+        name: "creationTime",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "emitSystemFieldDimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EMIT_SYSTEM_FIELDS,
+    },
+    Member {
+        name: "fieldSelectionCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_SELECTION_CRITERIA,
+    },
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "filterPattern",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_PATTERN,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "metricTransformations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_TRANSFORMATIONS,
+    },
+];
+pub static METRIC_FILTER: Shape =
+    Shape { name: "MetricFilter", kind: Kind::Structure { members: &METRIC_FILTER_MEMBERS, union: false } };
+
+pub static METRIC_FILTER_MATCH_RECORD_MEMBERS: [Member; 3] = [
+    Member {
+        name: "eventMessage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVENT_MESSAGE,
+    },
+    Member {
+        name: "eventNumber",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVENT_NUMBER,
+    },
+    Member {
+        name: "extractedValues",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXTRACTED_VALUES,
+    },
+];
+pub static METRIC_FILTER_MATCH_RECORD: Shape = Shape {
+    name: "MetricFilterMatchRecord",
+    kind: Kind::Structure { members: &METRIC_FILTER_MATCH_RECORD_MEMBERS, union: false },
+};
+
+pub static METRIC_FILTER_MATCHES: Shape = Shape {
+    name: "MetricFilterMatches",
+    kind: Kind::List {
+        item: &METRIC_FILTER_MATCH_RECORD,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static METRIC_FILTERS: Shape = Shape {
+    name: "MetricFilters",
+    kind: Kind::List { item: &METRIC_FILTER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static METRIC_NAME: Shape = Shape {
+    name: "MetricName",
+    kind: Kind::Text { length: Limits { min: None, max: Some(255) }, pattern: Some("[^:*$]*"), values: &[] },
+};
+
+pub static METRIC_NAMESPACE: Shape = Shape {
+    name: "MetricNamespace",
+    kind: Kind::Text { length: Limits { min: None, max: Some(255) }, pattern: Some("[^:*$]*"), values: &[] },
+};
+
+pub static METRIC_TRANSFORMATION_MEMBERS: [Member; 6] = [
+    Member {
+        name: "defaultValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEFAULT_VALUE,
+    },
+    Member {
+        name: "dimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DIMENSIONS,
+    },
+    Member {
+        name: "metricName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAME,
+    },
+    Member {
+        name: "metricNamespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAMESPACE,
+    },
+    Member {
+        name: "metricValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_VALUE,
+    },
+    Member {
+        name: "unit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STANDARD_UNIT,
+    },
+];
+pub static METRIC_TRANSFORMATION: Shape = Shape {
+    name: "MetricTransformation",
+    kind: Kind::Structure { members: &METRIC_TRANSFORMATION_MEMBERS, union: false },
+};
+
+pub static METRIC_TRANSFORMATIONS: Shape = Shape {
+    name: "MetricTransformations",
+    kind: Kind::List {
+        item: &METRIC_TRANSFORMATION,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(1) },
+    },
+};
+
+pub static METRIC_VALUE: Shape = Shape {
+    name: "MetricValue",
+    kind: Kind::Text { length: Limits { min: None, max: Some(100) }, pattern: None, values: &[] },
+};
+
 pub static NEXT_TOKEN: Shape = Shape {
     name: "NextToken",
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
@@ -4089,6 +4495,90 @@ pub static PUT_LOG_EVENTS_RESPONSE_MEMBERS: [Member; 3] = [
 pub static PUT_LOG_EVENTS_RESPONSE: Shape = Shape {
     name: "PutLogEventsResponse",
     kind: Kind::Structure { members: &PUT_LOG_EVENTS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_METRIC_FILTER_REQUEST_MEMBERS: [Member; 7] = [
+    Member {
+        name: "applyOnTransformedLogs",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &APPLY_ON_TRANSFORMED_LOGS,
+    },
+    Member {
+        name: "emitSystemFieldDimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EMIT_SYSTEM_FIELDS,
+    },
+    Member {
+        name: "fieldSelectionCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FIELD_SELECTION_CRITERIA,
+    },
+    Member {
+        name: "filterName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_NAME,
+    },
+    Member {
+        name: "filterPattern",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_PATTERN,
+    },
+    Member {
+        name: "logGroupName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOG_GROUP_NAME,
+    },
+    Member {
+        name: "metricTransformations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_TRANSFORMATIONS,
+    },
+];
+pub static PUT_METRIC_FILTER_REQUEST: Shape = Shape {
+    name: "PutMetricFilterRequest",
+    kind: Kind::Structure { members: &PUT_METRIC_FILTER_REQUEST_MEMBERS, union: false },
 };
 
 pub static PUT_QUERY_DEFINITION_REQUEST_MEMBERS: [Member; 7] = [
@@ -5055,6 +5545,43 @@ pub static SERVICE: Shape = Shape {
     },
 };
 
+pub static STANDARD_UNIT: Shape = Shape {
+    name: "StandardUnit",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "Seconds",
+            "Microseconds",
+            "Milliseconds",
+            "Bytes",
+            "Kilobytes",
+            "Megabytes",
+            "Gigabytes",
+            "Terabytes",
+            "Bits",
+            "Kilobits",
+            "Megabits",
+            "Gigabits",
+            "Terabits",
+            "Percent",
+            "Count",
+            "Bytes/Second",
+            "Kilobytes/Second",
+            "Megabytes/Second",
+            "Gigabytes/Second",
+            "Terabytes/Second",
+            "Bits/Second",
+            "Kilobits/Second",
+            "Megabits/Second",
+            "Gigabits/Second",
+            "Terabits/Second",
+            "Count/Second",
+            "None",
+        ],
+    },
+};
+
 pub static START_FROM_HEAD: Shape = Shape { name: "StartFromHead", kind: Kind::Boolean };
 
 pub static START_QUERY_REQUEST_MEMBERS: [Member; 8] = [
@@ -5443,8 +5970,66 @@ pub static TARGET_ARN: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(1), max: None }, pattern: None, values: &[] },
 };
 
+pub static TEST_EVENT_MESSAGES: Shape = Shape {
+    name: "TestEventMessages",
+    kind: Kind::List {
+        item: &EVENT_MESSAGE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(1), max: Some(50) },
+    },
+};
+
+pub static TEST_METRIC_FILTER_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "filterPattern",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FILTER_PATTERN,
+    },
+    Member {
+        name: "logEventMessages",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TEST_EVENT_MESSAGES,
+    },
+];
+pub static TEST_METRIC_FILTER_REQUEST: Shape = Shape {
+    name: "TestMetricFilterRequest",
+    kind: Kind::Structure { members: &TEST_METRIC_FILTER_REQUEST_MEMBERS, union: false },
+};
+
+pub static TEST_METRIC_FILTER_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "matches",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &METRIC_FILTER_MATCHES,
+}];
+pub static TEST_METRIC_FILTER_RESPONSE: Shape = Shape {
+    name: "TestMetricFilterResponse",
+    kind: Kind::Structure { members: &TEST_METRIC_FILTER_RESPONSE_MEMBERS, union: false },
+};
+
 pub static TIMESTAMP: Shape =
     Shape { name: "Timestamp", kind: Kind::Long { range: Limits { min: Some(0), max: None } } };
+
+pub static TOKEN: Shape =
+    Shape { name: "Token", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static UNMASK: Shape = Shape { name: "Unmask", kind: Kind::Boolean };
 

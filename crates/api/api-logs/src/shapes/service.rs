@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 54] = [
+pub static OPERATIONS: [Operation; 58] = [
     Operation {
         name: "CancelExportTask",
         method: "POST",
@@ -143,6 +143,17 @@ pub static OPERATIONS: [Operation; 54] = [
         signed: true,
     },
     Operation {
+        name: "DeleteMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_METRIC_FILTER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DELETE_METRIC_FILTER],
+        signed: true,
+    },
+    Operation {
         name: "DeleteQueryDefinition",
         method: "POST",
         uri: "/",
@@ -261,6 +272,17 @@ pub static OPERATIONS: [Operation; 54] = [
         output: Some(&schema::DESCRIBE_LOG_STREAMS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::LOGS_DESCRIBE_LOG_STREAMS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeMetricFilters",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_METRIC_FILTERS_REQUEST,
+        output: Some(&schema::DESCRIBE_METRIC_FILTERS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_DESCRIBE_METRIC_FILTERS],
         signed: true,
     },
     Operation {
@@ -495,6 +517,17 @@ pub static OPERATIONS: [Operation; 54] = [
         signed: true,
     },
     Operation {
+        name: "PutMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_METRIC_FILTER_REQUEST,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::LOGS_PUT_METRIC_FILTER],
+        signed: true,
+    },
+    Operation {
         name: "PutQueryDefinition",
         method: "POST",
         uri: "/",
@@ -583,6 +616,17 @@ pub static OPERATIONS: [Operation; 54] = [
         signed: true,
     },
     Operation {
+        name: "TestMetricFilter",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TEST_METRIC_FILTER_REQUEST,
+        output: Some(&schema::TEST_METRIC_FILTER_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::LOGS_TEST_METRIC_FILTER],
+        signed: true,
+    },
+    Operation {
         name: "UntagLogGroup",
         method: "POST",
         uri: "/",
@@ -629,7 +673,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DeleteIntegration",
         "DeleteLogAnomalyDetector",
         "DeleteLookupTable",
-        "DeleteMetricFilter",
         "DeleteScheduledQuery",
         "DeleteTransformer",
         "DescribeAccountPolicies",
@@ -639,7 +682,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeImportTasks",
         "DescribeIndexPolicies",
         "DescribeLookupTables",
-        "DescribeMetricFilters",
         "DisassociateKmsKey",
         "DisassociateSourceFromS3TableIntegration",
         "GetDataProtectionPolicy",
@@ -665,10 +707,8 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "PutIndexPolicy",
         "PutIntegration",
         "PutLogGroupDeletionProtection",
-        "PutMetricFilter",
         "PutTransformer",
         "StartLiveTail",
-        "TestMetricFilter",
         "TestTransformer",
         "UpdateAnomaly",
         "UpdateDeliveryConfiguration",
@@ -782,6 +822,13 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteLogStream is not implemented."))
     }
+    async fn delete_metric_filter(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteMetricFilterRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteMetricFilter is not implemented."))
+    }
     async fn delete_query_definition(
         &self,
         _context: &RequestContext,
@@ -858,6 +905,13 @@ pub trait Logs: Send + Sync + 'static {
         _input: DescribeLogStreamsRequest,
     ) -> Result<DescribeLogStreamsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeLogStreams is not implemented."))
+    }
+    async fn describe_metric_filters(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeMetricFiltersRequest,
+    ) -> Result<DescribeMetricFiltersResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeMetricFilters is not implemented."))
     }
     async fn describe_queries(
         &self,
@@ -1006,6 +1060,13 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Result<PutLogEventsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutLogEvents is not implemented."))
     }
+    async fn put_metric_filter(
+        &self,
+        _context: &RequestContext,
+        _input: PutMetricFilterRequest,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutMetricFilter is not implemented."))
+    }
     async fn put_query_definition(
         &self,
         _context: &RequestContext,
@@ -1061,6 +1122,13 @@ pub trait Logs: Send + Sync + 'static {
         _input: TagResourceRequest,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "TagResource is not implemented."))
+    }
+    async fn test_metric_filter(
+        &self,
+        _context: &RequestContext,
+        _input: TestMetricFilterRequest,
+    ) -> Result<TestMetricFilterResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TestMetricFilter is not implemented."))
     }
     async fn untag_log_group(
         &self,
@@ -1122,6 +1190,7 @@ impl<T: Logs> Service for Server<T> {
             "DeleteDestination" => Ok(Box::new(self.0.delete_destination(context, read(input)?).await?)),
             "DeleteLogGroup" => Ok(Box::new(self.0.delete_log_group(context, read(input)?).await?)),
             "DeleteLogStream" => Ok(Box::new(self.0.delete_log_stream(context, read(input)?).await?)),
+            "DeleteMetricFilter" => Ok(Box::new(self.0.delete_metric_filter(context, read(input)?).await?)),
             "DeleteQueryDefinition" => {
                 Ok(Box::new(self.0.delete_query_definition(context, read(input)?).await?))
             }
@@ -1147,6 +1216,9 @@ impl<T: Logs> Service for Server<T> {
             "DescribeExportTasks" => Ok(Box::new(self.0.describe_export_tasks(context, read(input)?).await?)),
             "DescribeLogGroups" => Ok(Box::new(self.0.describe_log_groups(context, read(input)?).await?)),
             "DescribeLogStreams" => Ok(Box::new(self.0.describe_log_streams(context, read(input)?).await?)),
+            "DescribeMetricFilters" => {
+                Ok(Box::new(self.0.describe_metric_filters(context, read(input)?).await?))
+            }
             "DescribeQueries" => Ok(Box::new(self.0.describe_queries(context, read(input)?).await?)),
             "DescribeQueryDefinitions" => {
                 Ok(Box::new(self.0.describe_query_definitions(context, read(input)?).await?))
@@ -1186,6 +1258,7 @@ impl<T: Logs> Service for Server<T> {
                 Ok(Box::new(self.0.put_destination_policy(context, read(input)?).await?))
             }
             "PutLogEvents" => Ok(Box::new(self.0.put_log_events(context, read(input)?).await?)),
+            "PutMetricFilter" => Ok(Box::new(self.0.put_metric_filter(context, read(input)?).await?)),
             "PutQueryDefinition" => Ok(Box::new(self.0.put_query_definition(context, read(input)?).await?)),
             "PutResourcePolicy" => Ok(Box::new(self.0.put_resource_policy(context, read(input)?).await?)),
             "PutRetentionPolicy" => Ok(Box::new(self.0.put_retention_policy(context, read(input)?).await?)),
@@ -1196,6 +1269,7 @@ impl<T: Logs> Service for Server<T> {
             "StopQuery" => Ok(Box::new(self.0.stop_query(context, read(input)?).await?)),
             "TagLogGroup" => Ok(Box::new(self.0.tag_log_group(context, read(input)?).await?)),
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
+            "TestMetricFilter" => Ok(Box::new(self.0.test_metric_filter(context, read(input)?).await?)),
             "UntagLogGroup" => Ok(Box::new(self.0.untag_log_group(context, read(input)?).await?)),
             "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),

@@ -377,6 +377,30 @@ impl FromNode for DeleteLogStreamRequest {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteMetricFilterRequest {
+    pub filter_name: String,
+    pub log_group_name: String,
+}
+
+impl ReadItem for DeleteMetricFilterRequest {}
+impl FromNode for DeleteMetricFilterRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filterName" => out.filter_name = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteQueryDefinitionRequest {
     pub query_definition_id: String,
 }
@@ -1027,6 +1051,54 @@ impl ToWire for DescribeLogStreamsResponse {
         writer.begin_structure();
         write_member(writer, &schema::DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS[0], &self.log_streams);
         write_member(writer, &schema::DESCRIBE_LOG_STREAMS_RESPONSE_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeMetricFiltersRequest {
+    pub filter_name_prefix: Option<String>,
+    pub limit: Option<i32>,
+    pub log_group_name: Option<String>,
+    pub metric_name: Option<String>,
+    pub metric_namespace: Option<String>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeMetricFiltersRequest {}
+impl FromNode for DescribeMetricFiltersRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filterNamePrefix" => out.filter_name_prefix = FromNode::from_node(value)?,
+                "limit" => out.limit = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "metricName" => out.metric_name = FromNode::from_node(value)?,
+                "metricNamespace" => out.metric_namespace = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeMetricFiltersResponse {
+    pub metric_filters: Option<Vec<MetricFilter>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeMetricFiltersResponse {}
+impl ToWire for DescribeMetricFiltersResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_METRIC_FILTERS_RESPONSE_MEMBERS[0], &self.metric_filters);
+        write_member(writer, &schema::DESCRIBE_METRIC_FILTERS_RESPONSE_MEMBERS[1], &self.next_token);
         writer.end_structure();
     }
 }
@@ -2141,6 +2213,98 @@ impl ToWire for LogStream {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricFilter {
+    pub apply_on_transformed_logs: Option<bool>,
+    pub creation_time: Option<i64>,
+    pub emit_system_field_dimensions: Option<Vec<String>>,
+    pub field_selection_criteria: Option<String>,
+    pub filter_name: Option<String>,
+    pub filter_pattern: Option<String>,
+    pub log_group_name: Option<String>,
+    pub metric_transformations: Option<Vec<MetricTransformation>>,
+}
+
+impl WriteItem for MetricFilter {}
+impl ToWire for MetricFilter {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[0], &self.apply_on_transformed_logs);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[1], &self.creation_time);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[2], &self.emit_system_field_dimensions);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[3], &self.field_selection_criteria);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[4], &self.filter_name);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[5], &self.filter_pattern);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[6], &self.log_group_name);
+        write_member(writer, &schema::METRIC_FILTER_MEMBERS[7], &self.metric_transformations);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricFilterMatchRecord {
+    pub event_message: Option<String>,
+    pub event_number: Option<i64>,
+    pub extracted_values: Option<BTreeMap<String, String>>,
+}
+
+impl WriteItem for MetricFilterMatchRecord {}
+impl ToWire for MetricFilterMatchRecord {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_FILTER_MATCH_RECORD_MEMBERS[0], &self.event_message);
+        write_member(writer, &schema::METRIC_FILTER_MATCH_RECORD_MEMBERS[1], &self.event_number);
+        write_member(writer, &schema::METRIC_FILTER_MATCH_RECORD_MEMBERS[2], &self.extracted_values);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricTransformation {
+    pub default_value: Option<f64>,
+    pub dimensions: Option<BTreeMap<String, String>>,
+    pub metric_name: String,
+    pub metric_namespace: String,
+    pub metric_value: String,
+    pub unit: Option<StandardUnit>,
+}
+
+impl ReadItem for MetricTransformation {}
+impl FromNode for MetricTransformation {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "defaultValue" => out.default_value = FromNode::from_node(value)?,
+                "dimensions" => out.dimensions = FromNode::from_node(value)?,
+                "metricName" => out.metric_name = FromNode::from_node(value)?,
+                "metricNamespace" => out.metric_namespace = FromNode::from_node(value)?,
+                "metricValue" => out.metric_value = FromNode::from_node(value)?,
+                "unit" => out.unit = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for MetricTransformation {}
+impl ToWire for MetricTransformation {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[0], &self.default_value);
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[1], &self.dimensions);
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[2], &self.metric_name);
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[3], &self.metric_namespace);
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[4], &self.metric_value);
+        write_member(writer, &schema::METRIC_TRANSFORMATION_MEMBERS[5], &self.unit);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderBy {
     #[default]
@@ -2545,6 +2709,40 @@ impl ToWire for PutLogEventsResponse {
         write_member(writer, &schema::PUT_LOG_EVENTS_RESPONSE_MEMBERS[1], &self.rejected_entity_info);
         write_member(writer, &schema::PUT_LOG_EVENTS_RESPONSE_MEMBERS[2], &self.rejected_log_events_info);
         writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutMetricFilterRequest {
+    pub apply_on_transformed_logs: Option<bool>,
+    pub emit_system_field_dimensions: Option<Vec<String>>,
+    pub field_selection_criteria: Option<String>,
+    pub filter_name: String,
+    pub filter_pattern: String,
+    pub log_group_name: String,
+    pub metric_transformations: Vec<MetricTransformation>,
+}
+
+impl ReadItem for PutMetricFilterRequest {}
+impl FromNode for PutMetricFilterRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "applyOnTransformedLogs" => out.apply_on_transformed_logs = FromNode::from_node(value)?,
+                "emitSystemFieldDimensions" => out.emit_system_field_dimensions = FromNode::from_node(value)?,
+                "fieldSelectionCriteria" => out.field_selection_criteria = FromNode::from_node(value)?,
+                "filterName" => out.filter_name = FromNode::from_node(value)?,
+                "filterPattern" => out.filter_pattern = FromNode::from_node(value)?,
+                "logGroupName" => out.log_group_name = FromNode::from_node(value)?,
+                "metricTransformations" => out.metric_transformations = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
     }
 }
 
@@ -3049,6 +3247,122 @@ impl ToWire for SearchedLogStream {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StandardUnit {
+    #[default]
+    Seconds,
+    Microseconds,
+    Milliseconds,
+    Bytes,
+    Kilobytes,
+    Megabytes,
+    Gigabytes,
+    Terabytes,
+    Bits,
+    Kilobits,
+    Megabits,
+    Gigabits,
+    Terabits,
+    Percent,
+    Count,
+    BytesSecond,
+    KilobytesSecond,
+    MegabytesSecond,
+    GigabytesSecond,
+    TerabytesSecond,
+    BitsSecond,
+    KilobitsSecond,
+    MegabitsSecond,
+    GigabitsSecond,
+    TerabitsSecond,
+    CountSecond,
+    None,
+}
+
+impl StandardUnit {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seconds => "Seconds",
+            Self::Microseconds => "Microseconds",
+            Self::Milliseconds => "Milliseconds",
+            Self::Bytes => "Bytes",
+            Self::Kilobytes => "Kilobytes",
+            Self::Megabytes => "Megabytes",
+            Self::Gigabytes => "Gigabytes",
+            Self::Terabytes => "Terabytes",
+            Self::Bits => "Bits",
+            Self::Kilobits => "Kilobits",
+            Self::Megabits => "Megabits",
+            Self::Gigabits => "Gigabits",
+            Self::Terabits => "Terabits",
+            Self::Percent => "Percent",
+            Self::Count => "Count",
+            Self::BytesSecond => "Bytes/Second",
+            Self::KilobytesSecond => "Kilobytes/Second",
+            Self::MegabytesSecond => "Megabytes/Second",
+            Self::GigabytesSecond => "Gigabytes/Second",
+            Self::TerabytesSecond => "Terabytes/Second",
+            Self::BitsSecond => "Bits/Second",
+            Self::KilobitsSecond => "Kilobits/Second",
+            Self::MegabitsSecond => "Megabits/Second",
+            Self::GigabitsSecond => "Gigabits/Second",
+            Self::TerabitsSecond => "Terabits/Second",
+            Self::CountSecond => "Count/Second",
+            Self::None => "None",
+        }
+    }
+}
+
+impl std::str::FromStr for StandardUnit {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "Seconds" => Ok(Self::Seconds),
+            "Microseconds" => Ok(Self::Microseconds),
+            "Milliseconds" => Ok(Self::Milliseconds),
+            "Bytes" => Ok(Self::Bytes),
+            "Kilobytes" => Ok(Self::Kilobytes),
+            "Megabytes" => Ok(Self::Megabytes),
+            "Gigabytes" => Ok(Self::Gigabytes),
+            "Terabytes" => Ok(Self::Terabytes),
+            "Bits" => Ok(Self::Bits),
+            "Kilobits" => Ok(Self::Kilobits),
+            "Megabits" => Ok(Self::Megabits),
+            "Gigabits" => Ok(Self::Gigabits),
+            "Terabits" => Ok(Self::Terabits),
+            "Percent" => Ok(Self::Percent),
+            "Count" => Ok(Self::Count),
+            "Bytes/Second" => Ok(Self::BytesSecond),
+            "Kilobytes/Second" => Ok(Self::KilobytesSecond),
+            "Megabytes/Second" => Ok(Self::MegabytesSecond),
+            "Gigabytes/Second" => Ok(Self::GigabytesSecond),
+            "Terabytes/Second" => Ok(Self::TerabytesSecond),
+            "Bits/Second" => Ok(Self::BitsSecond),
+            "Kilobits/Second" => Ok(Self::KilobitsSecond),
+            "Megabits/Second" => Ok(Self::MegabitsSecond),
+            "Gigabits/Second" => Ok(Self::GigabitsSecond),
+            "Terabits/Second" => Ok(Self::TerabitsSecond),
+            "Count/Second" => Ok(Self::CountSecond),
+            "None" => Ok(Self::None),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for StandardUnit {}
+impl FromNode for StandardUnit {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for StandardUnit {}
+impl ToWire for StandardUnit {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StartQueryRequest {
     pub end_time: i64,
@@ -3212,6 +3526,44 @@ impl FromNode for TagResourceRequest {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestMetricFilterRequest {
+    pub filter_pattern: String,
+    pub log_event_messages: Vec<String>,
+}
+
+impl ReadItem for TestMetricFilterRequest {}
+impl FromNode for TestMetricFilterRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "filterPattern" => out.filter_pattern = FromNode::from_node(value)?,
+                "logEventMessages" => out.log_event_messages = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestMetricFilterResponse {
+    pub matches: Option<Vec<MetricFilterMatchRecord>>,
+}
+
+impl WriteItem for TestMetricFilterResponse {}
+impl ToWire for TestMetricFilterResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TEST_METRIC_FILTER_RESPONSE_MEMBERS[0], &self.matches);
+        writer.end_structure();
     }
 }
 

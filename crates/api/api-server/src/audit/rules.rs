@@ -70,7 +70,11 @@ pub(super) fn gives_credentials(service: &str, operation: &str) -> bool {
 
 /// Whether a call moves data and is no business of who looks after the account.
 pub(super) fn is_data_event(service: &str, operation: &str) -> bool {
-    service == "logs" && matches!(operation, "PutLogEvents" | "GetLogEvents" | "FilterLogEvents")
+    match service {
+        "logs" => matches!(operation, "PutLogEvents" | "GetLogEvents" | "FilterLogEvents"),
+        "cloudwatch" => matches!(operation, "PutMetricData" | "GetMetricData" | "GetMetricStatistics"),
+        _ => false,
+    }
 }
 
 /// Whether a member holds a secret, as far as its name tells.
@@ -86,7 +90,8 @@ pub(super) fn is_content(service: &str, member: &str) -> bool {
 
 /// The source of a service's events.
 pub(super) fn event_source(service: &str) -> String {
-    format!("{service}.amazonaws.com")
+    // CloudWatch is `monitoring` everywhere but in its model.
+    format!("{}.amazonaws.com", if service == "cloudwatch" { "monitoring" } else { service })
 }
 
 /// The beginning of a text that is too long.

@@ -104,11 +104,14 @@ async fn strangers_send_little() {
 }
 
 #[tokio::test]
-async fn compressed_bodies_are_refused() {
+async fn bodies_are_plain_or_gzip() {
     let region = TestRegion::start().await;
-    let headers = [("x-amz-target", "Probe_20200101.Echo"), ("content-encoding", "gzip")];
+    let headers = [("x-amz-target", "Probe_20200101.Echo"), ("content-encoding", "br")];
     let reply = region.send(region.call("probe", &headers, "{}")).await;
     reply.assert_json_error(400, "UnsupportedMediaTypeException");
+    let headers = [("x-amz-target", "Probe_20200101.Echo"), ("content-encoding", "gzip")];
+    let reply = region.send(region.call("probe", &headers, "{}")).await;
+    reply.assert_json_error(400, "SerializationException");
     region.stop().await;
 }
 

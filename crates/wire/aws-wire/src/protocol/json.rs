@@ -43,7 +43,7 @@ pub fn to_vec(value: &dyn ToWire) -> Vec<u8> {
 }
 
 pub(super) fn write(service: &ServiceDefinition, answer: &dyn ToWire) -> Encoded {
-    Encoded { status: 200, content_type: content_type(Some(service)), body: to_vec(answer) }
+    Encoded { status: 200, content_type: content_type(Some(service)), headers: vec![], body: to_vec(answer) }
 }
 
 pub(super) fn write_error(service: Option<&ServiceDefinition>, error: &ServiceError) -> Encoded {
@@ -55,7 +55,12 @@ pub(super) fn write_error(service: Option<&ServiceDefinition>, error: &ServiceEr
     }
     let status = if error.shape.fault == Fault::Receiver { error.shape.status.max(500) } else { 400 };
     let body = serde_json::Value::Object(members).to_string().into_bytes();
-    Encoded { status, content_type: content_type(service), body }
+    // Clients of a service that spoke the query protocol before go on to see its codes.
+    let was_query = service.is_some_and(|service| service.protocols.contains(&"query"));
+    let blame = if error.shape.fault == Fault::Sender { "Sender" } else { "Receiver" };
+    let code = error.shape.query_code.unwrap_or(error.shape.name);
+    let headers = if was_query { vec![("x-amzn-query-error", format!("{code};{blame}"))] } else { vec![] };
+    Encoded { status, content_type: content_type(service), headers, body }
 }
 
 fn content_type(service: Option<&ServiceDefinition>) -> &'static str {

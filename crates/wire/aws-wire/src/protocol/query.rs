@@ -127,7 +127,12 @@ pub(super) fn write(
     writer.raw("<ResponseMetadata><RequestId>");
     writer.escaped(request_id);
     writer.raw(&format!("</RequestId></ResponseMetadata></{}Response>", operation.name));
-    Encoded { status: operation.status, content_type: CONTENT_TYPE, body: writer.into_bytes() }
+    Encoded {
+        status: operation.status,
+        content_type: CONTENT_TYPE,
+        headers: vec![],
+        body: writer.into_bytes(),
+    }
 }
 
 pub(super) fn write_error(
@@ -148,7 +153,12 @@ pub(super) fn write_error(
     writer.raw("</Message></Error><RequestId>");
     writer.escaped(request_id);
     writer.raw("</RequestId></ErrorResponse>");
-    Encoded { status: error.shape.status, content_type: CONTENT_TYPE, body: writer.into_bytes() }
+    Encoded {
+        status: error.shape.status,
+        content_type: CONTENT_TYPE,
+        headers: vec![],
+        body: writer.into_bytes(),
+    }
 }
 
 #[cfg(test)]
