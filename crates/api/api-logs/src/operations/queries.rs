@@ -156,12 +156,14 @@ pub async fn describe(
     context: &RequestContext,
     input: DescribeQueriesRequest,
 ) -> Result<DescribeQueriesResponse, ServiceError> {
-    if let Some(name) = &input.log_group_name {
-        service.require_group(context, name).await?;
-    }
+    // One that was made anew under an old name has none of the old one's queries.
+    let group = match &input.log_group_name {
+        Some(name) => Some(service.require_group(context, name).await?),
+        None => None,
+    };
     let wanted = |kept: &Arc<Kept>| {
         let groups = &kept.asked.groups;
-        input.log_group_name.as_ref().is_none_or(|name| groups.iter().any(|group| group.name == *name))
+        group.as_ref().is_none_or(|group| groups.iter().any(|other| other.id == group.id))
             && input.status.is_none_or(|wanted| status(kept.state().status) == wanted)
             && input.query_language.is_none_or(|language| language == QueryLanguage::Cwli)
     };
