@@ -109,9 +109,9 @@ def image_documents(layer, packed, diff_id=None, config=None):
     return blob, manifest
 
 
-def write_layout(directory, tag="latest"):
-    """Writes the busybox image into an OCI image layout, as skopeo and podman read it."""
-    layer = busybox_layer()
+def write_layout(directory, tag="latest", layer=None):
+    """Writes an image, of busybox by default, into an OCI image layout, as skopeo and podman read it."""
+    layer = busybox_layer() if layer is None else layer
     packed = gzip.compress(layer, 1, mtime=0)
     blob, manifest = image_documents(layer, packed)
     body = json.dumps(manifest).encode()

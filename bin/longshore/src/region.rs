@@ -33,7 +33,7 @@ use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
 use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{StoreError, Tables};
@@ -154,7 +154,7 @@ impl Region {
         handlers.push(Arc::new(MetricsHandler::new(registry.clone(), images.clone())));
         let care = RegistryCareHandler::new(
             images.clone(),
-            registry,
+            registry.clone(),
             settings.account.clone(),
             settings.region.clone(),
         );
@@ -220,7 +220,7 @@ impl Region {
         };
         region.dir.write_endpoint(&region.endpoint_file())?;
         if let Some(plan) = plan {
-            let started = region.start_host(&plan, blobs, &access, hosts).await;
+            let started = region.start_host(&plan, blobs, &access, registry, hosts).await;
             if let Err(error) = started {
                 // Nothing runs yet, so a failed start leaves nothing to adopt.
                 let _ = region.stop(false).await;
@@ -235,8 +235,10 @@ impl Region {
         plan: &HostPlan,
         blobs: BlobStore,
         access: &Access,
+        registry: Registry,
         registry_hosts: RegistryHosts,
     ) -> Result<()> {
+        let registry_socket = self.hand_blobs_over(registry, &blobs);
         let config = controllers::Config {
             account: self.settings.account.clone(),
             subnet: plan.controller_subnet()?,
@@ -252,6 +254,7 @@ impl Region {
                 endpoint: self.endpoint(),
                 region: self.settings.region.to_string(),
                 registry_hosts,
+                registry_socket,
             },
             credentials,
             &self.dir,
@@ -260,6 +263,19 @@ impl Region {
         self.host =
             Some(host.await.context("start the host; `longshore doctor` says what this machine lacks")?);
         Ok(())
+    }
+
+    /// Opens the way by which the host takes layers without a copy, if blobs are files of this machine.
+    fn hand_blobs_over(&mut self, registry: Registry, blobs: &BlobStore) -> Option<PathBuf> {
+        let path = self.dir.join(registry::SOCKET);
+        if !blobs.are_files() {
+            return None;
+        }
+        let listener = registry::open_socket(&path)?;
+        let address = reachable(self.server.address()).ip();
+        let task = registry::hand_over(registry, listener, address, self.shutdown.clone());
+        self.background.push(tokio::spawn(task));
+        Some(path)
     }
 
     /// Stops the region. Tasks go on without it, unless they are to be stopped first.

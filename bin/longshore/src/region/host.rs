@@ -41,6 +41,8 @@ pub(super) struct Address {
     pub(super) endpoint: String,
     pub(super) region: String,
     pub(super) registry_hosts: RegistryHosts,
+    /// Where the registry hands blobs over by reference, if it does.
+    pub(super) registry_socket: Option<PathBuf>,
 }
 
 /// What becomes of sandboxes that are there when the host stops.
@@ -125,7 +127,7 @@ impl Host {
         let (cpu, memory) = capacity()?;
         let config = AgentConfig {
             endpoint: address.endpoint.clone(),
-            region: address.region,
+            region: address.region.clone(),
             credentials,
             cluster: resources::ecs::FARGATE_HOSTS.to_owned(),
             data_dir: dir.join("agent"),
@@ -134,7 +136,7 @@ impl Host {
             attributes: vec![],
         };
         let agent_tasks = config.tasks_dir();
-        let registries = local_registries(&address.endpoint, address.registry_hosts.names())?;
+        let registries = local_registries(&address)?;
         // Last, so that a start that fails leaves no bridge behind.
         let network = Network::start(NetworkConfig {
             bridge: plan.bridge.clone(),
@@ -220,13 +222,16 @@ fn tasks_dir(dir: &DataDir) -> Result<PathBuf> {
 }
 
 /// Names of the region's registry, all reached at its endpoint.
-fn local_registries(endpoint: &str, hosts: &[String]) -> Result<Vec<LocalRegistry>> {
+fn local_registries(region: &Address) -> Result<Vec<LocalRegistry>> {
+    let endpoint = region.endpoint.as_str();
     let address = endpoint.split_once("://").map_or(endpoint, |(_, address)| address);
     let mut address: SocketAddr = address.parse().with_context(|| format!("read the address {address}"))?;
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    Ok(hosts.iter().map(|host| LocalRegistry { host: host.clone(), address }).collect())
+    let registry =
+        |host: &String| LocalRegistry { host: host.clone(), address, socket: region.registry_socket.clone() };
+    Ok(region.registry_hosts.names().iter().map(registry).collect())
 }
 
 /// CPU units and MiB of this machine.

@@ -11,7 +11,10 @@ use image_registry::{GRACE, ImageError, ImageRegistry, RepositoryUsage};
 use oci_registry::Registry;
 use resources::ecr::PullThroughCacheRule;
 use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
+use tokio::net::UnixListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const METRICS_PATH: &str = "/_longshore/metrics";
 /// Where blobs are verified and collected on request.
 pub(crate) const PATH: &str = "/_longshore/registry/";
+/// Where blobs are handed over by reference, in the data directory: below a directory that is its owner's alone.
+pub(super) const SOCKET: &str = "blobs/registry.sock";
 /// Time between two collections of unused blobs.
 const COLLECT: Duration = Duration::from_secs(3600);
 /// Time between two counts of what there is.
@@ -41,6 +46,34 @@ pub(super) async fn collect(images: ImageRegistry, environment: Environment, shu
             () = environment.sleep(COLLECT) => {}
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+/// Opens the socket where blobs are handed over by reference. Without it, hosts pull by HTTP.
+pub(super) fn open_socket(path: &Path) -> Option<UnixListener> {
+    // What an earlier region left that was killed; no other one runs over this directory.
+    let _ = std::fs::remove_file(path);
+    match UnixListener::bind(path) {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "images of this region are pulled by HTTP");
+            None
+        }
+    }
+}
+
+/// Hands blobs over to the host of this machine until `shutdown`, and removes the socket.
+pub(super) async fn hand_over(
+    registry: Registry,
+    listener: UnixListener,
+    address: IpAddr,
+    shutdown: CancellationToken,
+) {
+    let path = listener.local_addr().ok().and_then(|at| at.as_pathname().map(Path::to_owned));
+    registry.hand_over(listener, address, shutdown.cancelled()).await;
+    if let Some(path) = path {
+        // One that stays is removed at the next start.
+        let _ = std::fs::remove_file(path);
     }
 }
 

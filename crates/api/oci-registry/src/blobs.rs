@@ -1,6 +1,7 @@
 //! Reading and deleting blobs.
 
 use crate::error::RegistryError;
+use crate::local::{BlobFile, ByReference};
 use crate::respond::{Body, DIGEST, Response, empty, is_known, set};
 use crate::{Inner, Place, range};
 use blob_store::{BlobRange, Digest, OpenedBlob, ReadBlob};
@@ -66,6 +67,15 @@ async fn get(registry: &Inner, digest: &Digest, parts: &Parts) -> Result<Respons
     if is_known(parts, &etag(digest)) {
         let mut response = empty(StatusCode::NOT_MODIFIED);
         describe(&mut response, digest);
+        return Ok(response);
+    }
+    if parts.extensions.get::<ByReference>().is_some()
+        && let Some(opened) = registry.blobs.open_file(digest, BlobRange::All).await?
+    {
+        registry.metrics.shared();
+        let mut response = empty(StatusCode::OK);
+        describe(&mut response, digest);
+        response.extensions_mut().insert(BlobFile(Arc::new(opened.file)));
         return Ok(response);
     }
     if let Some(life) = registry.config.redirect_for

@@ -9,6 +9,7 @@ mod blobs;
 mod catalog;
 mod downloads;
 mod error;
+mod local;
 mod manifests;
 mod metrics;
 mod public;

@@ -54,6 +54,7 @@ pub(crate) struct Metrics {
     durations: [Durations; KINDS.len()],
     received: AtomicU64,
     sent: AtomicU64,
+    shared: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -94,6 +95,11 @@ impl Metrics {
         self.sent.fetch_add(bytes, Relaxed);
     }
 
+    /// A blob that a host of this machine took by reference.
+    pub(crate) fn shared(&self) {
+        self.shared.fetch_add(1, Relaxed);
+    }
+
     /// A manifest of another registry, which was here or not.
     pub(crate) fn cached(&self, was_here: bool) {
         let counter = if was_here { &self.hits } else { &self.misses };
@@ -119,6 +125,7 @@ impl Metrics {
         for (name, help, count) in [
             ("received_bytes_total", "Bytes of uploads that arrived.", &self.received),
             ("sent_bytes_total", "Bytes of blobs that were asked for and sent from here.", &self.sent),
+            ("shared_blobs_total", "Blobs that hosts of this machine took by reference.", &self.shared),
         ] {
             let name = text.head(name, help, "counter");
             text.line(&name, "", count.load(Relaxed));

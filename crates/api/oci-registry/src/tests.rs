@@ -12,6 +12,7 @@ use resources::ecr::TagMutability;
 use store::MemoryStore;
 
 mod conformance;
+mod local;
 mod through;
 mod uploading;
 

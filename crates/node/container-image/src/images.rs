@@ -1,5 +1,6 @@
 //! The image directory of a host.
 
+mod download;
 mod layer;
 mod layout;
 mod pinned;
@@ -31,6 +32,8 @@ struct Inner {
     environment: Environment,
     /// One permit per layer being fetched.
     fetching: Arc<Semaphore>,
+    /// One permit per part of a layer in memory.
+    parts: Arc<Semaphore>,
     /// Who is at work on which image or layer, so that others wait for it instead of doing the same.
     flights: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     state: Mutex<State>,
@@ -115,6 +118,7 @@ impl Images {
             client: Client::new(environment.clone(), limits.stall),
             environment,
             fetching: Arc::new(Semaphore::new(limits.parallel_layers.max(1))),
+            parts: Arc::new(Semaphore::new(limits.parallel_parts.max(1))),
             limits,
             flights: Mutex::default(),
             state: Mutex::new(state),

@@ -129,6 +129,13 @@ pub(crate) fn is_layer(media_type: &str) -> bool {
     })
 }
 
+/// Whether a layer is one that registries need not have. It is never fetched from elsewhere: an address in a manifest is
+/// its author's wish, and what lies there is nobody's promise.
+pub(crate) fn is_foreign(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+        || media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -90,7 +90,15 @@ pub struct Limits {
     pub layers: usize,
     /// Layers fetched at a time, all pulls together.
     pub parallel_layers: usize,
-    /// How often a request is made before a transient fault ends the pull.
+    /// Blobs of at least this many bytes are fetched in parts, where the registry knows ranges.
+    pub parts_from: u64,
+    /// Bytes of a part.
+    pub part_bytes: u64,
+    /// Parts of one blob fetched at a time.
+    pub parts_per_layer: usize,
+    /// Parts in memory at a time, all pulls together: on their way, or waiting to be unpacked.
+    pub parallel_parts: usize,
+    /// How often a request is made in vain before a transient fault ends the pull.
     pub attempts: u32,
     /// Longest silence of a registry within an answer.
     pub stall: Duration,
@@ -106,6 +114,11 @@ impl Default for Limits {
             config_bytes: 8 << 20,
             layers: 127,
             parallel_layers: 4,
+            parts_from: 16 << 20,
+            part_bytes: 4 << 20,
+            parts_per_layer: 4,
+            // 32 MiB at most.
+            parallel_parts: 8,
             attempts: 5,
             stall: Duration::from_secs(60),
         }

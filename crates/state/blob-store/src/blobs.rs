@@ -237,6 +237,11 @@ impl BlobStore {
         }
     }
 
+    /// Whether whole blobs are files of this machine.
+    pub fn are_files(&self) -> bool {
+        matches!(self.0.place, Place::Directory(_))
+    }
+
     /// An address under which whoever has it reads the blob for a while; `None` when blobs lie on this machine.
     pub async fn download_url(&self, digest: &Digest, life: Duration) -> Result<Option<String>, BlobError> {
         match &self.0.place {
@@ -343,5 +348,24 @@ mod tests {
         assert_eq!(store.check(&digest).await.expect("checks"), Health::Sound);
         fs::write(store.local_path(&digest).expect("a file"), b"that").expect("writes");
         assert_eq!(store.check(&digest).await.expect("checks"), Health::Damaged);
+    }
+
+    #[tokio::test]
+    async fn an_open_file_outlives_its_blob_and_cannot_change_it() {
+        use std::io::{Read, Write};
+        let mut both = stores();
+        let (_dir, bucket) = both.remove(1);
+        let (_dir, store) = both.remove(0);
+        let digest = bucket.put_bytes(Bytes::from_static(b"this")).await.expect("puts");
+        assert!(bucket.open_file(&digest, BlobRange::All).await.expect("asks").is_none());
+        assert!(matches!(store.open_file(&digest, BlobRange::All).await, Err(BlobError::NotFound(_))));
+        store.put_bytes(Bytes::from_static(b"this")).await.expect("puts");
+        let opened = store.open_file(&digest, BlobRange::All).await.expect("opens");
+        let mut file = opened.expect("a file").file;
+        store.delete(&digest).await.expect("deletes");
+        let mut text = String::new();
+        file.read_to_string(&mut text).expect("reads");
+        assert_eq!(text, "this");
+        assert!(file.write(b"that").is_err());
     }
 }

@@ -4,9 +4,11 @@
 
 mod auth;
 mod content;
+mod parts;
 mod upload;
 
 pub use content::{BlobStream, Fetched};
+pub use parts::{BlobPart, BlobPlace};
 pub use upload::Upload;
 
 use crate::error::RegistryError;
@@ -24,6 +26,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long an unused connection is kept.
 const KEEP: Duration = Duration::from_secs(30);
+/// Longest wait for a blob by reference, which takes no bytes.
+const HAND_OVER: Duration = Duration::from_secs(10);
 /// Redirects followed for one blob.
 const MAX_REDIRECTS: usize = 5;
 
@@ -68,6 +73,8 @@ pub struct Repository {
     auth: Option<BasicAuth>,
     /// Sent with every request to the registry itself.
     headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// Where the registry hands blobs over by reference.
+    socket: Option<PathBuf>,
 }
 
 impl Repository {
@@ -82,6 +89,7 @@ impl Repository {
             name: name.to_owned(),
             auth,
             headers: vec![],
+            socket: None,
         }
     }
 
@@ -94,7 +102,7 @@ impl Repository {
     /// The repository of a reference, at the address that `options` say.
     pub fn new(reference: &Reference, options: &Reach) -> Self {
         let host = reference.host();
-        let known = options.local_registries.iter().find(|local| local.host == reference.registry());
+        let known = options.local_registries.iter().find(|local| local.is(reference.registry()));
         let plain = known.is_some() || is_loopback(host) || options.insecure_hosts.iter().any(|h| h == host);
         let base = match known {
             Some(local) => format!("http://{}", local.address),
@@ -108,6 +116,7 @@ impl Repository {
             name: reference.repository().to_owned(),
             auth: options.auth.clone(),
             headers: vec![],
+            socket: known.and_then(|local| local.socket.clone()),
         }
     }
 
@@ -258,14 +267,17 @@ impl Client {
     }
 
     /// GET that follows redirects, as registries send blobs from elsewhere. Credentials stay with the registry,
-    /// and a registry with TLS cannot send us to one without.
-    pub(crate) async fn get_following(&self, call: Call<'_>) -> Result<Response<Incoming>, RegistryError> {
+    /// and a registry with TLS cannot send us to one without. Also tells where the answer came from.
+    pub(crate) async fn get_following(
+        &self,
+        call: Call<'_>,
+    ) -> Result<(Response<Incoming>, String), RegistryError> {
         let range: Vec<_> = call.headers.iter().filter(|(name, _)| *name == header::RANGE).cloned().collect();
         let mut answer = self.send(&call).await?;
         let mut url = call.url.clone();
         for _ in 0..MAX_REDIRECTS {
             if !answer.status().is_redirection() {
-                return Ok(answer);
+                return Ok((answer, url));
             }
             let location = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             let next = location.and_then(|location| absolute(&url, location));
@@ -424,14 +436,16 @@ mod tests {
         assert_eq!(base("localhost.evil.example/x", &none), "https://localhost.evil.example");
         let told = Reach {
             local_registries: vec![LocalRegistry {
-                host: "1.dkr.ecr.r.amazonaws.com".to_owned(),
+                host: ".dkr.ecr.r.amazonaws.com".to_owned(),
                 address: ([127, 0, 0, 1], 4566).into(),
+                socket: None,
             }],
             insecure_hosts: vec!["10.0.0.1:5000".to_owned()],
             ..none
         };
         assert_eq!(base("1.dkr.ecr.r.amazonaws.com/x", &told), "http://127.0.0.1:4566");
         assert_eq!(base("10.0.0.1:5000/x", &told), "http://10.0.0.1:5000");
+        assert_eq!(base("evil.1.dkr.ecr.r.amazonaws.com/x", &told), "https://evil.1.dkr.ecr.r.amazonaws.com");
     }
 
     #[test]

@@ -48,6 +48,14 @@ pub enum RegistryError {
         /// What happened.
         reason: String,
     },
+    /// The registry's ranges cannot be relied on; asking for the whole may work.
+    #[error("{url}: {reason}")]
+    Range {
+        /// The address.
+        url: String,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// The answer breaks the distribution protocol or a bound of ours.
     #[error("{url}: {reason}")]
     Protocol {
@@ -64,7 +72,7 @@ impl RegistryError {
         match self {
             Self::Request { .. } | Self::Body { .. } => true,
             Self::Status { status, .. } => status.is_server_error() || status.as_u16() == 429,
-            Self::NotFound { .. } | Self::Denied { .. } | Self::Protocol { .. } => false,
+            Self::NotFound { .. } | Self::Denied { .. } | Self::Range { .. } | Self::Protocol { .. } => false,
         }
     }
 }

@@ -6,10 +6,11 @@
 mod client;
 mod digest;
 mod error;
+pub mod local;
 mod reach;
 mod reference;
 
-pub use client::{BlobStream, Client, Fetched, Repository, Upload};
+pub use client::{BlobPart, BlobPlace, BlobStream, Client, Fetched, Repository, Upload};
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::RegistryError;
 pub use reach::{BasicAuth, LocalRegistry, Reach};

@@ -55,8 +55,11 @@ pub(crate) async fn blob(
         return Ok(None);
     }
     let mut state = flight(registry, place, rule, &digest).0.clone();
-    // A range is cut out of what is here.
-    let whole = parts.method == Method::GET && !parts.headers.contains_key(header::RANGE);
+    // A range is cut out of what is here. Who asks for the beginning can have all of it instead, and at once.
+    let range = parts.headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let beginning = range.is_none_or(|range| range.starts_with("bytes=0-"));
+    let by_reference = parts.extensions.get::<crate::local::ByReference>().is_some();
+    let whole = parts.method == Method::GET && (beginning || by_reference);
     loop {
         let now = state.borrow_and_update().clone();
         match now {

@@ -156,7 +156,7 @@ async fn a_mount_without_permission_is_an_upload() {
 }
 
 /// The header of a user of the account with one policy.
-async fn testing_user(f: &Fixture, account: &AccountId, policy: &str) -> String {
+pub(super) async fn testing_user(f: &Fixture, account: &AccountId, policy: &str) -> String {
     let mut policies = resources::iam::PrincipalPolicies::default();
     policies.inline.insert("inline".to_owned(), policy.to_owned());
     let mut user = resources::iam::User {

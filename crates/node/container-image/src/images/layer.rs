@@ -1,5 +1,6 @@
 //! One layer: fetched, verified, unpacked and made a directory, or found to be here.
 
+use super::download::download;
 use super::layout::{LayerRecord, Work, layer_key};
 use super::{Inner, blocking};
 use crate::error::{ImagesError, LayerError, PullError};
@@ -7,10 +8,10 @@ use crate::manifest::Descriptor;
 use crate::unpack::{Budget, Spent, Unpacked, unpack};
 use bytes::{Buf, Bytes};
 use registry_client::Digest;
-use registry_client::RegistryError;
 use registry_client::Repository;
-use std::io::{self, Read};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -115,11 +116,11 @@ pub(super) fn removal(key: &str) -> String {
     format!("layers/{key}")
 }
 
-fn extract(blob: &Descriptor, attempts: u32, cause: LayerError) -> PullError {
+pub(super) fn extract(blob: &Descriptor, attempts: u32, cause: LayerError) -> PullError {
     PullError::Extract { digest: blob.digest.clone(), attempts, cause }
 }
 
-/// Streams the blob into a new directory. Both digests are right when this succeeds.
+/// Unpacks the blob into a new directory. Its content is right when this succeeds.
 async fn fetch(
     inner: &Arc<Inner>,
     repository: &Repository,
@@ -127,23 +128,111 @@ async fn fetch(
     diff_id: &Digest,
     budget: &Arc<Budget>,
 ) -> Result<(Work, Unpacked), PullError> {
+    let (attempts, (work, unpacked)) = match by_reference(inner, repository, blob).await? {
+        Some(file) => (1, from_file(inner, blob, file, diff_id, budget).await?),
+        None => from_network(inner, repository, blob, budget).await?,
+    };
+    if unpacked.diff_id != *diff_id && verifies(diff_id) {
+        let cause = LayerError::DiffId { expected: diff_id.clone(), actual: unpacked.diff_id };
+        // Removing a large directory takes its time.
+        blocking(move || drop(work)).await?;
+        return Err(extract(blob, attempts, cause));
+    }
+    Ok((work, unpacked))
+}
+
+/// Whether what was unpacked is compared with this.
+fn verifies(diff_id: &Digest) -> bool {
+    diff_id.as_str().starts_with("sha256:")
+}
+
+/// The blob's file, if the registry is on this machine and hands it over.
+async fn by_reference(
+    inner: &Arc<Inner>,
+    repository: &Repository,
+    blob: &Descriptor,
+) -> Result<Option<File>, PullError> {
+    let file = inner.client.blob_file(repository, &blob.digest).await;
+    file.map_err(|cause| PullError::Fetch { digest: blob.digest.clone(), attempts: 1, cause })
+}
+
+/// Unpacks a blob that is a file of this machine.
+///
+/// The blob was verified when it was pushed. Here the digest of what is unpacked is compared with the one in the
+/// configuration, which is right because the manifest's digest covers the configuration's: so nothing that the image does
+/// not promise is ever used, and hashing the compressed bytes once more would add nothing. It is done where the
+/// configuration does not allow the comparison, and to say what is wrong when something is.
+async fn from_file(
+    inner: &Arc<Inner>,
+    blob: &Descriptor,
+    file: File,
+    diff_id: &Digest,
+    budget: &Arc<Budget>,
+) -> Result<(Work, Unpacked), PullError> {
+    let (owner, budget) = (inner.clone(), budget.clone());
+    let (expected, size, diff_id) = (blob.digest.clone(), blob.size, diff_id.clone());
+    let unpacked = blocking(move || {
+        let actual = file.metadata().map_err(|error| LayerError::io("read", Path::new("the blob"), error));
+        let actual = actual.map_err(Failure::Layer)?.len();
+        if actual != size {
+            return Err(Failure::Layer(LayerError::Size { expected: size, actual }));
+        }
+        if !verifies(&diff_id) {
+            check_file(&file, &expected)?;
+        }
+        let unpacked = unpack_into_work(&owner, &file, &budget);
+        let suspect = match &unpacked {
+            Ok((_, unpacked)) => verifies(&diff_id) && unpacked.diff_id != diff_id,
+            Err(failure) => matches!(failure, Failure::Layer(LayerError::Damaged(_))),
+        };
+        if suspect {
+            check_file(&file, &expected)?;
+        }
+        unpacked
+    })
+    .await?;
+    unpacked.map_err(|failure| failure.of(blob, 1))
+}
+
+/// Refuses a file that has not the digest promised.
+fn check_file(mut file: &File, expected: &Digest) -> Result<(), Failure> {
+    let mut hasher = expected.hasher();
+    let hashed = file.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut file, &mut Hashing(&mut hasher)));
+    let rewound = hashed.and_then(|_| file.seek(SeekFrom::Start(0)));
+    rewound.map_err(|error| Failure::Layer(LayerError::io("read", Path::new("the blob"), error)))?;
+    let actual = hasher.finish();
+    if actual == *expected {
+        return Ok(());
+    }
+    Err(Failure::Layer(LayerError::Digest { expected: expected.clone(), actual }))
+}
+
+struct Hashing<'a>(&'a mut registry_client::Hasher);
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Unpacks the blob while it is fetched; answers with the number of attempts, too.
+async fn from_network(
+    inner: &Arc<Inner>,
+    repository: &Repository,
+    blob: &Descriptor,
+    budget: &Arc<Budget>,
+) -> Result<(u32, (Work, Unpacked)), PullError> {
     let (pieces, input) = mpsc::channel(PIECES);
     let mut unpacking = tokio::task::spawn_blocking({
         let (inner, budget) = (inner.clone(), budget.clone());
-        move || {
-            let work = inner.layout.new_work().map_err(Failure::Directory)?;
-            let spent = Spent::default();
-            // On failure the directory is removed right here, off the async threads.
-            match unpack(Pieces { input, current: Bytes::new() }, &work.0, &budget, &spent) {
-                Ok(unpacked) => Ok((work, unpacked)),
-                Err(error) => {
-                    budget.refund(&spent);
-                    Err(Failure::Layer(error))
-                }
-            }
-        }
+        move || unpack_into_work(&inner, Pieces { input, current: Bytes::new() }, &budget)
     });
-    let feeding = feed(inner, repository, blob, pieces);
+    let feeding = download(inner, repository, blob, pieces);
     tokio::pin!(feeding);
     let mut fed = None;
     let unpacked = loop {
@@ -166,21 +255,20 @@ async fn fetch(
         // The blob is not what it should be, but what ended the pull is a bound or the disk.
         (Err(_), Err(_)) => 1,
     };
-    let (work, unpacked) = match unpacked {
-        Ok(done) => done,
-        Err(Failure::Directory(error)) if is_full(&error) => {
-            return Err(extract(blob, attempts, LayerError::DiskFull));
+    unpacked.map(|unpacked| (attempts, unpacked)).map_err(|failure| failure.of(blob, attempts))
+}
+
+/// Blocking. On failure the directory is removed right here, off the async threads.
+fn unpack_into_work(inner: &Inner, input: impl Read, budget: &Budget) -> Result<(Work, Unpacked), Failure> {
+    let work = inner.layout.new_work().map_err(Failure::Directory)?;
+    let spent = Spent::default();
+    match unpack(input, &work.0, budget, &spent) {
+        Ok(unpacked) => Ok((work, unpacked)),
+        Err(error) => {
+            budget.refund(&spent);
+            Err(Failure::Layer(error))
         }
-        Err(Failure::Directory(error)) => return Err(error.into()),
-        Err(Failure::Layer(cause)) => return Err(extract(blob, attempts, cause)),
-    };
-    if unpacked.diff_id != *diff_id && diff_id.as_str().starts_with("sha256:") {
-        let cause = LayerError::DiffId { expected: diff_id.clone(), actual: unpacked.diff_id };
-        // Removing a large directory takes its time.
-        blocking(move || drop(work)).await?;
-        return Err(extract(blob, attempts, cause));
     }
-    Ok((work, unpacked))
 }
 
 fn is_full(error: &ImagesError) -> bool {
@@ -192,77 +280,14 @@ enum Failure {
     Layer(LayerError),
 }
 
-/// Fetches the blob, resuming after transient faults, and passes it on piece by piece. Size and digest are right
-/// when this succeeds; answers with the number of attempts.
-async fn feed(
-    inner: &Inner,
-    repository: &Repository,
-    blob: &Descriptor,
-    pieces: mpsc::Sender<Bytes>,
-) -> Result<u32, PullError> {
-    let mut pieces = Some(pieces);
-    let mut hasher = blob.digest.hasher();
-    let mut received = 0u64;
-    let mut attempts = 1;
-    loop {
-        let cause = match stream(inner, repository, blob, &mut pieces, &mut hasher, &mut received).await {
-            Ok(()) if received == blob.size => break,
-            Ok(()) if received > blob.size => {
-                return Err(extract(
-                    blob,
-                    attempts,
-                    LayerError::Size { expected: blob.size, actual: received },
-                ));
-            }
-            // The answer ended early and the connection did not say so.
-            Ok(()) => RegistryError::Body {
-                url: repository.url(&format!("blobs/{}", blob.digest)),
-                reason: format!("unexpected EOF after {received} of {} bytes", blob.size),
-            },
-            Err(error) => error,
-        };
-        if !cause.is_transient() || attempts >= inner.limits.attempts {
-            return Err(PullError::Fetch { digest: blob.digest.clone(), attempts, cause });
-        }
-        attempts += 1;
-        tracing::debug!(digest = %blob.digest, attempts, %cause, "fetching the layer again");
-        inner.environment.sleep(backoff(attempts)).await;
-    }
-    let actual = hasher.finish();
-    if actual == blob.digest {
-        Ok(attempts)
-    } else {
-        Err(extract(blob, attempts, LayerError::Digest { expected: blob.digest.clone(), actual }))
-    }
-}
-
-/// One request from where the last one ended.
-async fn stream(
-    inner: &Inner,
-    repository: &Repository,
-    blob: &Descriptor,
-    pieces: &mut Option<mpsc::Sender<Bytes>>,
-    hasher: &mut registry_client::Hasher,
-    received: &mut u64,
-) -> Result<(), RegistryError> {
-    if *received == blob.size {
-        return Ok(());
-    }
-    let mut body = inner.client.blob(repository, &blob.digest, *received).await?;
-    while let Some(bytes) = body.next().await? {
-        *received += bytes.len() as u64;
-        if *received > blob.size {
-            return Ok(());
-        }
-        hasher.update(&bytes);
-        // Once unpacking has ended by itself, the rest is read for the digest alone.
-        if let Some(sender) = &*pieces
-            && sender.send(bytes).await.is_err()
-        {
-            *pieces = None;
+impl Failure {
+    fn of(self, blob: &Descriptor, attempts: u32) -> PullError {
+        match self {
+            Self::Directory(error) if is_full(&error) => extract(blob, attempts, LayerError::DiskFull),
+            Self::Directory(error) => error.into(),
+            Self::Layer(cause) => extract(blob, attempts, cause),
         }
     }
-    Ok(())
 }
 
 /// The receiving end, as something to read from.

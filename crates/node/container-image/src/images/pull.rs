@@ -6,7 +6,7 @@ use super::pinned::Pinned;
 use super::{Image, Inner};
 use crate::config::ConfigFile;
 use crate::error::{LayerError, PullError};
-use crate::manifest::{Descriptor, Document, Manifest, is_layer, select};
+use crate::manifest::{Descriptor, Document, Manifest, is_foreign, is_layer, select};
 use crate::options::{PullEvent, PullOptions, PullPolicy};
 use crate::platform::Platform;
 use crate::unpack::Budget;
@@ -234,7 +234,7 @@ impl Pull<'_> {
             found.manifest.layers.iter().enumerate().map(|(index, blob)| {
                 layer::ready(self.inner, &self.repository, blob, &chain[..=index], &budget)
             });
-        let ready = try_join_all(layers).await?;
+        let ready = try_join_all(layers).await.map_err(|error| self.explained(error, &found.manifest))?;
         let records = self.stack(&found.manifest, &chain, ready).await?;
         let record = ImageRecord {
             manifest: found.digest.clone(),
@@ -353,6 +353,19 @@ impl Pull<'_> {
         if let Some(progress) = &self.options.progress {
             (progress.0)(event());
         }
+    }
+
+    /// A failure, with what the manifest has to say to it.
+    fn explained(&self, error: PullError, manifest: &Manifest) -> PullError {
+        if let PullError::Fetch { digest, cause: RegistryError::NotFound { .. }, .. } = &error
+            && manifest.layers.iter().any(|layer| layer.digest == *digest && is_foreign(&layer.media_type))
+        {
+            let reason = format!(
+                "layer {digest} is foreign: the registry does not have it, and it is not fetched from elsewhere"
+            );
+            return self.unusable(&reason);
+        }
+        error
     }
 
     fn unresolved(&self, cause: RegistryError, attempts: u32) -> PullError {

@@ -2,6 +2,8 @@
 
 mod collect;
 mod faults;
+mod local;
+mod parts;
 mod pull;
 mod registry;
 mod sharing;

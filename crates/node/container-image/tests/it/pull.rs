@@ -4,7 +4,8 @@ use crate::registry::{
     Auth, Fault, OCI_INDEX, PASSWORD, Registry, images, noise, options, tar, with_password,
 };
 use container_image::{
-    Content, ImageConfig, Limits, LocalRegistry, Platform, PullError, PullOptions, PullPolicy, build, push,
+    Content, ImageConfig, LayerError, Limits, LocalRegistry, Platform, PullError, PullOptions, PullPolicy,
+    build, push,
 };
 use environment::Environment;
 use serde_json::json;
@@ -159,12 +160,82 @@ async fn names_of_this_region_lead_to_its_registry() {
     let stored = registry.image("app:v1", &[tar(&[("a", b"1")])]);
     let address = registry.host.replace("localhost", "127.0.0.1").parse().expect("an address");
     let host = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
-    let mapped =
-        PullOptions { local_registries: vec![LocalRegistry { host: host.to_owned(), address }], ..options() };
+    let mapped = PullOptions {
+        local_registries: vec![LocalRegistry { host: host.to_owned(), address, socket: None }],
+        ..options()
+    };
     let (_directory, images) = images(Limits::default()).await;
     let image = images.pull(&format!("{host}/app:v1"), &mapped).await.expect("pulls");
     assert_eq!(image.digest.as_str(), stored.manifest);
     let port = registry.host.split_once(':').expect("a port").1;
     let local = format!("123456789012.dkr.ecr.us-east-1.localhost:{port}/app@{}", stored.manifest);
     assert_eq!(images.pull(&local, &options()).await.expect("pulls").digest.as_str(), stored.manifest);
+}
+
+#[tokio::test]
+async fn layers_are_packed_as_they_like() {
+    let registry = Registry::start(Auth::None).await;
+    let tars =
+        [tar(&[("gzip", b"1")]), tar(&[("zstd", b"2")]), tar(&[("plain", b"3")]), tar(&[("notes", b"4")])];
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 3).expect("compresses");
+    // A frame of notes before the data, as tools for lazy pulls put their index.
+    let noted = [&b"\x5a\x2a\x4d\x18\x04\0\0\0note"[..], &zstd(&tars[3])].concat();
+    let oci = "application/vnd.oci.image.layer.v1.tar";
+    let (zstd_type, docker) = (format!("{oci}+zstd"), "application/vnd.docker.image.rootfs.diff.tar.zstd");
+    registry.image_of(
+        "app:v1",
+        &[
+            // Compressed is what looks so, whatever it is called.
+            (&tars[0], crate::registry::gzip(&tars[0]), oci),
+            (&tars[1], zstd(&tars[1]), &zstd_type),
+            (&tars[2], tars[2].clone(), oci),
+            (&tars[3], noted, docker),
+        ],
+        "amd64",
+    );
+    let (_directory, images) = images(Limits::default()).await;
+    let image = images.pull(&registry.reference("app:v1"), &options()).await.expect("pulls");
+    for (index, name) in ["gzip", "zstd", "plain", "notes"].iter().enumerate() {
+        assert!(image.layers[index].join(name).exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn zstd_bombs_and_windows_are_bounded() {
+    use std::io::Write;
+    let registry = Registry::start(Auth::None).await;
+    let kind = "application/vnd.oci.image.layer.v1.tar+zstd";
+    let zeros = tar(&[("zeros", &vec![0u8; 64 << 20])]);
+    let bomb = zstd::encode_all(zeros.as_slice(), 1).expect("compresses");
+    assert!(bomb.len() < 64 << 10);
+    registry.image_of("bomb:v1", &[(&zeros, bomb, kind)], "amd64");
+    let (_directory, images) = images(Limits { unpacked_bytes: 16 << 20, ..Limits::default() }).await;
+    let error = images.pull(&registry.reference("bomb:v1"), &options()).await.expect_err("too large");
+    assert!(matches!(error, PullError::Extract { cause: LayerError::TooLarge { .. }, .. }), "{error}");
+
+    let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+    wide.window_log(28).expect("allowed");
+    wide.write_all(&zeros[..10 << 10]).expect("compresses");
+    registry.image_of("wide:v1", &[(&zeros, wide.finish().expect("ends"), kind)], "amd64");
+    let error = images.pull(&registry.reference("wide:v1"), &options()).await.expect_err("too wide");
+    assert!(error.to_string().contains("too much memory"), "{error}");
+}
+
+#[tokio::test]
+async fn foreign_layers_are_not_fetched_from_elsewhere() {
+    let registry = Registry::start(Auth::None).await;
+    for kind in [
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    ] {
+        let layer = tar(&[("a", kind.as_bytes())]);
+        let stored = registry.image_of("app:v1", &[(&layer, crate::registry::gzip(&layer), kind)], "amd64");
+        let (_directory, images) = images(Limits::default()).await;
+        let gone = registry.content.lock().blobs.remove(&stored.layers[0]).expect("there");
+        let error = images.pull(&registry.reference("app:v1"), &options()).await.expect_err("not there");
+        assert!(error.to_string().contains("is foreign"), "{error}");
+        // Registries may have them all the same.
+        registry.content.lock().blobs.insert(stored.layers[0].clone(), gone);
+        images.pull(&registry.reference("app:v1"), &options()).await.expect("pulls");
+    }
 }

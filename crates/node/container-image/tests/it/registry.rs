@@ -35,6 +35,20 @@ pub enum Fault {
     Redirect(String),
     /// The blob comes only once the test lets it.
     Gate(Arc<tokio::sync::Semaphore>),
+    /// So many bytes come, and the rest once the test lets it.
+    Pause { after: usize, gate: Arc<tokio::sync::Semaphore> },
+    /// Every connection breaks after so many bytes.
+    CutEach { after: usize },
+    /// After so many answers of ranges, everything is sent instead.
+    NoRangesAfter(usize),
+    /// Answers of ranges are of the range beside it.
+    WrongRange,
+    /// Ranges are refused.
+    NoRange,
+    /// Answers end in good order after so many bytes, whatever range they claim to be.
+    Short { after: usize },
+    /// After so many answers there is another thing under the name, with its own tag.
+    Changed { after: usize, bytes: Bytes },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,6 +66,8 @@ pub struct Content {
     pub faults: HashMap<String, Fault>,
     /// `GET blobs/sha256:…` and so on, in order.
     pub log: Vec<String>,
+    /// `Range` headers of requests for blobs, in order.
+    pub ranges: Vec<String>,
     pub lying_manifest_digest: Option<String>,
 }
 
@@ -143,8 +159,15 @@ impl Registry {
     }
 
     pub fn image_for(&self, name: &str, layers: &[Vec<u8>], architecture: &str) -> Stored {
-        let diff_ids: Vec<String> = layers.iter().map(|layer| Digest::of(layer).to_string()).collect();
-        let blobs: Vec<(String, usize)> = layers.iter().map(|layer| self.blob(gzip(layer))).collect();
+        let gzip_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+        let layers: Vec<_> = layers.iter().map(|layer| (layer.as_slice(), gzip(layer), gzip_type)).collect();
+        self.image_of(name, &layers, architecture)
+    }
+
+    /// Stores an image of layers that are given as tar, as they are sent, and with their media types.
+    pub fn image_of(&self, name: &str, layers: &[(&[u8], Vec<u8>, &str)], architecture: &str) -> Stored {
+        let diff_ids: Vec<String> = layers.iter().map(|(tar, ..)| Digest::of(tar).to_string()).collect();
+        let blobs: Vec<(String, usize)> = layers.iter().map(|(_, sent, _)| self.blob(sent.clone())).collect();
         let config = json!({
             "architecture": architecture, "os": "linux",
             "config": { "Entrypoint": ["/bin/app"], "Env": ["A=b"] },
@@ -155,8 +178,8 @@ impl Registry {
             "schemaVersion": 2, "mediaType": OCI_MANIFEST,
             "config": { "mediaType": "application/vnd.oci.image.config.v1+json",
                         "digest": config_digest, "size": config_size },
-            "layers": blobs.iter().map(|(digest, size)| json!({
-                "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest, "size": size,
+            "layers": blobs.iter().zip(layers).map(|((digest, size), (.., media_type))| json!({
+                "mediaType": media_type, "digest": digest, "size": size,
             })).collect::<Vec<_>>(),
         });
         let manifest = self.manifest(name, OCI_MANIFEST, &document);
@@ -265,12 +288,39 @@ impl Registry {
         };
         let Some(bytes) = bytes else { return status(404) };
         let range = request.headers().get(header::RANGE).and_then(|value| value.to_str().ok());
-        let offset: usize = range
-            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
-            .unwrap_or(0);
-        let rest = bytes.slice(offset..);
+        let asked = {
+            let mut content = self.content.lock();
+            content.ranges.extend(range.map(str::to_owned));
+            content.ranges.len()
+        };
+        let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let mut range = range.map(|(first, last)| {
+            let first: usize = first.parse().expect("a number");
+            (first, last.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len())))
+        });
+        let (mut bytes, mut tag) = (bytes, "\"1\"");
+        match &fault {
+            Some(Fault::NoRange) if range.is_some() => return status(416),
+            Some(Fault::NoRangesAfter(after)) if asked > *after => range = None,
+            Some(Fault::WrongRange) => range = range.map(|(first, last)| (first + 1, last)),
+            Some(Fault::Changed { after, bytes: other }) if asked > *after => {
+                bytes = other.clone();
+                tag = "\"2\"";
+            }
+            _ => {}
+        }
+        let (first, end) = range.unwrap_or((0, bytes.len()));
+        let end = end.min(bytes.len());
+        let rest = bytes.slice(first.min(end)..end);
+        let start = |after: usize| rest.slice(..after.min(rest.len()));
+        // What was to come before is sent only when the body makes the server wait.
+        let cut = || {
+            futures::stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut"))
+            })
+        };
         let mut answer = match fault {
-            None => full(200, rest),
             Some(Fault::Lie(other)) => full(200, other),
             Some(Fault::Status { status: code, .. }) => return status(code),
             Some(Fault::Redirect(location)) => {
@@ -278,25 +328,29 @@ impl Registry {
                 answer.headers_mut().insert(header::LOCATION, location.parse().expect("a header"));
                 return answer;
             }
-            Some(Fault::Cut { after, .. }) => {
-                let start = rest.slice(..after.min(rest.len()));
-                broken_off(
-                    start,
-                    rest.len(),
-                    futures::stream::once(async { Err(std::io::Error::other("cut")) }),
-                )
+            Some(Fault::Cut { after, .. } | Fault::CutEach { after }) => {
+                broken_off(start(after), rest.len(), cut())
             }
-            Some(Fault::Stall { after }) => {
-                broken_off(rest.slice(..after.min(rest.len())), rest.len(), futures::stream::pending())
+            Some(Fault::Stall { after }) => broken_off(start(after), rest.len(), futures::stream::pending()),
+            Some(Fault::Pause { after, gate }) => {
+                let later = rest.slice(after.min(rest.len())..);
+                let then = futures::stream::once(async move {
+                    let _open = gate.acquire().await.expect("never closed");
+                    Ok(later)
+                });
+                broken_off(start(after), rest.len(), then)
             }
+            Some(Fault::Short { after }) => full(200, start(after)),
             Some(Fault::Gate(gate)) => {
                 let _open = gate.acquire().await.expect("never closed");
                 full(200, rest)
             }
+            _ => full(200, rest),
         };
-        if offset > 0 {
+        answer.headers_mut().insert(header::ETAG, tag.parse().expect("a header"));
+        if range.is_some() {
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let range = format!("bytes {offset}-{}/{}", bytes.len() - 1, bytes.len());
+            let range = format!("bytes {first}-{}/{}", end.saturating_sub(1), bytes.len());
             answer.headers_mut().insert(header::CONTENT_RANGE, range.parse().expect("a header"));
         }
         answer

@@ -1,13 +1,15 @@
 //! Manifests and blobs: the reading half of the distribution protocol.
 
-use super::{Call, Client, Repository, drain, innermost, protocol, text, unexpected};
+use super::{Call, Client, Repository, drain, innermost, text, unexpected};
 use crate::client::ACCEPT;
 use crate::digest::Digest;
 use crate::error::RegistryError;
 use bytes::Bytes;
+use environment::Environment;
 use http::{Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use std::time::Duration;
 
 /// A manifest as it came.
 pub struct Fetched {
@@ -20,8 +22,9 @@ pub struct Fetched {
 }
 
 /// A blob on its way.
-pub struct BlobStream<'a> {
-    client: &'a Client,
+pub struct BlobStream {
+    environment: Environment,
+    stall: Duration,
     url: String,
     body: Incoming,
     /// Bytes to be passed over, when the registry did not honour a range.
@@ -91,54 +94,86 @@ impl Client {
         limit: usize,
     ) -> Result<Bytes, RegistryError> {
         let url = repository.url(&format!("blobs/{digest}"));
-        let answer = self.get_blob(repository, digest, 0).await?;
+        let answer = self.get_whole(repository, digest).await?;
         self.body(&url, answer, limit).await
     }
 
-    /// A blob from `offset` on.
+    /// A blob from `offset` on. A registry that does not know ranges sends all of it, and what lies before is passed over.
     pub async fn blob(
         &self,
         repository: &Repository,
         digest: &Digest,
         offset: u64,
-    ) -> Result<BlobStream<'_>, RegistryError> {
-        let url = repository.url(&format!("blobs/{digest}"));
-        let answer = self.get_blob(repository, digest, offset).await?;
-        let skip = if answer.status() == StatusCode::PARTIAL_CONTENT {
-            let range = text(answer.headers(), "content-range").unwrap_or_default();
-            if !range.starts_with(&format!("bytes {offset}-")) {
-                return Err(protocol(&url, "another range than the one asked for"));
+    ) -> Result<BlobStream, RegistryError> {
+        if offset == 0 {
+            return self.whole_blob(repository, digest, 0).await;
+        }
+        let call = blob_call(repository, digest, Some(format!("bytes={offset}-")));
+        let (answer, url) = self.get_following(call).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(self.stream(url, answer, offset)),
+            StatusCode::PARTIAL_CONTENT => {
+                let range = text(answer.headers(), "content-range").unwrap_or_default();
+                if range.starts_with(&format!("bytes {offset}-")) {
+                    Ok(self.stream(url, answer, 0))
+                } else {
+                    Err(out_of_range(&url, "another range than the one asked for"))
+                }
             }
-            0
-        } else {
-            offset
-        };
-        let length = text(answer.headers(), "content-length").and_then(|length| length.parse::<u64>().ok());
-        let length = length.map(|length| length.saturating_sub(skip));
-        Ok(BlobStream { client: self, url, body: answer.into_body(), skip, length })
+            StatusCode::RANGE_NOT_SATISFIABLE => Err(out_of_range(&url, "the range is refused")),
+            status => Err(unexpected(&blob_call(repository, digest, None), digest.as_str(), status)),
+        }
     }
 
-    async fn get_blob(
+    /// A blob, all of which is asked for and whose first bytes are passed over: for registries whose ranges are wrong.
+    pub async fn whole_blob(
         &self,
         repository: &Repository,
         digest: &Digest,
-        offset: u64,
+        pass_over: u64,
+    ) -> Result<BlobStream, RegistryError> {
+        let answer = self.get_whole(repository, digest).await?;
+        Ok(self.stream(repository.url(&format!("blobs/{digest}")), answer, pass_over))
+    }
+
+    async fn get_whole(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
     ) -> Result<Response<Incoming>, RegistryError> {
-        let make = || Call {
-            method: Method::GET,
-            url: repository.url(&format!("blobs/{digest}")),
-            headers: if offset == 0 { Vec::new() } else { vec![(header::RANGE, format!("bytes={offset}-"))] },
-            body: Bytes::new(),
-            repository,
-            actions: "pull",
-        };
-        let answer = self.get_following(make()).await?;
+        let (answer, _) = self.get_following(blob_call(repository, digest, None)).await?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
-            StatusCode::PARTIAL_CONTENT if offset > 0 => Ok(answer),
-            status => Err(unexpected(&make(), digest.as_str(), status)),
+            status => Err(unexpected(&blob_call(repository, digest, None), digest.as_str(), status)),
         }
     }
+
+    pub(super) fn stream(&self, url: String, answer: Response<Incoming>, skip: u64) -> BlobStream {
+        let length = text(answer.headers(), "content-length").and_then(|length| length.parse::<u64>().ok());
+        BlobStream {
+            environment: self.environment.clone(),
+            stall: self.stall,
+            url,
+            length: length.map(|length| length.saturating_sub(skip)),
+            body: answer.into_body(),
+            skip,
+        }
+    }
+}
+
+pub(super) fn blob_call<'a>(repository: &'a Repository, digest: &Digest, range: Option<String>) -> Call<'a> {
+    Call {
+        method: Method::GET,
+        url: repository.url(&format!("blobs/{digest}")),
+        headers: range.map(|range| (header::RANGE, range)).into_iter().collect(),
+        body: Bytes::new(),
+        repository,
+        actions: "pull",
+    }
+}
+
+pub(super) fn out_of_range(url: &str, reason: &str) -> RegistryError {
+    RegistryError::Range { url: url.to_owned(), reason: reason.to_owned() }
 }
 
 fn manifest_call<'a>(repository: &'a Repository, target: &str, method: Method) -> Call<'a> {
@@ -152,7 +187,7 @@ fn manifest_call<'a>(repository: &'a Repository, target: &str, method: Method) -
     }
 }
 
-impl BlobStream<'_> {
+impl BlobStream {
     /// Bytes from the offset on, if the registry says how many.
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -163,7 +198,7 @@ impl BlobStream<'_> {
         loop {
             let frame = tokio::select! {
                 frame = self.body.frame() => frame,
-                () = self.client.environment.sleep(self.client.stall) => {
+                () = self.environment.sleep(self.stall) => {
                     return Err(self.broken("the registry stopped sending"));
                 }
             };
