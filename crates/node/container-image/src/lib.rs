@@ -32,3 +32,4 @@ pub use push::{PushError, push};
 pub use registry_client::{
     BasicAuth, Digest, DigestError, LocalRegistry, Reference, ReferenceError, RegistryError,
 };
+pub use unpack::unpack_layer;

@@ -90,6 +90,12 @@ pub(crate) struct Spent {
     entries: AtomicU64,
 }
 
+/// Unpacks one layer (tar, plain or compressed with gzip or zstd) into a directory that exists and is empty, as a pull does
+/// with each. What it holds can neither leave the directory nor pass the limits. Blocking; needs root to set owners.
+pub fn unpack_layer(input: impl Read, directory: &Path, limits: &Limits) -> Result<(), LayerError> {
+    unpack(input, directory, &Budget::new(limits), &Spent::default()).map(drop)
+}
+
 /// Unpacks the layer that `input` streams into `directory`, which exists and is empty. The input is read to its
 /// end. On failure the directory is left as it is, for the caller to remove.
 pub(crate) fn unpack(

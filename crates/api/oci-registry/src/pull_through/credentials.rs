@@ -43,8 +43,10 @@ pub(super) async fn upstream(
         (None, Some(role)) if own.is_some() => Some(session(registry, place, role).await.map_err(unusable)?),
         (None, _) => None,
     };
-    let local_registries =
-        own.map(|own| LocalRegistry { host: host.to_owned(), address: own.address }).into_iter().collect();
+    let local_registries = own
+        .map(|own| LocalRegistry { host: host.to_owned(), address: own.address, socket: None })
+        .into_iter()
+        .collect();
     let insecure_hosts = upstreams.insecure_hosts.clone();
     Ok(Repository::new(&reference, &Reach { auth, local_registries, insecure_hosts }))
 }
