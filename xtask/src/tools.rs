@@ -20,6 +20,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
     Tool { program: "skopeo", package: "skopeo" },
     Tool { program: "podman", package: "podman" },
     Tool { program: "buildah", package: "buildah" },
+    Tool { program: "docker-registry", package: "docker-registry" },
     Tool { program: "aws", package: "awscli" },
     Tool { program: "openssl", package: "openssl" },
     Tool { program: "ssh-keygen", package: "openssh-client" },
@@ -30,7 +31,6 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
 pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
     Tool { program: "wrk", package: "wrk" },
     Tool { program: "hey", package: "hey" },
-    Tool { program: "docker-registry", package: "docker-registry" },
     Tool { program: "dockerd", package: "docker.io" },
 ];
 
