@@ -26,7 +26,8 @@ const DEFAULT_LIFE_SECONDS: u64 = 60;
 /// What is known about authentication at each registry.
 #[derive(Default)]
 pub(super) struct Authorizer {
-    schemes: Mutex<HashMap<String, Scheme>>,
+    /// By name and address: one address may serve several registries, which ask for different things.
+    schemes: Mutex<HashMap<(String, String), Scheme>>,
     tokens: Mutex<HashMap<TokenKey, Token>>,
 }
 
@@ -58,7 +59,7 @@ impl Authorizer {
         repository: &Repository,
         actions: &str,
     ) -> Result<Option<HeaderValue>, RegistryError> {
-        let scheme = self.schemes.lock().get(&repository.base).cloned();
+        let scheme = self.schemes.lock().get(&known_as(repository)).cloned();
         match scheme {
             None => Ok(None),
             Some(scheme) => self.answer(client, repository, actions, &scheme, true).await,
@@ -79,7 +80,7 @@ impl Authorizer {
             if schemes.len() >= MAX_KNOWN {
                 schemes.clear();
             }
-            schemes.insert(repository.base.clone(), scheme.clone());
+            schemes.insert(known_as(repository), scheme.clone());
         }
         self.answer(client, repository, actions, &scheme, false).await
     }
@@ -118,6 +119,11 @@ impl Authorizer {
             }
         }
     }
+}
+
+/// What a registry's wishes are remembered under.
+fn known_as(repository: &Repository) -> (String, String) {
+    (repository.host.clone(), repository.base.clone())
 }
 
 fn basic(auth: &crate::reach::BasicAuth) -> Result<HeaderValue, RegistryError> {
