@@ -1,5 +1,6 @@
 """The registry beside Debian's docker-registry: large layers, small ones, many tiny images, many clients, collection."""
 
+import base64
 import concurrent.futures
 import contextlib
 import hashlib
@@ -54,7 +55,6 @@ class Peer:
     def header(self):
         if not self.credentials:
             return {}
-        import base64
         return {"Authorization": "Basic " + base64.b64encode(self.credentials.encode()).decode()}
 
     def curl(self, *arguments):

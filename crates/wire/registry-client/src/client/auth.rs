@@ -252,4 +252,21 @@ mod tests {
         assert_eq!(chosen(&["Bearer x"]), None);
         assert_eq!(chosen(&["Digest realm=\"x\""]), None);
     }
+
+    #[tokio::test]
+    async fn registries_at_one_address_are_told_apart() {
+        let client = Client::new(environment::Environment::real(), std::time::Duration::from_secs(1));
+        let auth = Some(crate::BasicAuth { username: "AWS".to_owned(), password: "password".to_owned() });
+        let reach = crate::Reach { auth, ..crate::Reach::default() };
+        let at = |reference: &str| Repository::new(&reference.parse().expect("parses"), &reach);
+        let (private, public) = (at("localhost:4566/x"), at("public.ecr.localhost:4566/x"));
+        assert_eq!(private.base, public.base);
+        let mut headers = HeaderMap::new();
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"x\""));
+        let authorizer = Authorizer::default();
+        let given = authorizer.challenged(&client, &private, "pull", &headers).await.expect("answers");
+        assert_eq!(authorizer.header(&client, &private, "pull").await.expect("knows"), given);
+        assert!(given.is_some());
+        assert_eq!(authorizer.header(&client, &public, "pull").await.expect("asks first"), None);
+    }
 }
