@@ -68,6 +68,12 @@ def client(region, service="ecr", **credentials):
 
 
 def test_an_image_is_copied_once_the_other_region_is_up(east, west):
+    # The template is there before anything is copied.
+    west.start()
+    client(west).create_repository_creation_template(prefix="team", appliedFor=["REPLICATION"],
+                                                     imageTagMutability="IMMUTABLE",
+                                                     resourceTags=[{"Key": "from", "Value": "east"}])
+    west.stop()
     give_key(east, root_key(west))
     ecr = east.client("ecr")
     replicate(ecr, prefix="team/")
@@ -87,8 +93,6 @@ def test_an_image_is_copied_once_the_other_region_is_up(east, west):
     assert status(ecr, "team/app", digest) == [(WEST, OWN, "IN_PROGRESS", None)]
     west.start()
     there = client(west)
-    there.create_repository_creation_template(prefix="team", appliedFor=["REPLICATION"], imageTagMutability="IMMUTABLE",
-                                              resourceTags=[{"Key": "from", "Value": "east"}])
     until(ecr, "team/app", digest, (WEST, OWN, "COMPLETE", None))
     image = there.describe_images(repositoryName="team/app")["imageDetails"]
     assert [(one["imageDigest"], sorted(one["imageTags"])) for one in image] == [(digest, ["v1", "v2"])]
