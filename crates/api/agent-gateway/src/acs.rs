@@ -149,7 +149,7 @@ impl Session<'_> {
 
     fn identifier(&self, task: &Task) -> acs::TaskIdentifier {
         acs::TaskIdentifier {
-            desired_status: task.desired_status.as_str().to_owned(),
+            desired_status: desired(task).as_str().to_owned(),
             task_arn: convert::task_arn(&self.gateway.region, task),
             task_cluster_arn: convert::cluster_arn(&self.gateway.region, task),
         }
@@ -279,11 +279,20 @@ impl Session<'_> {
 }
 
 fn is_wanted(task: &Task) -> bool {
-    task.desired_status == DesiredStatus::Running && task.last_status < TaskStatus::Deprovisioning
+    (task.desired_status == DesiredStatus::Running || task.is_draining())
+        && task.last_status < TaskStatus::Deprovisioning
+}
+
+/// What an agent is to do with a task. Requests that load balancers have sent to a draining task are still on their way.
+fn desired(task: &Task) -> DesiredStatus {
+    if task.is_draining() { DesiredStatus::Running } else { task.desired_status }
 }
 
 /// What an agent must be told of a task: to run it, until it reports that it does; to stop it, until it has.
 fn to_send(task: &Task) -> Option<DesiredStatus> {
+    if task.is_draining() {
+        return None;
+    }
     match (task.desired_status, task.last_status) {
         (DesiredStatus::Running, TaskStatus::Pending) => Some(DesiredStatus::Running),
         (

@@ -92,6 +92,7 @@ fn deployment(revision: u32, now: Timestamp) -> Deployment {
             subnets: vec![],
             security_groups: vec![],
             assign_public_ip: false,
+            load_balancers: vec![],
         },
         rollout: RolloutState::InProgress,
         rollout_reason: String::new(),

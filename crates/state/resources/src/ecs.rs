@@ -15,8 +15,8 @@ pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
 pub use service::{
     CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, Rollback, RolloutState, Service,
-    ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceRevision, ServiceStatus,
-    ServiceTask, StopType, StrategyItem, TaskMark, Workload,
+    ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceLoadBalancer,
+    ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
 };
 pub use task::{
     Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,

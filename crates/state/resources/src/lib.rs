@@ -6,6 +6,7 @@ pub mod access;
 pub mod cloudtrail;
 pub mod ecr;
 pub mod ecs;
+pub mod elb;
 pub mod iam;
 pub mod logs;
 pub mod sealed;

@@ -271,6 +271,7 @@ impl TestRegion {
             service: None,
             capacity_provider: None,
             protected_until: None,
+            targets: vec![],
             tags: vec![],
             version: 1,
             created_at: now,

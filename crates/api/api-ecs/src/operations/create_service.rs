@@ -203,6 +203,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         subnets: network.subnets,
         security_groups: network.security_groups,
         assign_public_ip: network.assign_public_ip,
+        load_balancers: Vec::new(),
     };
     Ok(Wanted { service, workload, definition })
 }

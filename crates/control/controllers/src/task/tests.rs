@@ -59,6 +59,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         service: None,
         capacity_provider: None,
         protected_until: None,
+        targets: Vec::new(),
         tags: Vec::new(),
         version: 1,
         created_at: now,

@@ -71,6 +71,7 @@ impl Task {
             service: launch.service,
             capacity_provider: launch.capacity_provider,
             protected_until: None,
+            targets: Vec::new(),
             tags: launch.tags,
             version: 1,
             created_at: now,

@@ -105,6 +105,20 @@ pub struct Workload {
     pub security_groups: Vec<String>,
     /// Whether its tasks were to have public addresses; kept as given.
     pub assign_public_ip: bool,
+    /// Target groups that its tasks are registered in.
+    #[serde(default)]
+    pub load_balancers: Vec<ServiceLoadBalancer>,
+}
+
+/// A target group that the tasks of a service are registered in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceLoadBalancer {
+    /// ARN of the target group.
+    pub target_group_arn: String,
+    /// Name of the container.
+    pub container_name: String,
+    /// Port of the container; the target is the task's address with this port.
+    pub container_port: u16,
 }
 
 /// A capacity provider and its share.
@@ -387,6 +401,13 @@ impl Service {
         self.status != ServiceStatus::Inactive
             && (self.deployments.iter().any(|deployment| is(&deployment.workload))
                 || self.last_completed.as_ref().is_some_and(|completed| is(&completed.workload)))
+    }
+}
+
+impl Deployment {
+    /// ARN of the target group that its tasks are registered in for one of its load balancers.
+    pub fn target_group_of<'a>(&'a self, own: &'a ServiceLoadBalancer) -> &'a str {
+        &own.target_group_arn
     }
 }
 

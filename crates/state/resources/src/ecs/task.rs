@@ -58,6 +58,10 @@ pub struct Task {
     /// Neither scaling in nor a deployment stops it before.
     #[serde(default)]
     pub protected_until: Option<Timestamp>,
+    /// Keys of the targets of load balancers that it is registered as. While there are any, a task that is to stop drains,
+    /// and its containers are not told.
+    #[serde(default)]
+    pub targets: Vec<String>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Grows with every change that AWS would announce.
@@ -283,6 +287,11 @@ impl Task {
             self.stopped_reason = Some(reason.into());
         }
         self.advance(TaskEvent::StopWanted, now);
+    }
+
+    /// Whether it is to stop as soon as load balancers have let go of it.
+    pub fn is_draining(&self) -> bool {
+        self.last_status == TaskStatus::Deactivating && !self.targets.is_empty()
     }
 
     /// Health of the task: unhealthy with one essential container, healthy with all that have a check.

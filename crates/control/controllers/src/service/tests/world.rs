@@ -45,6 +45,7 @@ fn workload(revision: u32) -> Workload {
         subnets: vec!["subnet-1".to_owned()],
         security_groups: Vec::new(),
         assign_public_ip: false,
+        load_balancers: Vec::new(),
     }
 }
 
