@@ -404,13 +404,6 @@ impl Service {
     }
 }
 
-impl Deployment {
-    /// ARN of the target group that its tasks are registered in for one of its load balancers.
-    pub fn target_group_of<'a>(&'a self, own: &'a ServiceLoadBalancer) -> &'a str {
-        &own.target_group_arn
-    }
-}
-
 impl DeploymentConfiguration {
     /// Tasks that stay healthy while a deployment goes on.
     pub fn minimum(&self, desired: u32) -> u32 {

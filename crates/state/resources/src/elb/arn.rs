@@ -22,7 +22,6 @@ pub fn account_and_rest<'a>(arn: &'a str, kind: &str) -> Option<(&'a str, Vec<&'
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::elb::{Listener, LoadBalancer, Rule, TargetGroup};
 
     #[test]
