@@ -2,14 +2,13 @@
 
 use crate::error::RegistryError;
 use crate::respond::{DIGEST, Response, SUBJECT, WARNING, empty, full, is_known, set};
-use crate::route::is_tag;
 use crate::{Inner, Place, blobs, replication};
 use access::Caller;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use image_registry::{Deleted, MOST_MANIFEST_BYTES, PushImage};
+use image_registry::{Deleted, MOST_MANIFEST_BYTES, PushImage, is_tag};
 use resources::ecr::{Image, ImageTag, Repository};
 use store::Versioned;
 

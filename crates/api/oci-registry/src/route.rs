@@ -64,14 +64,6 @@ pub(crate) fn is_repository_name(name: &str) -> bool {
     (2..=256).contains(&name.len()) && name.split('/').all(part)
 }
 
-/// A tag: up to 128 letters, digits, `_`, `.` and `-`, not beginning with the last two.
-pub(crate) fn is_tag(tag: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    (1..=128).contains(&tag.len())
-        && tag.bytes().next().is_some_and(plain)
-        && tag.bytes().all(|b| plain(b) || b == b'.' || b == b'-')
-}
-
 /// Whether a method only reads.
 pub(crate) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)

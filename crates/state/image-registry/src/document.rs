@@ -53,6 +53,20 @@ pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, OCI_INDEX | DOCKER_LIST)
 }
 
+/// Whether a tag may be one: up to 128 letters, digits, `_`, `.` and `-`, not beginning with the last two.
+pub fn is_tag(tag: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    (1..=128).contains(&tag.len())
+        && tag.bytes().next().is_some_and(plain)
+        && tag.bytes().all(|b| plain(b) || b == b'.' || b == b'-')
+}
+
+/// Whether a manifest says itself of which media type it is.
+pub fn says_its_type(manifest: &str) -> bool {
+    let document: Value = serde_json::from_str(manifest).unwrap_or_default();
+    document["mediaType"].is_string()
+}
+
 impl Document {
     /// Reads a manifest; `content_type` is what its sender says it is.
     pub fn read(text: &str, content_type: Option<&str>) -> Result<Self, ImageError> {

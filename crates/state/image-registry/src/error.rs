@@ -1,6 +1,7 @@
 //! Why an image is not taken.
 
 use blob_store::{BlobError, Digest};
+use resources::ecr::Repository;
 use store::StoreError;
 
 /// Why an image is not taken.
@@ -56,4 +57,42 @@ pub enum ImageError {
     /// The blobs failed.
     #[error(transparent)]
     Blob(#[from] BlobError),
+}
+
+impl ImageError {
+    /// What ECR's PutImage says of a push that a repository refused; `None` where nobody who pushes is to blame.
+    pub fn refusal(&self, repository: &Repository) -> Option<String> {
+        let (name, account) = (repository.given_name(), &repository.account);
+        let missing = |what: &str, digests: &[String]| {
+            format!(
+                "{what} with digests '[{}]' required for pushing image into repository with name '{name}' in the \
+                 registry with id '{account}' do not exist",
+                digests.join(", ")
+            )
+        };
+        Some(match self {
+            Self::ManifestInvalid(text) => {
+                format!("Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{text}'")
+            }
+            Self::SizeMismatch { .. } => {
+                format!("Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{self}'")
+            }
+            Self::DigestMismatch { wanted, found } => {
+                format!("The image digest '{wanted}' does not match the calculated digest '{found}'")
+            }
+            Self::BlobsMissing(digests) => missing("Layers", digests),
+            Self::ChildrenMissing(digests) => missing("Images", digests),
+            Self::TagImmutable { tag, .. } => format!(
+                "The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the \
+                 tag is immutable."
+            ),
+            Self::RepositoryGone => {
+                format!(
+                    "The repository with name '{name}' does not exist in the registry with id '{account}'"
+                )
+            }
+            // Only who makes a repository meets the first.
+            Self::TemplateRole(_) | Self::Busy | Self::Store(_) | Self::Blob(_) => return None,
+        })
+    }
 }

@@ -1,12 +1,11 @@
 //! PutImage.
 
 use crate::EcrPublicService;
-use crate::errors::{images_failed, invalid, invalid_at, no_repository};
+use crate::errors::{images_failed, invalid, invalid_at};
 use crate::shapes::{Image, ImageIdentifier, PutImageRequest, PutImageResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
-use image_registry::{ImageError, PushImage};
+use image_registry::{ImageError, PushImage, is_tag, says_its_type};
 use resources::ecr::{Repository, given_name};
-use serde_json::Value;
 
 pub(crate) async fn run(
     service: &EcrPublicService,
@@ -62,55 +61,15 @@ fn shown(image: resources::ecr::Image, tag: Option<String>) -> Image {
     }
 }
 
-fn says_its_type(manifest: &str) -> bool {
-    let document: Value = serde_json::from_str(manifest).unwrap_or_default();
-    document["mediaType"].is_string()
-}
-
-/// Up to 128 letters, digits, `_`, `.` and `-`, not beginning with the last two.
-fn is_tag(tag: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    (1..=128).contains(&tag.len())
-        && tag.bytes().next().is_some_and(plain)
-        && tag.bytes().all(|b| plain(b) || b == b'.' || b == b'-')
-}
-
 fn refused(repository: &Repository, error: ImageError) -> ServiceError {
-    let (name, account) = (repository.given_name(), &repository.account);
-    let missing = |what: &str, digests: &[String]| {
-        format!(
-            "{what} with digests '[{}]' required for pushing image into repository with name '{name}' in the registry \
-             with id '{account}' do not exist",
-            digests.join(", ")
-        )
+    let Some(text) = error.refusal(repository) else { return images_failed(error) };
+    let shape = match error {
+        ImageError::DigestMismatch { .. } => &errors::IMAGE_DIGEST_DOES_NOT_MATCH_EXCEPTION,
+        ImageError::BlobsMissing(_) => &errors::LAYERS_NOT_FOUND_EXCEPTION,
+        ImageError::ChildrenMissing(_) => &errors::REFERENCED_IMAGES_NOT_FOUND_EXCEPTION,
+        ImageError::TagImmutable { .. } => &errors::IMAGE_TAG_ALREADY_EXISTS_EXCEPTION,
+        ImageError::RepositoryGone => &errors::REPOSITORY_NOT_FOUND_EXCEPTION,
+        _ => &errors::INVALID_PARAMETER_EXCEPTION,
     };
-    match error {
-        ImageError::ManifestInvalid(text) => {
-            invalid(format!("Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{text}'"))
-        }
-        ImageError::DigestMismatch { wanted, found } => {
-            let text = format!("The image digest '{wanted}' does not match the calculated digest '{found}'");
-            ServiceError::new(&errors::IMAGE_DIGEST_DOES_NOT_MATCH_EXCEPTION, text)
-        }
-        ImageError::BlobsMissing(digests) => {
-            ServiceError::new(&errors::LAYERS_NOT_FOUND_EXCEPTION, missing("Layers", &digests))
-        }
-        ImageError::ChildrenMissing(digests) => {
-            ServiceError::new(&errors::REFERENCED_IMAGES_NOT_FOUND_EXCEPTION, missing("Images", &digests))
-        }
-        ImageError::TagImmutable { tag, .. } => {
-            let text = format!(
-                "The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the \
-                 tag is immutable."
-            );
-            ServiceError::new(&errors::IMAGE_TAG_ALREADY_EXISTS_EXCEPTION, text)
-        }
-        error @ ImageError::SizeMismatch { .. } => invalid_at("ImageManifest", &error.to_string()),
-        ImageError::RepositoryGone => no_repository(account, name),
-        // Only who makes a repository meets it.
-        error @ (ImageError::TemplateRole(_)
-        | ImageError::Busy
-        | ImageError::Store(_)
-        | ImageError::Blob(_)) => images_failed(error),
-    }
+    ServiceError::new(shape, text)
 }
