@@ -1,5 +1,7 @@
 """Starts a real region for the tests, and looks after what it leaves behind."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -36,6 +38,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """Two regions that start at the same moment could find the same range of addresses free."""
+    with open(Path(tempfile.gettempdir()) / "longshore-test.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Region:
     """A `longshore up` process on its own port and directory."""
 
@@ -53,8 +63,9 @@ class Region:
         self.log = open(Path(self.dir) / "server.log", "ab")
         command = [program(), "up", "--listen", f"{self.address}:{self.port}", "--data-dir", self.data_dir, *self.flags]
         environment = {**os.environ, **self.env} if self.env else None
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
-        wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
+        with one_at_a_time():
+            self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
+            wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
         key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())
         self.key = (key["access_key_id"], key["secret_access_key"])
 

