@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod error;
 mod node;
+mod page;
 mod protocol;
 pub mod schema;
 mod service;
@@ -24,6 +25,7 @@ pub use http::Extensions;
 
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
+pub use page::Page;
 pub use protocol::{Encoded, Protocol, ReadError, json};
 pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};
 pub use validate::{BrokenConstraints, Violation, pattern_is_checked, validate};

@@ -7,7 +7,7 @@ use crate::shapes::{
     DescribeImagesFilter, DescribeImagesRequest, DescribeImagesResponse, ImageDetail, TagStatus,
 };
 use crate::{paging, scanning};
-use aws_wire::{RequestContext, ServiceError};
+use aws_wire::{Page, RequestContext, ServiceError};
 use resources::ecr::{Image, ImagePulls, ImageScan, Repository, rows_of};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -50,7 +50,7 @@ async fn following(
     service: &EcrService,
     repository: &Repository,
     filter: &DescribeImagesFilter,
-    page: &paging::Request,
+    page: &Page,
 ) -> Result<Vec<ImageDetail>, ServiceError> {
     let counts = match filter.tag_status {
         None | Some(TagStatus::Any) => TagCounts::default(),
@@ -63,7 +63,7 @@ async fn following(
         }
         if page.is_enough(details.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    service.each_image(repository, page.after(), note).await?;
+    service.each_image(repository, page.after.as_deref(), note).await?;
     Ok(details)
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn run(
         }
         if page.is_enough(referrers.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    service.each_image(&repository, page.after(), note).await?;
+    service.each_image(&repository, page.after.as_deref(), note).await?;
     let (referrers, next_token) = page.cut(referrers, |referrer: &ImageReferrer| referrer.digest.clone());
     Ok(ListImageReferrersResponse { referrers: Some(referrers), next_token })
 }

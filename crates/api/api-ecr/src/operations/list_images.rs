@@ -22,7 +22,7 @@ pub(crate) async fn run(
     let page = paging::request(input.next_token.as_deref(), input.max_results, scope)?;
     let counts = service.tag_counts(&repository).await?;
     // A page can end among the tags of an image, which then has some left.
-    let last = page.after().and_then(|last| last.split(' ').next()).unwrap_or_default();
+    let last = page.after.as_deref().and_then(|last| last.split(' ').next()).unwrap_or_default();
     let (mut digests, mut count) = (Vec::new(), 0);
     let mut note = |image: Versioned<Image>| {
         let tags = counts.of(&image.digest);

@@ -39,7 +39,9 @@ pub(crate) async fn run(
         let secrets = all(service, context).await?;
         let wanted =
             secrets.into_iter().filter(|secret| secret.deletion.is_none() && filters.let_through(secret));
-        page.cut(wanted.map(|secret| (format!("{:020}", secret.create_revision), secret.arn())).collect())
+        page.cut_placed(
+            wanted.map(|secret| (format!("{:020}", secret.create_revision), secret.arn())).collect(),
+        )
     };
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for secret_id in ids {

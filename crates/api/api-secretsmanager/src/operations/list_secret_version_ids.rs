@@ -32,7 +32,7 @@ pub(crate) async fn run(
         })
         .collect();
     placed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let (versions, next_token) = page.cut(placed);
+    let (versions, next_token) = page.cut_placed(placed);
     Ok(ListSecretVersionIdsResponse {
         versions: Some(versions),
         next_token,

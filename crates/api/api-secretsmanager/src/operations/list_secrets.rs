@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let mut placed: Vec<_> =
         secrets.into_iter().map(|secret| (place(&secret, input.sort_by, descending), secret)).collect();
     placed.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let (secrets, next_token) = page.cut(placed);
+    let (secrets, next_token) = page.cut_placed(placed);
     Ok(ListSecretsResponse {
         secret_list: Some(secrets.iter().map(|secret| render::listed(secret)).collect()),
         next_token,
