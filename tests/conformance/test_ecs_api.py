@@ -34,6 +34,8 @@ def test_cluster_life(ecs):
     assert made["clusterArn"] in ecs.list_clusters()["clusterArns"]
     changed = ecs.update_cluster(cluster=cluster, settings=[{"name": "containerInsights", "value": "disabled"}])
     assert changed["cluster"]["settings"] == [{"name": "containerInsights", "value": "disabled"}]
+    again = ecs.update_cluster_settings(cluster=cluster, settings=[{"name": "containerInsights", "value": "disabled"}])
+    assert again["cluster"]["settings"] == changed["cluster"]["settings"]
     assert ecs.delete_cluster(cluster=cluster)["cluster"]["status"] == "INACTIVE"
     gone = ecs.describe_clusters(clusters=[cluster, name("never")])
     assert [c["status"] for c in gone["clusters"]] == ["INACTIVE"]

@@ -105,6 +105,7 @@ operations! {
     tag_resource: tag_resource, TagResourceRequest => TagResourceResponse;
     untag_resource: untag_resource, UntagResourceRequest => UntagResourceResponse;
     update_cluster: update_cluster, UpdateClusterRequest => UpdateClusterResponse;
+    update_cluster_settings: update_cluster_settings, UpdateClusterSettingsRequest => UpdateClusterSettingsResponse;
     update_task_protection: update_task_protection, UpdateTaskProtectionRequest => UpdateTaskProtectionResponse;
 
     [with registry]

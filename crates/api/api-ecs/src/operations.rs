@@ -35,5 +35,6 @@ pub(crate) mod tags;
 pub(crate) mod tags_list;
 pub(crate) mod untag_resource;
 pub(crate) mod update_cluster;
+pub(crate) mod update_cluster_settings;
 pub(crate) mod update_service;
 pub(crate) mod update_task_protection;

@@ -25,7 +25,7 @@ pub(crate) async fn of(
     let request = Request { tables, context, operation, input };
     Ok(match operation.name {
         "CreateCluster" => request.create_cluster(),
-        "DeleteCluster" | "UpdateCluster" | "RegisterContainerInstance" => {
+        "DeleteCluster" | "UpdateCluster" | "UpdateClusterSettings" | "RegisterContainerInstance" => {
             vec![request.on_cluster(input.text("cluster")).await?]
         }
         "DeregisterContainerInstance" => vec![request.deregister_instance().await?],

@@ -363,6 +363,14 @@ pub static ECS_UPDATE_CLUSTER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_UPDATE_CLUSTER_SETTINGS: Action = Action {
+    name: "ecs:UpdateClusterSettings",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_CLUSTER, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
 pub static ECS_UPDATE_SERVICE: Action = Action {
     name: "ecs:UpdateService",
     access: AccessLevel::Write,

@@ -12316,6 +12316,51 @@ pub static UPDATE_CLUSTER_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &UPDATE_CLUSTER_RESPONSE_MEMBERS, union: false },
 };
 
+pub static UPDATE_CLUSTER_SETTINGS_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "settings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CLUSTER_SETTINGS,
+    },
+];
+pub static UPDATE_CLUSTER_SETTINGS_REQUEST: Shape = Shape {
+    name: "UpdateClusterSettingsRequest",
+    kind: Kind::Structure { members: &UPDATE_CLUSTER_SETTINGS_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "cluster",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &CLUSTER,
+}];
+pub static UPDATE_CLUSTER_SETTINGS_RESPONSE: Shape = Shape {
+    name: "UpdateClusterSettingsResponse",
+    kind: Kind::Structure { members: &UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static UPDATE_SERVICE_REQUEST_MEMBERS: [Member; 22] = [
     Member {
         name: "availabilityZoneRebalancing",

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 36] = [
+pub static OPERATIONS: [Operation; 37] = [
     Operation {
         name: "CreateCluster",
         method: "POST",
@@ -385,6 +385,17 @@ pub static OPERATIONS: [Operation; 36] = [
         signed: true,
     },
     Operation {
+        name: "UpdateClusterSettings",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_CLUSTER_SETTINGS_REQUEST,
+        output: Some(&schema::UPDATE_CLUSTER_SETTINGS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_CLUSTER_SETTINGS],
+        signed: true,
+    },
+    Operation {
         name: "UpdateService",
         method: "POST",
         uri: "/",
@@ -452,7 +463,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "RegisterDaemonTaskDefinition",
         "StartTask",
         "UpdateCapacityProvider",
-        "UpdateClusterSettings",
         "UpdateContainerAgent",
         "UpdateContainerInstancesState",
         "UpdateDaemon",
@@ -720,6 +730,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<UpdateClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateCluster is not implemented."))
     }
+    async fn update_cluster_settings(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateClusterSettingsRequest,
+    ) -> Result<UpdateClusterSettingsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateClusterSettings is not implemented."))
+    }
     async fn update_service(
         &self,
         _context: &RequestContext,
@@ -830,6 +847,9 @@ impl<T: Ecs> Service for Server<T> {
             "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
             "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
             "UpdateCluster" => Ok(Box::new(self.0.update_cluster(context, read(input)?).await?)),
+            "UpdateClusterSettings" => {
+                Ok(Box::new(self.0.update_cluster_settings(context, read(input)?).await?))
+            }
             "UpdateService" => Ok(Box::new(self.0.update_service(context, read(input)?).await?)),
             "UpdateTaskProtection" => {
                 Ok(Box::new(self.0.update_task_protection(context, read(input)?).await?))

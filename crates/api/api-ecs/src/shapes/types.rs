@@ -8994,6 +8994,44 @@ impl ToWire for UpdateClusterResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateClusterSettingsRequest {
+    pub cluster: String,
+    pub settings: Vec<ClusterSetting>,
+}
+
+impl ReadItem for UpdateClusterSettingsRequest {}
+impl FromNode for UpdateClusterSettingsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "settings" => out.settings = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateClusterSettingsResponse {
+    pub cluster: Option<Cluster>,
+}
+
+impl WriteItem for UpdateClusterSettingsResponse {}
+impl ToWire for UpdateClusterSettingsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS[0], &self.cluster);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateServiceRequest {
     pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
