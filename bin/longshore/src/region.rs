@@ -258,6 +258,7 @@ impl Region {
             },
             credentials,
             &self.dir,
+            self.settings.efs.iter().map(|efs| (efs.id.clone(), efs.directory.clone())).collect(),
             &self.environment,
         );
         self.host =

@@ -1,5 +1,9 @@
 //! The configuration of a region: flags over environment over file over defaults, resolved once.
 
+mod efs;
+
+pub(crate) use efs::EfsDirectory;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use identifiers::{AccountId, Region};
@@ -102,6 +106,10 @@ pub(crate) struct SettingsArgs {
     /// Seconds between two deliveries of CloudTrail trails [default: 300]
     #[arg(long, env = "LONGSHORE_TRAIL_INTERVAL", value_name = "SECONDS")]
     pub(crate) trail_interval: Option<NonZeroU32>,
+    /// Directory of this machine that stands for a file system of EFS in volumes of tasks, or for one of its access
+    /// points; it may be where an NFS export is mounted. May be given several times
+    #[arg(long = "efs", env = "LONGSHORE_EFS", value_delimiter = ',', value_name = "fs-ID=DIR")]
+    pub(crate) efs: Vec<EfsDirectory>,
 }
 
 /// Another region, and where it answers: `us-west-2=https://region.example`.
@@ -191,6 +199,8 @@ struct File {
     audit_retention_days: Option<NonZeroU32>,
     trails_dir: Option<PathBuf>,
     trail_interval: Option<NonZeroU32>,
+    #[serde(default)]
+    efs: Vec<EfsDirectory>,
 }
 
 /// The effective settings.
@@ -223,6 +233,7 @@ pub(crate) struct Settings {
     pub(crate) trails_dir: PathBuf,
     /// In seconds.
     pub(crate) trail_interval: u32,
+    pub(crate) efs: Vec<EfsDirectory>,
 }
 
 impl Settings {
@@ -289,6 +300,7 @@ impl SettingsArgs {
                 .unwrap_or(DEFAULT_RECHECK_HOURS),
             expire_images_in_use: self.expire_images_in_use || file.expire_images_in_use,
             auth,
+            efs: [self.efs, file.efs].concat(),
         })
     }
 }

@@ -63,6 +63,7 @@ fn host_checks() -> Vec<Check> {
         Check { name: "namespaces", result: namespaces() },
         Check { name: "firewall", result: firewall() },
         Check { name: "forwarding", result: forwarding() },
+        Check { name: "disks", result: Ok(disks()) },
     ]
 }
 
@@ -138,6 +139,17 @@ fn firewall() -> std::result::Result<String, String> {
         Err("neither nft nor iptables is there, so tasks cannot reach out; install one: apt-get install nftables"
             .to_owned())
     }
+}
+
+/// Nothing that keeps tasks from running.
+fn disks() -> String {
+    container_runtime::disks_unavailable().map_or_else(
+        || {
+            "loop devices and mkfs.ext4: the storage of tasks is bounded, volumes of EBS can be made"
+                .to_owned()
+        },
+        |why| format!("the storage of tasks is watched only, and volumes of EBS cannot be made: {why}"),
+    )
 }
 
 fn forwarding() -> std::result::Result<String, String> {

@@ -5,13 +5,13 @@ use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use container_image::{Images, LocalRegistry};
 use container_network::{Network, NetworkConfig, Subnet, pick_free_subnet};
-use container_runtime::{Runtime, RuntimeConfig};
+use container_runtime::{Runtime, RuntimeConfig, disks_unavailable};
 use environment::Environment;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
 use resources::ecr::RegistryHosts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +114,7 @@ impl Host {
         address: Address,
         credentials: Credentials,
         dir: &DataDir,
+        shares: BTreeMap<String, PathBuf>,
         environment: &Environment,
     ) -> Result<Self> {
         let subnet = plan.subnet()?;
@@ -123,6 +124,7 @@ impl Host {
             root: tasks_dir(dir)?,
             shim_program: std::env::current_exe().context("find the running program")?,
             cgroup: plan.cgroup.clone(),
+            disks: disks(dir),
         })?;
         let (cpu, memory) = capacity()?;
         let config = AgentConfig {
@@ -151,6 +153,7 @@ impl Host {
             images.clone(),
             network.clone(),
             registries,
+            shares,
             environment.clone(),
         );
         let stop = CancellationToken::new();
@@ -206,6 +209,20 @@ async fn remove_sandboxes(network: &Network, runtime: &Runtime) {
         }
         if let Err(error) = network.detach(&id).await {
             tracing::error!(sandbox = id, %error, "cannot remove its network");
+        }
+    }
+}
+
+/// Where formatted disks are kept that those of tasks are copied from, if this machine can have such disks.
+fn disks(dir: &DataDir) -> Option<PathBuf> {
+    match disks_unavailable() {
+        None => Some(dir.join("disks")),
+        Some(why) => {
+            tracing::warn!(
+                why,
+                "the storage of tasks is watched instead of bounded, and volumes of EBS cannot be made"
+            );
+            None
         }
     }
 }

@@ -3,6 +3,8 @@
 //! What the published agent reads from its Docker settings goes there, in the spelling of the Docker Engine API.
 //! Overrides are merged here, for agents merge none but the command.
 
+mod volumes;
+
 use agent_wire::acs;
 use identifiers::{Arn, Region};
 use resources::ecr::RegistryHosts;
@@ -48,7 +50,8 @@ pub(crate) fn task(
     let containers = definition.containers.iter().filter_map(|container| {
         let state = task.containers.iter().find(|state| state.name == container.name)?;
         let auth = registry_authentication(region, registry, task, container, state, as_role);
-        let logs_as_role = as_role && container.log_configuration.is_some();
+        let logs_as_role =
+            as_role && container.log_configuration.as_ref().is_some_and(|log| log.driver == "awslogs");
         Some(acs::Container {
             registry_authentication: auth,
             logs_auth_strategy: logs_as_role.then_some(acs::AuthStrategy::ExecutionRole),
@@ -69,7 +72,9 @@ pub(crate) fn task(
         memory: integer(task.memory),
         network_mode: definition.network_mode.clone(),
         elastic_network_interfaces: network_interface(region, task).into_iter().collect(),
-        volumes: definition.volumes.iter().map(|name| volume(name)).collect(),
+        volumes: definition.volumes.iter().map(|name| volumes::volume(task, definition, name)).collect(),
+        attachments: volumes::attachments(region, task),
+        pid_mode: definition.pid_mode.clone().unwrap_or_default(),
         containers: containers.collect(),
         role_credentials: credentials.task,
         execution_role_credentials: credentials.execution,
@@ -80,15 +85,6 @@ pub(crate) fn task(
 
 fn integer(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
-}
-
-fn volume(name: &str) -> acs::Volume {
-    acs::Volume {
-        name: name.to_owned(),
-        r#type: Some(acs::VolumeType::Host),
-        host: Some(acs::HostVolumeProperties::default()),
-        ..acs::Volume::default()
-    }
 }
 
 fn network_interface(region: &Region, task: &Task) -> Option<acs::ElasticNetworkInterface> {
@@ -141,7 +137,12 @@ fn container(
         environment: environment.into(),
         cpu: integer(state.cpu),
         memory: state.memory.map_or(0, integer),
-        port_mappings: definition.port_mappings.iter().map(port).collect(),
+        port_mappings: definition
+            .port_mappings
+            .iter()
+            .filter(|port| port.container_port > 0)
+            .map(port)
+            .collect(),
         mount_points: definition
             .mount_points
             .iter()
@@ -170,7 +171,14 @@ fn container(
         start_timeout: definition.start_timeout.map_or(0, integer),
         stop_timeout: definition.stop_timeout.map_or(0, integer),
         health_check_type: definition.health_check.as_ref().map(|_| acs::HealthCheckType::Docker),
-        secrets: definition.secrets.iter().map(|source| secret(region, source)).collect(),
+        secrets: secrets(region, definition),
+        firelens_configuration: definition.firelens.as_ref().map(|firelens| acs::FirelensConfiguration {
+            r#type: Some(match firelens.kind.as_str() {
+                "fluentd" => acs::FirelensConfigurationType::Fluentd,
+                _ => acs::FirelensConfigurationType::Fluentbit,
+            }),
+            options: firelens.options.clone().unwrap_or_default(),
+        }),
         overrides: "{}".to_owned(),
         docker_config: Some(acs::DockerConfig {
             version: "1.41".to_owned(),
@@ -231,8 +239,15 @@ fn registry_authentication(
     })
 }
 
-/// A variable whose value the agent has to fetch.
-fn secret(region: &Region, source: &SecretSource) -> acs::Secret {
+/// Everything whose value the agent has to fetch: variables of the container, and options of its log driver.
+fn secrets(region: &Region, definition: &ContainerDefinition) -> Vec<acs::Secret> {
+    let variables =
+        definition.secrets.iter().map(|source| secret(region, source, acs::SecretTarget::Container));
+    let options = definition.log_configuration.iter().flat_map(|log| &log.secret_options);
+    variables.chain(options.map(|source| secret(region, source, acs::SecretTarget::LogDriver))).collect()
+}
+
+fn secret(region: &Region, source: &SecretSource, target: acs::SecretTarget) -> acs::Secret {
     let in_secrets_manager = source.value_from.split(':').nth(2) == Some("secretsmanager");
     acs::Secret {
         name: source.name.clone(),
@@ -240,7 +255,7 @@ fn secret(region: &Region, source: &SecretSource) -> acs::Secret {
         region: region.to_string(),
         provider: Some(if in_secrets_manager { acs::SecretProvider::Asm } else { acs::SecretProvider::Ssm }),
         r#type: Some(acs::SecretType::EnvironmentVariable),
-        target: Some(acs::SecretTarget::Container),
+        target: Some(target),
         container_path: String::new(),
     }
 }
@@ -255,6 +270,8 @@ fn docker_config(definition: &ContainerDefinition) -> Value {
     put("User", definition.user.as_ref().map(|user| json!(user)));
     put("WorkingDir", definition.working_directory.as_ref().map(|path| json!(path)));
     put("Labels", (!definition.docker_labels.is_empty()).then(|| json!(definition.docker_labels)));
+    put("Tty", definition.pseudo_terminal.then_some(Value::Bool(true)));
+    put("OpenStdin", definition.interactive.then_some(Value::Bool(true)));
     put("Healthcheck", definition.health_check.as_ref().map(health_check));
     Value::Object(config)
 }

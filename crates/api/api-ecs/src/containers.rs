@@ -1,25 +1,20 @@
 //! Container definitions: taken apart without a rest, checked, stored, and rendered again.
 
 use crate::errors::client;
+use crate::logging;
 use crate::refuse::{filled, refuse};
 use crate::shapes as wire;
+use crate::volumes::unsupported;
 use aws_wire::ServiceError;
 use resources::ecs::{
-    ContainerDefinition, Dependency, DependencyCondition, HealthCheck, LinuxParameters, LogConfiguration,
-    MountPoint, PortMapping, Task, Tmpfs, Ulimit, VolumeFrom,
+    ContainerDefinition, Dependency, DependencyCondition, HealthCheck, LinuxParameters, MountPoint,
+    PortMapping, Task, Tmpfs, Ulimit, VolumeFrom,
 };
 
-/// Longest stop timeout of Fargate, in seconds.
-const MOST_STOP_TIMEOUT: i32 = 120;
-/// Options of the awslogs driver that are honoured.
-const AWSLOGS_OPTIONS: &[&str] = &[
-    "awslogs-group",
-    "awslogs-region",
-    "awslogs-stream-prefix",
-    "awslogs-create-group",
-    "mode",
-    "max-buffer-size",
-];
+/// Longest start and stop timeout of Fargate, in seconds.
+const MOST_TIMEOUT: i32 = 120;
+/// Shortest start and stop timeout of Fargate, in seconds.
+const LEAST_TIMEOUT: i32 = 2;
 
 type Pairs = Vec<(String, String)>;
 
@@ -70,19 +65,20 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
         working_directory,
     } = input;
     refuse(filled(credential_specs.as_ref()), "credentialSpecs")?;
-    refuse(disable_networking == Some(true), "disableNetworking")?;
-    refuse(filled(dns_search_domains.as_ref()), "dnsSearchDomains")?;
-    refuse(filled(dns_servers.as_ref()), "dnsServers")?;
-    refuse(filled(docker_security_options.as_ref()), "dockerSecurityOptions")?;
+    not_on_fargate(disable_networking == Some(true), "disableNetworking")?;
+    not_on_fargate(filled(dns_search_domains.as_ref()), "dnsSearchDomains")?;
+    not_on_fargate(filled(dns_servers.as_ref()), "dnsServers")?;
+    not_on_fargate(filled(docker_security_options.as_ref()), "dockerSecurityOptions")?;
     refuse(filled(environment_files.as_ref()), "environmentFiles")?;
-    refuse(filled(extra_hosts.as_ref()), "extraHosts")?;
-    refuse(firelens_configuration.is_some(), "firelensConfiguration")?;
-    refuse(hostname.is_some(), "hostname")?;
-    refuse(interactive == Some(true), "interactive")?;
-    refuse(filled(links.as_ref()), "links")?;
-    refuse(privileged == Some(true), "privileged")?;
-    refuse(pseudo_terminal == Some(true), "pseudoTerminal")?;
-    refuse(filled(resource_requirements.as_ref()), "resourceRequirements")?;
+    not_on_fargate(filled(extra_hosts.as_ref()), "extraHosts")?;
+    if hostname.is_some_and(|name| !name.is_empty()) {
+        return Err(client("hostname is not supported on container when networkMode=awsvpc."));
+    }
+    if filled(links.as_ref()) {
+        return Err(client("Links are not supported when networkMode=awsvpc."));
+    }
+    not_on_fargate(privileged == Some(true), "privileged")?;
+    resources_wanted(resource_requirements.as_deref())?;
     refuse(restart_policy.is_some_and(|policy| policy.enabled), "restartPolicy")?;
     refuse(version_consistency == Some(wire::VersionConsistency::Disabled), "versionConsistency")?;
     let name = name_of(name)?;
@@ -107,16 +103,19 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
             .collect::<Result<_, _>>()?,
         depends_on: depends_on.unwrap_or_default().into_iter().map(dependency).collect(),
         health_check: health_check.map(check).transpose()?,
-        start_timeout: start_timeout.map(|seconds| not_negative(seconds, "startTimeout")).transpose()?,
-        stop_timeout: stop_timeout.map(stop_seconds).transpose()?,
+        start_timeout: start_timeout.map(|seconds| timeout(seconds, "startTimeout")).transpose()?,
+        stop_timeout: stop_timeout.map(|seconds| timeout(seconds, "stopTimeout")).transpose()?,
         readonly_root_filesystem: readonly_root_filesystem.unwrap_or(false),
         linux_parameters: linux_parameters.map(linux).transpose()?,
         ulimits: ulimits.unwrap_or_default().into_iter().map(ulimit).collect::<Result<_, _>>()?,
-        log_configuration: log_configuration.map(logging).transpose()?,
+        log_configuration: log_configuration.map(logging::store).transpose()?,
         docker_labels: docker_labels.unwrap_or_default(),
         system_controls: controls(system_controls)?,
         secrets: crate::secrets::store(secrets)?,
         repository_credentials: crate::secrets::store_credentials(repository_credentials)?,
+        interactive: interactive.unwrap_or(false),
+        pseudo_terminal: pseudo_terminal.unwrap_or(false),
+        firelens: firelens_configuration.map(logging::store_router).transpose()?,
         name,
     };
     if let (Some(hard), Some(soft)) = (definition.memory, definition.memory_reservation)
@@ -156,11 +155,31 @@ pub(crate) fn memory_limit(value: Option<i32>, name: &str) -> Result<Option<u32>
     }
 }
 
-fn stop_seconds(seconds: i32) -> Result<u32, ServiceError> {
-    if seconds > MOST_STOP_TIMEOUT {
-        return Err(client(format!("The maximum stopTimeout is {MOST_STOP_TIMEOUT} seconds on Fargate.")));
+fn timeout(seconds: i32, name: &str) -> Result<u32, ServiceError> {
+    u32::try_from(seconds).ok().filter(|_| (LEAST_TIMEOUT..=MOST_TIMEOUT).contains(&seconds)).ok_or_else(|| {
+        client(format!(
+            "Invalid '{name}' setting for container: on Fargate it is between {LEAST_TIMEOUT} and {MOST_TIMEOUT} \
+             seconds."
+        ))
+    })
+}
+
+fn not_on_fargate(given: bool, parameter: &str) -> Result<(), ServiceError> {
+    if given { Err(unsupported(parameter)) } else { Ok(()) }
+}
+
+/// Fargate has neither of the resources that there are.
+pub(crate) fn resources_wanted(given: Option<&[wire::ResourceRequirement]>) -> Result<(), ServiceError> {
+    match given.and_then(|wanted| wanted.first()).map(|wanted| wanted.r#type) {
+        None => Ok(()),
+        Some(wire::ResourceType::Gpu) => {
+            Err(client("Tasks using the Fargate launch type do not support GPU resource requirements."))
+        }
+        Some(other) => Err(client(format!(
+            "Tasks using the Fargate launch type do not support {} resource requirements.",
+            other.as_str()
+        ))),
     }
-    not_negative(seconds, "stopTimeout")
 }
 
 pub(crate) fn pairs(list: Option<Vec<wire::KeyValuePair>>) -> Result<Pairs, ServiceError> {
@@ -178,20 +197,39 @@ pub(crate) fn pairs(list: Option<Vec<wire::KeyValuePair>>) -> Result<Pairs, Serv
 fn port(input: wire::PortMapping) -> Result<PortMapping, ServiceError> {
     let wire::PortMapping { app_protocol, container_port, container_port_range, host_port, name, protocol } =
         input;
-    refuse(app_protocol.is_some(), "portMappings.appProtocol")?;
-    refuse(container_port_range.is_some(), "portMappings.containerPortRange")?;
     let number = container_port.unwrap_or(0);
-    let container_port = u16::try_from(number)
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| client(format!("Invalid container port: {number}.")))?;
+    let container_port = match &container_port_range {
+        Some(_) if number != 0 || host_port.is_some_and(|host| host != 0) => {
+            return Err(client(
+                "A port mapping has either a containerPortRange or a containerPort and a hostPort.",
+            ));
+        }
+        Some(range) if !is_range(range) => {
+            return Err(client(format!("Invalid containerPortRange: {range}.")));
+        }
+        Some(_) => 0,
+        None => u16::try_from(number)
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or_else(|| client(format!("Invalid container port: {number}.")))?,
+    };
     if host_port.is_some_and(|host| host != 0 && host != number) {
         return Err(client(
             "When networkMode=awsvpc, the host ports and container ports in port mappings must match.",
         ));
     }
     let protocol = protocol.unwrap_or_default().as_str().to_owned();
-    Ok(PortMapping { container_port, protocol, name })
+    let app_protocol = app_protocol.map(|protocol| protocol.as_str().to_owned());
+    Ok(PortMapping { container_port, protocol, name, app_protocol, container_port_range })
+}
+
+/// `FIRST-LAST`, both ports.
+fn is_range(range: &str) -> bool {
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    range
+        .split_once('-')
+        .and_then(|(first, last)| Some((port(first)?, port(last)?)))
+        .is_some_and(|(first, last)| first <= last)
 }
 
 fn mount(input: wire::MountPoint) -> Result<MountPoint, ServiceError> {
@@ -255,9 +293,9 @@ fn linux(input: wire::LinuxParameters) -> Result<LinuxParameters, ServiceError> 
         swappiness,
         tmpfs,
     } = input;
-    refuse(filled(devices.as_ref()), "linuxParameters.devices")?;
-    refuse(max_swap.is_some(), "linuxParameters.maxSwap")?;
-    refuse(swappiness.is_some(), "linuxParameters.swappiness")?;
+    not_on_fargate(filled(devices.as_ref()), "devices")?;
+    not_on_fargate(max_swap.is_some(), "maxSwap")?;
+    not_on_fargate(swappiness.is_some(), "swappiness")?;
     let capabilities = capabilities.unwrap_or_default();
     let add = capabilities.add.unwrap_or_default();
     if let Some(other) = add.iter().find(|name| *name != "SYS_PTRACE") {
@@ -294,26 +332,6 @@ fn ulimit(input: wire::Ulimit) -> Result<Ulimit, ServiceError> {
         soft: i64::from(input.soft_limit),
         hard: i64::from(input.hard_limit),
     })
-}
-
-fn logging(input: wire::LogConfiguration) -> Result<LogConfiguration, ServiceError> {
-    refuse(filled(input.secret_options.as_ref()), "logConfiguration.secretOptions")?;
-    if input.log_driver != wire::LogDriver::Awslogs {
-        return Err(client(format!(
-            "The log driver {} is not supported by this region; only awslogs is.",
-            input.log_driver.as_str()
-        )));
-    }
-    let options = input.options.unwrap_or_default();
-    for required in ["awslogs-group", "awslogs-region", "awslogs-stream-prefix"] {
-        if !options.contains_key(required) {
-            return Err(client(format!("Log driver awslogs requires options: {required}")));
-        }
-    }
-    if let Some(unknown) = options.keys().find(|name| !AWSLOGS_OPTIONS.contains(&name.as_str())) {
-        return Err(client(format!("Log driver awslogs disallows options: {unknown}")));
-    }
-    Ok(LogConfiguration { driver: "awslogs".to_owned(), options })
 }
 
 fn controls(list: Option<Vec<wire::SystemControl>>) -> Result<Pairs, ServiceError> {
@@ -356,11 +374,10 @@ pub(crate) fn render(container: &ContainerDefinition) -> wire::ContainerDefiniti
             soft_limit: limit.soft as i32,
             hard_limit: limit.hard as i32,
         }),
-        log_configuration: container.log_configuration.as_ref().map(|log| wire::LogConfiguration {
-            log_driver: log.driver.parse().unwrap_or_default(),
-            options: Some(log.options.clone()),
-            secret_options: Some(vec![]),
-        }),
+        log_configuration: container.log_configuration.as_ref().map(logging::render),
+        firelens_configuration: container.firelens.as_ref().map(logging::render_router),
+        interactive: container.interactive.then_some(true),
+        pseudo_terminal: container.pseudo_terminal.then_some(true),
         secrets: crate::secrets::render(&container.secrets),
         repository_credentials: container
             .repository_credentials
@@ -393,12 +410,14 @@ fn key_values(pairs: &[(String, String)]) -> Vec<wire::KeyValuePair> {
 }
 
 fn render_port(port: &PortMapping) -> wire::PortMapping {
+    let single = port.container_port_range.is_none().then(|| i32::from(port.container_port));
     wire::PortMapping {
-        container_port: Some(i32::from(port.container_port)),
-        host_port: Some(i32::from(port.container_port)),
+        container_port: single,
+        host_port: single,
         protocol: port.protocol.parse().ok(),
         name: port.name.clone(),
-        ..wire::PortMapping::default()
+        app_protocol: port.app_protocol.as_ref().and_then(|protocol| protocol.parse().ok()),
+        container_port_range: port.container_port_range.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::containers;
 use crate::errors::client;
 use crate::refuse::{filled, refuse};
 use crate::shapes as wire;
+use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{ContainerDefinition, DefinitionStatus, DependencyCondition, Tag, TaskDefinition};
@@ -40,9 +41,18 @@ pub(crate) fn store(
     } = input;
     refuse(enable_fault_injection == Some(true), "enableFaultInjection")?;
     refuse(filled(inference_accelerators.as_ref()), "inferenceAccelerators")?;
-    refuse(ipc_mode.is_some(), "ipcMode")?;
-    refuse(pid_mode.is_some(), "pidMode")?;
-    refuse(filled(placement_constraints.as_ref()), "placementConstraints")?;
+    if ipc_mode.is_some() {
+        return Err(client("Tasks using the Fargate launch type do not support ipcMode."));
+    }
+    if pid_mode == Some(wire::PidMode::Host) {
+        return Err(client(
+            "Tasks using the Fargate launch type do not support pidMode 'host'. The supported value for pidMode is \
+             'task'.",
+        ));
+    }
+    if filled(placement_constraints.as_ref()) {
+        return Err(volumes::unsupported("constraints"));
+    }
     refuse(proxy_configuration.is_some(), "proxyConfiguration")?;
     check_family(&family)?;
     let compatible = requires_compatibilities.unwrap_or_default();
@@ -57,8 +67,9 @@ pub(crate) fn store(
     let (cpu, memory) = fargate_size(cpu.as_deref(), memory.as_deref())?;
     let containers =
         container_definitions.into_iter().map(containers::store).collect::<Result<Vec<_>, _>>()?;
-    let volumes = volumes.unwrap_or_default().into_iter().map(volume).collect::<Result<Vec<_>, _>>()?;
+    let (volumes, volume_kinds) = volumes::store(volumes)?;
     check_containers(&containers, &volumes, cpu, memory)?;
+    crate::logging::check_routers(&containers)?;
     crate::secrets::check(context, &containers)?;
     crate::execution_role::check(registry, &containers, execution_role_arn.as_deref())?;
     Ok(TaskDefinition {
@@ -74,6 +85,8 @@ pub(crate) fn store(
         execution_role_arn,
         containers,
         volumes,
+        volume_kinds,
+        pid_mode: pid_mode.map(|mode| mode.as_str().to_owned()),
         ephemeral_storage: ephemeral_storage.map(|storage| storage_size(&storage)).transpose()?,
         runtime_platform: runtime_platform.map(platform).transpose()?,
         tags: store_tags(tags)?,
@@ -113,30 +126,6 @@ fn platform(input: wire::RuntimePlatform) -> Result<(Option<String>, Option<Stri
         return Err(client(format!("This region has no host of that cpuArchitecture; it has {own}.")));
     }
     Ok((os.map(|os| os.as_str().to_owned()), cpu))
-}
-
-fn volume(input: wire::Volume) -> Result<String, ServiceError> {
-    let wire::Volume {
-        configured_at_launch,
-        docker_volume_configuration,
-        efs_volume_configuration,
-        fsx_windows_file_server_volume_configuration,
-        host,
-        name,
-        s3files_volume_configuration,
-    } = input;
-    refuse(configured_at_launch == Some(true), "volumes.configuredAtLaunch")?;
-    refuse(docker_volume_configuration.is_some(), "volumes.dockerVolumeConfiguration")?;
-    refuse(efs_volume_configuration.is_some(), "volumes.efsVolumeConfiguration")?;
-    refuse(
-        fsx_windows_file_server_volume_configuration.is_some(),
-        "volumes.fsxWindowsFileServerVolumeConfiguration",
-    )?;
-    refuse(s3files_volume_configuration.is_some(), "volumes.s3filesVolumeConfiguration")?;
-    if host.is_some_and(|host| host.source_path.is_some()) {
-        return Err(client("host.sourcePath should not be set for volumes in Fargate."));
-    }
-    name.filter(|name| !name.is_empty()).ok_or_else(|| client("Volume name should not be null or empty."))
 }
 
 pub(crate) fn store_tags(tags: Option<Vec<wire::Tag>>) -> Result<Vec<Tag>, ServiceError> {

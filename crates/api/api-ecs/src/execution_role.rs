@@ -26,10 +26,11 @@ pub(crate) fn check(
         if registry.have(&container.image) {
             return Err(needed("ECR images"));
         }
-        if container.log_configuration.is_some() {
+        let log = container.log_configuration.as_ref();
+        if log.is_some_and(|log| log.driver == "awslogs") {
             return Err(needed("log driver awslogs"));
         }
-        if !container.secrets.is_empty() {
+        if !container.secrets.is_empty() || log.is_some_and(|log| !log.secret_options.is_empty()) {
             return Err(given("container secrets"));
         }
         if container.repository_credentials.is_some() {

@@ -9,6 +9,7 @@ mod containers;
 mod definition;
 mod errors;
 mod execution_role;
+mod logging;
 mod operations;
 mod paging;
 mod permissions;
@@ -20,6 +21,7 @@ mod service;
 pub mod shapes;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;

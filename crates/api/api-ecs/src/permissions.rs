@@ -14,6 +14,8 @@ use store::{Tables, Versioned};
 
 /// The service that task and execution roles are passed to.
 const TASKS: &str = "ecs-tasks.amazonaws.com";
+/// The service that roles for volumes are passed to.
+const MANAGER: &str = "ecs.amazonaws.com";
 
 /// The permissions of a request.
 pub(crate) async fn of(
@@ -254,6 +256,7 @@ impl Request<'_> {
             over("executionRoleArn").or_else(|| defined.and_then(|found| found.execution_role_arn.clone()));
         permissions
             .extend([task_role, execution_role].into_iter().flatten().map(|role| self.pass_role(&role)));
+        permissions.extend(self.volume_roles());
         Ok(permissions)
     }
 
@@ -319,6 +322,13 @@ impl Request<'_> {
                 .with_request_tags(self.request_tags())
         };
         resources.into_iter().map(tag).collect()
+    }
+
+    /// The roles that volumes are managed with are passed to ECS itself.
+    fn volume_roles(&self) -> Vec<Permission> {
+        let volumes = self.input.items("volumeConfigurations").iter();
+        let roles = volumes.filter_map(|volume| volume.member("managedEBSVolume")?.text("roleArn"));
+        roles.map(|role| Permission::new("iam:PassRole", role).with("iam:PassedToService", MANAGER)).collect()
     }
 
     fn pass_role(&self, role: &str) -> Permission {

@@ -5,6 +5,7 @@ pub(crate) mod service;
 use crate::arns::{arn, cluster_arn, definition_arn, task_arn};
 use crate::containers;
 use crate::shapes as wire;
+use crate::volumes;
 use aws_wire::RequestContext;
 use resources::ecs::{
     Cluster, ClusterStatus, ContainerInstance, DefinitionStatus, HealthStatus, InstanceStatus,
@@ -60,11 +61,6 @@ pub(crate) fn cluster(context: &RequestContext, cluster: &Cluster, counts: Count
 
 pub(crate) fn definition(context: &RequestContext, definition: &TaskDefinition) -> wire::TaskDefinition {
     let compatible = |names: &[String]| names.iter().filter_map(|name| name.parse().ok()).collect::<Vec<_>>();
-    let volumes = definition.volumes.iter().map(|name| wire::Volume {
-        name: Some(name.clone()),
-        host: Some(wire::HostVolumeProperties::default()),
-        ..wire::Volume::default()
-    });
     let mut compatibilities = vec![wire::Compatibility::Ec2];
     compatibilities.extend(
         compatible(&definition.requires_compatibilities)
@@ -88,8 +84,9 @@ pub(crate) fn definition(context: &RequestContext, definition: &TaskDefinition) 
         memory: Some(definition.memory.to_string()),
         task_role_arn: definition.task_role_arn.clone(),
         execution_role_arn: definition.execution_role_arn.clone(),
-        volumes: Some(volumes.collect()),
+        volumes: Some(volumes::render(definition)),
         placement_constraints: Some(vec![]),
+        pid_mode: definition.pid_mode.as_ref().and_then(|mode| mode.parse().ok()),
         ephemeral_storage: definition
             .ephemeral_storage
             .map(|size| wire::EphemeralStorage { size_in_gi_b: size as i32 }),
@@ -106,10 +103,9 @@ pub(crate) fn definition(context: &RequestContext, definition: &TaskDefinition) 
 
 pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wire::Task {
     let own_arn = task_arn(context, &task.cluster, &task.id);
-    let interface = task.network_interface.as_ref();
     let containers = task.containers.iter().map(|c| container(context, task, c, &own_arn)).collect();
     wire::Task {
-        attachments: Some(interface.map(|i| attachment(task, i)).into_iter().collect()),
+        attachments: Some(attachments(context, task)),
         attributes: Some(vec![wire::Attribute {
             name: "ecs.cpu-architecture".to_owned(),
             value: Some(std::env::consts::ARCH.to_owned()),
@@ -161,12 +157,18 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
     }
 }
 
-fn attachment(task: &Task, interface: &NetworkInterface) -> wire::Attachment {
+fn attachments(context: &RequestContext, task: &Task) -> Vec<wire::Attachment> {
     let status = match task.last_status {
         TaskStatus::Provisioning | TaskStatus::Pending => "ATTACHING",
         TaskStatus::Stopped => "DELETED",
         _ => "ATTACHED",
     };
+    let interface = task.network_interface.iter().map(|interface| attachment(interface, status));
+    let volumes = task.volumes.iter().map(|volume| volumes::attachment(context, volume, status));
+    interface.chain(volumes).collect()
+}
+
+fn attachment(interface: &NetworkInterface, status: &str) -> wire::Attachment {
     let detail = |name: &str, value: &str| wire::KeyValuePair {
         name: Some(name.to_owned()),
         value: Some(value.to_owned()),

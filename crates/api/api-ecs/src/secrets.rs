@@ -54,6 +54,10 @@ pub(crate) fn check(
     containers: &[ContainerDefinition],
 ) -> Result<(), ServiceError> {
     for container in containers {
+        let options = container.log_configuration.iter().flat_map(|log| &log.secret_options);
+        for secret in options {
+            check_source(&context.region, &secret.name, &secret.value_from)?;
+        }
         for secret in &container.secrets {
             check_source(&context.region, &secret.name, &secret.value_from)?;
             check_unique(&secret.name, &container.environment)?;

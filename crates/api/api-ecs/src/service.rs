@@ -50,14 +50,13 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
     if given { Err(unsupported(&format!("The parameter '{parameter}'"))) } else { Ok(()) }
 }
 
-/// The parts of a request that are for what is not built: load balancers, discovery, volumes.
+/// The parts of a request that are for what is not built: load balancers, discovery.
 pub(crate) struct Unbuilt {
     pub(crate) controller: Option<wire::DeploymentController>,
     pub(crate) execute: bool,
     pub(crate) load_balancers: bool,
     pub(crate) registries: bool,
     pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
-    pub(crate) volumes: bool,
     pub(crate) lattice: bool,
     pub(crate) constraints: bool,
     pub(crate) strategy: bool,
@@ -77,7 +76,6 @@ impl Unbuilt {
             self.connect.as_ref().is_some_and(|connect| connect.enabled),
             "serviceConnectConfiguration",
         )?;
-        not_built(self.volumes, "volumeConfigurations")?;
         not_built(self.lattice, "vpcLatticeConfigurations")?;
         if self.constraints {
             return Err(invalid("Placement constraints are not supported with FARGATE launch type."));

@@ -93,6 +93,7 @@ fn deployment(revision: u32, now: Timestamp) -> Deployment {
             security_groups: vec![],
             assign_public_ip: false,
             load_balancers: vec![],
+            volumes: vec![],
         },
         rollout: RolloutState::InProgress,
         rollout_reason: String::new(),

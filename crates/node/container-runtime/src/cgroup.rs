@@ -58,6 +58,22 @@ pub(crate) fn leave_service() {
     }
 }
 
+/// Moves a process into a group of its own below a sandbox's, so that it ends with the sandbox. It counts for nothing
+/// else.
+pub(crate) fn join_beside_containers(group: &str, name: &str, pid: i32) -> io::Result<()> {
+    for folder in folders(group) {
+        let folder = folder.join(name);
+        fs::create_dir_all(&folder)?;
+    }
+    if !is_v2() {
+        copy_cpuset(&format!("{group}/{name}"))?;
+    }
+    for folder in folders(group) {
+        fs::write(folder.join(name).join("cgroup.procs"), pid.to_string())?;
+    }
+    Ok(())
+}
+
 /// Whether the kernel counts swap. `group` is a container's: on version 2 its parent, the sandbox's, tells.
 pub(crate) fn limits_swap(group: &str) -> bool {
     if is_v2() {
@@ -198,6 +214,15 @@ pub(crate) fn destroy(group: &str) -> io::Result<()> {
             Some(_) if alive > 0 => sleep(Duration::from_millis(1)),
             Some(_) => sleep(Duration::from_millis(2)),
         }
+    }
+}
+
+/// Kills every process in a group and those below it, also those that are forked meanwhile.
+pub(crate) fn kill(group: &str) {
+    let deadline = Instant::now() + KILL_TIME;
+    let folders = folders(group);
+    while folders.iter().map(|folder| kill_below(folder)).sum::<usize>() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
     }
 }
 

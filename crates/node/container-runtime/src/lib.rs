@@ -8,11 +8,13 @@
 //! This is the only crate with unsafe code: installing a seccomp filter and forking have no safe form.
 
 mod cgroup;
+mod disks;
 mod error;
 mod executor;
 mod failure;
 mod guard;
 mod init;
+mod keeper;
 mod liveness;
 mod logs;
 mod oci;
@@ -23,14 +25,18 @@ mod sandbox;
 mod seccomp;
 mod shim;
 mod spec;
+mod volumes;
 
+pub use disks::{Disk, FileSystem, disks_unavailable};
 pub use error::RuntimeError;
 pub use logs::{LogChunk, LogPosition, LogReader, LogRecord};
 pub use protocol::{ContainerState, ExecResult, Phase, Usage};
 pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Sandbox, SandboxWatch};
 pub use shim::shim_main;
-pub use spec::{ContainerSpec, ExecSpec, Mount, SandboxSpec, Tmpfs, Ulimit};
+pub use spec::{
+    ContainerSpec, ExecSpec, Mount, MountSource, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
+};
 
 /// First argument of this program when it is a shim.
 pub const SHIM_COMMAND: &str = "shim";

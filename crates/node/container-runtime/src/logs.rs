@@ -24,6 +24,8 @@ const HEADER: usize = 13;
 const PARTIAL: u8 = 1;
 /// Nothing comes after this record.
 const END: u8 = 2;
+/// The bytes came from standard error.
+const STDERR: u8 = 4;
 /// How long a reader waits between looks at a log that does not grow: from the first to the last.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 
@@ -41,8 +43,10 @@ pub struct LogRecord {
     pub at_ms: i64,
     /// The bytes, without the line's end.
     pub bytes: Vec<u8>,
-    /// The line goes on in the next record.
+    /// The line goes on in the next record of the same stream.
     pub partial: bool,
+    /// It came from standard error.
+    pub stderr: bool,
     /// Where to read on after it.
     pub next: LogPosition,
 }
@@ -93,13 +97,13 @@ impl LogWriter {
         let mut out = Vec::with_capacity(bytes.len() + HEADER);
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             line.extend_from_slice(&bytes[..end]);
-            split(&mut out, now, &mut line);
-            record(&mut out, now, 0, &line);
+            split(&mut out, now, of(stream), &mut line);
+            record(&mut out, now, of(stream), &line);
             line.clear();
             bytes = &bytes[end + 1..];
         }
         line.extend_from_slice(bytes);
-        split(&mut out, now, &mut line);
+        split(&mut out, now, of(stream), &mut line);
         self.lines[stream] = line;
         self.append(&out)
     }
@@ -108,9 +112,9 @@ impl LogWriter {
     pub(crate) fn end(&mut self) -> io::Result<()> {
         let now = now_ms();
         let mut out = Vec::new();
-        for line in &mut self.lines {
+        for (stream, line) in self.lines.iter_mut().enumerate() {
             if !line.is_empty() {
-                record(&mut out, now, 0, line);
+                record(&mut out, now, of(stream), line);
                 line.clear();
             }
         }
@@ -156,10 +160,15 @@ impl LogWriter {
     }
 }
 
+/// The flag of a stream: 0 is standard output, 1 standard error.
+const fn of(stream: usize) -> u8 {
+    if stream == 1 { STDERR } else { 0 }
+}
+
 /// Writes the front of a line that is too long for one record.
-fn split(out: &mut Vec<u8>, now: i64, line: &mut Vec<u8>) {
+fn split(out: &mut Vec<u8>, now: i64, stream: u8, line: &mut Vec<u8>) {
     while line.len() > MOST_RECORD_BYTES {
-        record(out, now, PARTIAL, &line[..MOST_RECORD_BYTES]);
+        record(out, now, PARTIAL | stream, &line[..MOST_RECORD_BYTES]);
         line.drain(..MOST_RECORD_BYTES);
     }
 }
@@ -235,6 +244,7 @@ impl LogReader {
                     at_ms,
                     bytes: bytes.to_vec(),
                     partial: flags & PARTIAL != 0,
+                    stderr: flags & STDERR != 0,
                     next: self.position,
                 });
                 if records.len() >= most {
@@ -310,6 +320,7 @@ mod tests {
         let texts: Vec<(usize, bool)> = records.iter().map(|r| (r.bytes.len(), r.partial)).collect();
         assert_eq!(texts, [(3, false), (3, false), (3, false), (MOST_RECORD_BYTES, true), (5, false)]);
         assert_eq!(records[1].bytes, b"err");
+        assert_eq!(records.iter().map(|r| r.stderr).collect::<Vec<_>>(), [false, true, false, false, false]);
         assert_eq!(reader.read(100).await.expect("reads"), LogChunk::End);
         let mut again = LogReader::open(folder.clone(), folder.join("no-lock"), Some(records[1].next));
         let LogChunk::Records(rest) = again.read(1).await.expect("reads") else { panic!("no records") };

@@ -3,6 +3,7 @@
 use crate::cgroup;
 use crate::rootfs::User;
 use crate::spec::{ContainerSpec, SandboxSpec};
+use crate::volumes;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -96,7 +97,8 @@ pub(crate) fn process(spec: &ContainerSpec, argv: &[String], user: &User, home: 
     })
 }
 
-/// The whole `config.json`. `files` holds the sandbox's hosts, hostname and resolv.conf.
+/// The whole `config.json`. `files` holds the sandbox's hosts, hostname and resolv.conf; `processes` is the process whose
+/// PID namespace the container shares, if it shares one.
 pub(crate) fn config(
     sandbox: &SandboxSpec,
     spec: &ContainerSpec,
@@ -104,9 +106,14 @@ pub(crate) fn config(
     root: &Path,
     group: &str,
     files: &Path,
+    processes: Option<i32>,
 ) -> Value {
-    let kinds = ["pid", "mount", "ipc", "uts"].map(|kind| json!({"type": kind}));
+    let kinds = ["mount", "ipc", "uts"].map(|kind| json!({"type": kind}));
     let mut namespaces = kinds.to_vec();
+    namespaces.push(match processes {
+        Some(keeper) => json!({"type": "pid", "path": format!("/proc/{keeper}/ns/pid")}),
+        None => json!({"type": "pid"}),
+    });
     namespaces.push(json!({"type": "network", "path": sandbox.network_namespace}));
     if cgroup::is_v2() {
         namespaces.push(json!({"type": "cgroup"}));
@@ -118,7 +125,7 @@ pub(crate) fn config(
         "hostname": sandbox.hostname,
         "process": process,
         "root": {"path": root, "readonly": spec.readonly_root},
-        "mounts": mounts(spec, group, files),
+        "mounts": mounts(sandbox, spec, group, files),
         "linux": {
             "cgroupsPath": group,
             "namespaces": namespaces,
@@ -149,7 +156,7 @@ fn resources(spec: &ContainerSpec, group: &str) -> Value {
     })
 }
 
-fn mounts(spec: &ContainerSpec, group: &str, files: &Path) -> Vec<Value> {
+fn mounts(sandbox: &SandboxSpec, spec: &ContainerSpec, group: &str, files: &Path) -> Vec<Value> {
     let shm = spec.shm_size.unwrap_or(SHM_BYTES);
     let mut mounts = vec![
         json!({"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]}),
@@ -181,7 +188,8 @@ fn mounts(spec: &ContainerSpec, group: &str, files: &Path) -> Vec<Value> {
     }
     for mount in &spec.mounts {
         let access = if mount.read_only { "ro" } else { "rw" };
-        mounts.push(json!({"destination": mount.target, "type": "bind", "source": mount.source,
+        let source = volumes::source(files, sandbox, &mount.source);
+        mounts.push(json!({"destination": mount.target, "type": "bind", "source": source,
                            "options": ["rbind", "rprivate", access]}));
     }
     mounts

@@ -21,12 +21,15 @@ pub(crate) struct User {
     pub(crate) groups: Vec<u32>,
 }
 
-/// Mounts layers (lowest first) below `folder` and returns the root. The upper layer is thrown away with the folder,
-/// so it is mounted without syncing where the kernel can.
-pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf]) -> io::Result<PathBuf> {
+/// Mounts layers (lowest first) below `folder` and returns the root. What is written goes below `writable`, which is
+/// thrown away, so it is mounted without syncing where the kernel can.
+pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf], writable: &Path) -> io::Result<PathBuf> {
     let root = folder.join("rootfs");
-    for name in ["rootfs", "upper", "work", "l"] {
+    for name in ["rootfs", "l"] {
         fs::create_dir_all(folder.join(name))?;
+    }
+    for name in ["upper", "work"] {
+        fs::create_dir_all(writable.join(name))?;
     }
     // Short names, since the options of a mount have to fit into one page.
     let mut lower = Vec::new();
@@ -35,8 +38,10 @@ pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf]) -> io::Result<Pat
         lower.push(format!("l/{number}"));
     }
     lower.reverse();
+    // A short name for it, too, and one without the characters that divide options.
+    std::os::unix::fs::symlink(writable, folder.join("w"))?;
     std::env::set_current_dir(folder)?;
-    let options = format!("lowerdir={},upperdir=upper,workdir=work", lower.join(":"));
+    let options = format!("lowerdir={},upperdir=w/upper,workdir=w/work", lower.join(":"));
     // Devices that an image brings along are of no use, or they would be the host's.
     let flags = if guards_devices() { MsFlags::empty() } else { MsFlags::MS_NODEV };
     let attempt = |options: &str| {

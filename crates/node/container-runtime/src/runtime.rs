@@ -1,15 +1,16 @@
 //! The agent's side: starting shims, finding them again, and clearing up after those that died.
 
+use crate::disks::disks_unavailable;
 use crate::error::RuntimeError;
 use crate::protocol::Request;
 use crate::sandbox::{Sandbox, ask};
-use crate::spec::SandboxSpec;
-use crate::{SHIM_COMMAND, cgroup, liveness};
+use crate::spec::{SandboxSpec, VolumeSource};
+use crate::{SHIM_COMMAND, cgroup, liveness, volumes};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct RuntimeConfig {
     pub shim_program: PathBuf,
     /// Group of the region below which sandboxes have theirs, such as `longshore-a1b2`.
     pub cgroup: String,
+    /// Directory of formatted disks that those of sandboxes are copied from; without it sandboxes have none.
+    pub disks: Option<PathBuf>,
 }
 
 /// The sandboxes of a machine; cheap to clone.
@@ -124,6 +127,7 @@ impl Runtime {
         let failed =
             |action: &'static str| move |error| RuntimeError::io(action, folder_of(self, spec), error);
         fs::create_dir(&folder).map_err(failed("creating"))?;
+        let spec = &self.with_disks(&folder, spec)?;
         let text = serde_json::to_vec(spec).map_err(|error| RuntimeError::NoShim(error.to_string()))?;
         for (name, content) in [
             ("sandbox.json", text.as_slice()),
@@ -158,6 +162,44 @@ impl Runtime {
         } else {
             Err(RuntimeError::NoShim(self.last_words(&spec.id, status.to_string())))
         }
+    }
+
+    /// Makes the sandbox's disks. Where there are none, what is written is not bounded here; see [`Runtime::written`].
+    fn with_disks(&self, folder: &Path, spec: &SandboxSpec) -> Result<SandboxSpec, RuntimeError> {
+        let mut spec = spec.clone();
+        if let Some(templates) = &self.0.disks {
+            volumes::make_disks(folder, &spec, templates).map_err(RuntimeError::Refused)?;
+        } else {
+            spec.scratch = None;
+            let disk = spec.volumes.iter().find(|volume| matches!(volume.source, VolumeSource::Disk(_)));
+            if let Some(volume) = disk {
+                let why = disks_unavailable().unwrap_or_default();
+                return Err(RuntimeError::Refused(format!(
+                    "volume {}: this host cannot make block volumes: {why}",
+                    volume.name
+                )));
+            }
+        }
+        Ok(spec)
+    }
+
+    /// Whether sandboxes get disks, so that a bound on what they write holds by itself.
+    pub fn has_disks(&self) -> bool {
+        self.0.disks.is_some()
+    }
+
+    /// Bytes that a sandbox takes on the disk of the host for what it has written.
+    pub fn written(&self, id: &str) -> u64 {
+        volumes::written(&self.folder(id))
+    }
+
+    /// Bytes of the disk that holds the sandboxes: available, and in all.
+    pub fn room(&self) -> Result<(u64, u64), RuntimeError> {
+        let root = &self.0.root;
+        let about = nix::sys::statvfs::statvfs(root)
+            .map_err(|error| RuntimeError::io("asking for the room of", root, error.into()))?;
+        let unit = about.fragment_size();
+        Ok((about.blocks_available() * unit, about.blocks() * unit))
     }
 
     /// What a shim wrote before it died, or else `error`.

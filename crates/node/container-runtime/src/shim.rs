@@ -9,9 +9,10 @@ mod exec;
 mod memory;
 mod memory_file;
 mod serve;
+mod terminal;
 
 use crate::spec::SandboxSpec;
-use crate::{cgroup, liveness};
+use crate::{cgroup, keeper, liveness, volumes};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
@@ -69,8 +70,10 @@ fn start(folder: PathBuf, group: String) -> Result<(), String> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
         .map_err(|error| format!("detach the mount namespace: {error}"))?;
     let_go_of_namespaces(&spec.network_namespace);
+    volumes::prepare(&folder, &spec)?;
     cgroup::create(&group, &spec).map_err(failed("create the control group"))?;
-    serve::Shim::new(folder, group, spec, listener)?.serve()
+    let processes = spec.shared_processes.then(|| keeper::start(&group)).transpose()?;
+    serve::Shim::new(folder, group, spec, listener, processes)?.serve()
 }
 
 /// Unmounts the network namespaces of other tasks from this process's own copy of the mounts, where they would outlive

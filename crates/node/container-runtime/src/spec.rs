@@ -1,10 +1,11 @@
 //! What the agent asks for: sandboxes, containers, commands.
 
+use crate::disks::Disk;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A sandbox: what all containers of a task share.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SandboxSpec {
     /// Letters, digits and hyphens.
     pub id: String,
@@ -22,6 +23,40 @@ pub struct SandboxSpec {
     pub memory: Option<u64>,
     /// Most processes.
     pub pids: u32,
+    /// Bounds what is written into root file systems and ordinary volumes; without it the host's disk is the bound.
+    #[serde(default)]
+    pub scratch: Option<Disk>,
+    /// Volumes that containers may mount.
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
+    /// The containers see each other's processes.
+    #[serde(default)]
+    pub shared_processes: bool,
+}
+
+/// A volume of a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Letters, digits, `-` and `_`.
+    pub name: String,
+    /// What it is.
+    pub source: VolumeSource,
+}
+
+/// What a volume is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VolumeSource {
+    /// A directory that lives with the sandbox, within the bound of its scratch space.
+    Scratch,
+    /// A disk that lives with the sandbox.
+    Disk(Disk),
+    /// A directory of the host that outlives it.
+    Directory {
+        /// What is shared.
+        share: PathBuf,
+        /// The directory in it that is mounted; nothing outside the share is reached.
+        root: String,
+    },
 }
 
 /// A container, with everything its image says filled in.
@@ -47,7 +82,7 @@ pub struct ContainerSpec {
     pub cap_add: Vec<String>,
     /// Default capabilities to take away, or `ALL`.
     pub cap_drop: Vec<String>,
-    /// Directories of the host.
+    /// Volumes and directories of the host.
     pub mounts: Vec<Mount>,
     /// Memory file systems.
     pub tmpfs: Vec<Tmpfs>,
@@ -63,19 +98,34 @@ pub struct ContainerSpec {
     pub cpu_shares: u32,
     /// Kernel settings, each of the network namespace.
     pub sysctls: Vec<(String, String)>,
+    /// Its input stays open, though nothing is ever written to it; otherwise it is empty.
+    #[serde(default)]
+    pub interactive: bool,
+    /// It has a terminal, through which its output comes.
+    #[serde(default)]
+    pub terminal: bool,
     /// Keep the output for a [`crate::LogReader`]; otherwise it is thrown away.
     pub keep_output: bool,
 }
 
-/// A directory of the host in a container.
+/// A directory in a container.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Mount {
-    /// Directory of the host.
-    pub source: PathBuf,
+    /// What is mounted.
+    pub source: MountSource,
     /// Path in the container.
     pub target: String,
     /// Cannot be written through this mount.
     pub read_only: bool,
+}
+
+/// What is mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountSource {
+    /// A volume of the sandbox, by its name.
+    Volume(String),
+    /// A file or directory of the host.
+    Host(PathBuf),
 }
 
 /// A memory file system in a container.

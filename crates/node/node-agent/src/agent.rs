@@ -7,7 +7,7 @@ use crate::disk::{self, DiskError};
 use crate::engine::Engine;
 use crate::supervisor::Supervisor;
 use crate::task::Host;
-use crate::{acs, tcs};
+use crate::{acs, disk_pressure, tcs};
 use environment::Environment;
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,7 @@ impl Agent {
         tokio::select! {
             () = acs::run(&shared) => {}
             () = tcs::run(&shared) => {}
+            () = disk_pressure::run(&shared.host, &shared.supervisor) => {}
             () = &mut shutdown => {}
         }
         shared.supervisor.detach().await;

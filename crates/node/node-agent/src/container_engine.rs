@@ -2,22 +2,26 @@
 
 mod events;
 mod signal;
+mod socket;
 mod stats;
 
 use crate::engine::stats::Stats;
 use crate::engine::{
-    ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
-    ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
+    MountOrigin, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage, VolumeKind, VolumePlan,
 };
 use container_image::{BasicAuth, Image, Images, LocalRegistry, PullOptions};
 use container_network::{Network, SandboxNetworkSpec, TaskFiles};
 use container_runtime::{
-    ContainerSpec, ExecSpec, LogChunk, LogReader, Mount, Phase, Runtime, Sandbox, SandboxSpec, Tmpfs, Ulimit,
+    ContainerSpec, Disk, ExecSpec, FileSystem, LogChunk, LogReader, Mount, MountSource, Phase, Runtime,
+    Sandbox, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
 };
 use environment::{Environment, Timestamp};
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -30,6 +34,8 @@ pub struct ContainerEngine {
     images: Images,
     network: Network,
     registries: Vec<LocalRegistry>,
+    /// Directories of the host that stand for shared file systems, by their ids.
+    shares: BTreeMap<String, PathBuf>,
     environment: Environment,
     /// Images in use, by who keeps them.
     held: Mutex<HashMap<String, Image>>,
@@ -38,12 +44,14 @@ pub struct ContainerEngine {
 }
 
 impl ContainerEngine {
-    /// Over what was opened already. `registries` are hosts of images that are reached at known addresses.
+    /// Over what was opened already. `registries` are hosts of images that are reached at known addresses, `shares`
+    /// directories of this machine that stand for shared file systems, by `fs-` or `fsap-` and their numbers.
     pub fn new(
         runtime: Runtime,
         images: Images,
         network: Network,
         registries: Vec<LocalRegistry>,
+        shares: BTreeMap<String, PathBuf>,
         environment: Environment,
     ) -> Self {
         Self {
@@ -51,10 +59,36 @@ impl ContainerEngine {
             images,
             network,
             registries,
+            shares,
             environment,
             held: Mutex::default(),
             watches: Mutex::default(),
         }
+    }
+
+    fn volume(&self, volume: &VolumePlan) -> Result<Volume, EngineError> {
+        let source = match &volume.kind {
+            VolumeKind::Scratch => VolumeSource::Scratch,
+            VolumeKind::Block { gib, file_system } => {
+                let file_system = match file_system.as_str() {
+                    "ext3" => FileSystem::Ext3,
+                    "ext4" => FileSystem::Ext4,
+                    "xfs" => FileSystem::Xfs,
+                    other => return Err(EngineError(format!("{other} is no file system of volumes"))),
+                };
+                VolumeSource::Disk(Disk { gib: *gib, file_system })
+            }
+            VolumeKind::Shared { id, root } => {
+                let share = self.shares.get(id).cloned().ok_or_else(|| {
+                    EngineError(format!(
+                        "failed to invoke EFS utils commands to set up EFS volumes: stderr: Failed to resolve \
+                         \"{id}\": this host has no directory for it"
+                    ))
+                })?;
+                VolumeSource::Directory { share, root: root.clone() }
+            }
+        };
+        Ok(Volume { name: volume.name.clone(), source })
     }
 
     fn sandbox(&self, id: &str) -> Result<Sandbox, EngineError> {
@@ -133,6 +167,9 @@ impl Engine for ContainerEngine {
             cpu: plan.cpu,
             memory: plan.memory.map(|mib| u64::from(mib) << 20),
             pids: MOST_PROCESSES,
+            scratch: plan.storage.map(|gib| Disk { gib, file_system: FileSystem::Ext4 }),
+            volumes: plan.volumes.iter().map(|volume| self.volume(volume)).collect::<Result<_, _>>()?,
+            shared_processes: plan.shared_processes,
         };
         let created = self.runtime.create(&spec).await.map_err(failed)?;
         self.follow(created, events);
@@ -200,6 +237,28 @@ impl Engine for ContainerEngine {
         measured.map_err(failed)
     }
 
+    async fn disk_room(&self) -> Result<DiskRoom, EngineError> {
+        let (available, total) = self.runtime.room().map_err(failed)?;
+        Ok(DiskRoom { available, total })
+    }
+
+    async fn disk_written(&self, sandbox: &str) -> Result<u64, EngineError> {
+        let (runtime, id) = (self.runtime.clone(), sandbox.to_owned());
+        tokio::task::spawn_blocking(move || runtime.written(&id)).await.map_err(failed)
+    }
+
+    fn bounds_disk(&self) -> bool {
+        self.runtime.has_disks()
+    }
+
+    async fn connect(&self, sandbox: &str, container: &str, path: &str) -> Result<UnixStream, EngineError> {
+        let state = self.sandbox(sandbox)?.last_state();
+        let Some(Phase::Running { pid }) = state.get(container).map(|state| state.phase) else {
+            return Err(EngineError(format!("container {container} does not run")));
+        };
+        socket::connect(pid, path).await.map_err(|error| EngineError(format!("{path}: {error}")))
+    }
+
     async fn logs(
         &self,
         sandbox: &str,
@@ -233,7 +292,10 @@ impl Engine for ContainerEngine {
 fn container_spec(plan: &ContainerPlan, image: &Image) -> ContainerSpec {
     let mounts = plan.mounts.iter();
     let mount = |m: &crate::MountPlan| Mount {
-        source: m.source.clone(),
+        source: match &m.source {
+            MountOrigin::Volume(name) => MountSource::Volume(name.clone()),
+            MountOrigin::Host(path) => MountSource::Host(path.clone()),
+        },
         target: m.target.clone(),
         read_only: m.read_only,
     };
@@ -258,6 +320,8 @@ fn container_spec(plan: &ContainerPlan, image: &Image) -> ContainerSpec {
         memory_reservation: plan.memory_reservation,
         cpu_shares: plan.cpu_shares,
         sysctls: plan.sysctls.clone(),
+        interactive: plan.interactive,
+        terminal: plan.terminal,
         keep_output: plan.keep_output,
     }
 }
@@ -276,6 +340,7 @@ impl LogSource for Output {
                         at: Timestamp::from_millis(record.at_ms),
                         bytes: record.bytes,
                         partial: record.partial,
+                        stderr: record.stderr,
                         next: LogPosition(serde_json::to_value(record.next).map_err(failed)?),
                     })
                 };

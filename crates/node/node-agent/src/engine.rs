@@ -16,6 +16,7 @@ use stats::Stats;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 /// What a machine could not do, as the reason that ECS shows: `CannotStartContainerError: …`.
@@ -49,13 +50,73 @@ pub struct SandboxPlan {
     pub cpu: Option<u32>,
     /// Limit in MiB.
     pub memory: Option<u32>,
+    /// GiB that its containers may write.
+    pub storage: Option<u32>,
+    /// Volumes that its containers may mount.
+    pub volumes: Vec<VolumePlan>,
+    /// Its containers see each other's processes.
+    pub shared_processes: bool,
 }
 
-/// A mount of a host directory.
+/// A volume of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumePlan {
+    /// Name in the task.
+    pub name: String,
+    /// What it is.
+    pub kind: VolumeKind,
+}
+
+/// What a volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// A directory that lives as long as the task and counts to its storage.
+    Scratch,
+    /// A block device of its own with a file system, as EBS has it; lives as long as the task.
+    Block {
+        /// Size in GiB.
+        gib: u32,
+        /// `ext3`, `ext4` or `xfs`.
+        file_system: String,
+    },
+    /// A shared file system, as EFS has it.
+    Shared {
+        /// `fs-` and its number, or the number of an access point, `fsap-`.
+        id: String,
+        /// The directory in it.
+        root: String,
+    },
+}
+
+/// What a mount shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountOrigin {
+    /// A volume of the task, by name.
+    Volume(String),
+    /// A file of the host.
+    Host(PathBuf),
+}
+
+/// Room on the disk that tasks write to, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// Still there.
+    pub available: u64,
+    /// In all.
+    pub total: u64,
+}
+
+impl Default for DiskRoom {
+    fn default() -> Self {
+        Self { available: u64::MAX, total: u64::MAX }
+    }
+}
+
+/// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountPlan {
-    /// Directory of the host.
-    pub source: PathBuf,
+    /// What it shows.
+    pub source: MountOrigin,
     /// Path in the container.
     pub target: String,
     /// Cannot be written through this mount.
@@ -119,6 +180,10 @@ pub struct ContainerPlan {
     pub cpu_shares: u32,
     /// Kernel settings.
     pub sysctls: Vec<(String, String)>,
+    /// Its input stays open.
+    pub interactive: bool,
+    /// It has a terminal.
+    pub terminal: bool,
     /// Its output will be read.
     pub keep_output: bool,
 }
@@ -196,8 +261,10 @@ pub struct LogRecord {
     pub at: Timestamp,
     /// The bytes, without the line's end.
     pub bytes: Vec<u8>,
-    /// The line goes on in the next record.
+    /// The line goes on in the next record of the same stream.
     pub partial: bool,
+    /// It came from standard error.
+    pub stderr: bool,
     /// Where to read on after it.
     pub next: LogPosition,
 }
@@ -265,6 +332,18 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Everything that is measured of a running container.
     async fn stats(&self, sandbox: &str, container: &str) -> Result<Stats, EngineError>;
+
+    /// Room on the disk that sandboxes write to.
+    async fn disk_room(&self) -> Result<DiskRoom, EngineError>;
+
+    /// Bytes that a sandbox has written and that take room on that disk.
+    async fn disk_written(&self, sandbox: &str) -> Result<u64, EngineError>;
+
+    /// Whether what a sandbox writes is bounded by itself; otherwise the agent has to look.
+    fn bounds_disk(&self) -> bool;
+
+    /// Connects to a Unix socket inside a running container; no link leads out of its file system.
+    async fn connect(&self, sandbox: &str, container: &str, path: &str) -> Result<UnixStream, EngineError>;
 
     /// Opens a container's output.
     async fn logs(

@@ -17,6 +17,7 @@ mod backoff;
 mod config;
 mod container_engine;
 mod disk;
+mod disk_pressure;
 mod endpoint;
 mod engine;
 mod logs;
@@ -32,7 +33,7 @@ pub use container_engine::ContainerEngine;
 pub use container_image::BasicAuth;
 pub use engine::stats;
 pub use engine::{
-    ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, MountPlan,
-    Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, SimulatedEngine, SimulatedFault, TmpfsPlan,
-    UlimitPlan, Usage,
+    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
+    MountOrigin, MountPlan, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, SimulatedEngine,
+    SimulatedFault, TmpfsPlan, UlimitPlan, Usage, VolumeKind, VolumePlan,
 };

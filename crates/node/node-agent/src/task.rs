@@ -54,13 +54,33 @@ pub(crate) struct TaskHandle {
     pub(crate) definition: Arc<TaskDefinition>,
     pub(crate) record: watch::Receiver<Arc<TaskRecord>>,
     pub(crate) roles: Arc<TaskRoles>,
-    stop: Arc<Notify>,
+    stop: Arc<Stop>,
+}
+
+/// Tells a runner that its task shall stop.
+#[derive(Default)]
+struct Stop {
+    wanted: Notify,
+    /// Why, when the agent wants it and not the server.
+    because: parking_lot::Mutex<Option<String>>,
 }
 
 impl TaskHandle {
     /// Wants the task stopped.
     pub(crate) fn stop(&self) {
-        self.stop.notify_one();
+        self.stop.wanted.notify_one();
+    }
+
+    /// Stops the task for a reason that its description shows.
+    pub(crate) fn stop_because(&self, reason: String) {
+        self.stop.because.lock().get_or_insert(reason);
+        self.stop();
+    }
+}
+
+impl Stop {
+    fn event(&self) -> Event {
+        self.because.lock().take().map_or(Event::StopWanted, Event::Evicted)
     }
 }
 
@@ -71,7 +91,7 @@ pub(crate) struct Runner {
     dir: PathBuf,
     record: TaskRecord,
     shown: watch::Sender<Arc<TaskRecord>>,
-    stop: Arc<Notify>,
+    stop: Arc<Stop>,
     roles: Arc<TaskRoles>,
     /// Calls as the task's execution role.
     api: TaskApi,
@@ -126,7 +146,7 @@ impl Runner {
         });
         let (shown, watched) = watch::channel(Arc::new(record.clone()));
         let task = Arc::new(task);
-        let stop = Arc::new(Notify::new());
+        let stop = Arc::new(Stop::default());
         let roles = Arc::new(TaskRoles::default());
         let handle = TaskHandle {
             definition: task.clone(),
@@ -168,7 +188,7 @@ impl Runner {
             let event = tokio::select! {
                 Some(event) = self.sandbox_events.1.recv() => self.translate(event),
                 Some(done) = self.work.join_next(), if !self.work.is_empty() => self.finished(done),
-                () = self.stop.notified() => Some(Event::StopWanted),
+                () = self.stop.wanted.notified() => Some(self.stop.event()),
                 () = sleep_until(&environment, wake_at) => Some(Event::Tick),
             };
             if let Some(event) = event {
@@ -359,12 +379,11 @@ impl Runner {
             }
             Action::MakeSandbox => {
                 let events = self.sandbox_events.0.clone();
-                let volumes = self.dir.join("volumes");
-                self.work_on("make sandbox", work::make_sandbox(host, task, api, secrets, volumes, events));
+                self.work_on("make sandbox", work::make_sandbox(host, task, api, secrets, events));
             }
             Action::Start(container) => {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
-                let mut plan = task.containers[container].plan(&image, &self.dir.join("volumes"));
+                let mut plan = task.containers[container].plan(&image);
                 task.introduce(container, &host.api.signer().region, &mut plan);
                 self.work_on("start", work::start(host, task, api, secrets, container, plan));
             }

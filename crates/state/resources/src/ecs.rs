@@ -8,6 +8,7 @@ mod lifecycle;
 mod service;
 mod task;
 mod task_definition;
+mod volume;
 
 pub use cluster::{Cluster, ClusterStatus};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
@@ -23,10 +24,11 @@ pub use task::{
     TaskContainer, TaskOverride,
 };
 pub use task_definition::{
-    ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, HealthCheck, LinuxParameters,
-    LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily, Tmpfs, Ulimit,
-    VolumeFrom,
+    ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,
+    LinuxParameters, LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily,
+    Tmpfs, Ulimit, VolumeFrom,
 };
+pub use volume::{EfsVolume, ManagedVolume, VolumeKind, VolumeRequest};
 
 use serde::{Deserialize, Serialize};
 

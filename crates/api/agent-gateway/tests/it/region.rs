@@ -233,6 +233,8 @@ impl TestRegion {
             execution_role_arn: execution_role.map(str::to_owned),
             containers,
             volumes: vec!["shared".to_owned()],
+            volume_kinds: std::collections::BTreeMap::new(),
+            pid_mode: None,
             ephemeral_storage: None,
             runtime_platform: None,
             tags: vec![],
@@ -253,6 +255,7 @@ impl TestRegion {
             cpu: 256,
             memory: 512,
             ephemeral_storage: 20,
+            volumes: vec![],
             subnets: vec![],
             security_groups: vec![],
             network_interface: Some(NetworkInterface {
@@ -442,7 +445,11 @@ pub(crate) fn logged(name: &str) -> ContainerDefinition {
     let options: BTreeMap<String, String> =
         options.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     ContainerDefinition {
-        log_configuration: Some(LogConfiguration { driver: "awslogs".to_owned(), options }),
+        log_configuration: Some(LogConfiguration {
+            driver: "awslogs".to_owned(),
+            options,
+            secret_options: vec![],
+        }),
         ..container(name)
     }
 }

@@ -11,6 +11,7 @@ use crate::service::{
     Unbuilt, deployment_configuration, desired_count, find_service, grace_period, strategy,
 };
 use crate::shapes::{self as wire, CreateServiceRequest, CreateServiceResponse};
+use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
 use resources::ecr::RegistryHosts;
@@ -76,6 +77,7 @@ async fn attempt(
     if definition.status != DefinitionStatus::Active {
         return Err(client("TaskDefinition is inactive"));
     }
+    volumes::check_launch(&definition, &wanted.workload.volumes)?;
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
     let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
     let workload = Workload {
@@ -146,7 +148,6 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         load_balancers: filled(load_balancers.as_ref()),
         registries: filled(service_registries.as_ref()),
         connect: service_connect_configuration,
-        volumes: filled(volume_configurations.as_ref()),
         lattice: filled(vpc_lattice_configurations.as_ref()),
         constraints: filled(placement_constraints.as_ref()),
         strategy: filled(placement_strategy.as_ref()),
@@ -204,6 +205,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         security_groups: network.security_groups,
         assign_public_ip: network.assign_public_ip,
         load_balancers: Vec::new(),
+        volumes: volumes::requests_of_service(volume_configurations)?,
     };
     Ok(Wanted { service, workload, definition })
 }

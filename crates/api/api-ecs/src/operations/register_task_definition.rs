@@ -83,10 +83,86 @@ mod tests {
         let file = EnvironmentFile { value: "arn:aws:s3:::b/k".into(), ..EnvironmentFile::default() };
         let message = refused(|r| r.container_definitions[0].environment_files = Some(vec![file])).await;
         assert!(message.contains("'environmentFiles'"), "{message}");
-        let message = refused(|r| r.pid_mode = Some(PidMode::Task)).await;
-        assert!(message.contains("'pidMode'"), "{message}");
-        let message = refused(|r| r.container_definitions[0].privileged = Some(true)).await;
-        assert!(message.contains("'privileged'"), "{message}");
+        let message = refused(|r| r.pid_mode = Some(PidMode::Host)).await;
+        assert!(message.contains("do not support pidMode 'host'"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn what_fargate_has_not_is_refused_in_its_words() {
+        type Change = fn(&mut ContainerDefinition);
+        let cases: [(Change, &str); 14] = [
+            (|c| c.privileged = Some(true), "do not support privileged"),
+            (|c| c.disable_networking = Some(true), "do not support disableNetworking"),
+            (|c| c.dns_servers = Some(vec!["10.0.0.2".into()]), "do not support dnsServers"),
+            (|c| c.dns_search_domains = Some(vec!["a".into()]), "do not support dnsSearchDomains"),
+            (|c| c.docker_security_options = Some(vec!["a".into()]), "do not support dockerSecurityOptions"),
+            (|c| c.extra_hosts = Some(vec![HostEntry::default()]), "do not support extraHosts"),
+            (
+                |c| c.hostname = Some("a".into()),
+                "hostname is not supported on container when networkMode=awsvpc.",
+            ),
+            (|c| c.links = Some(vec!["a".into()]), "Links are not supported when networkMode=awsvpc."),
+            (
+                |c| {
+                    c.resource_requirements =
+                        Some(vec![ResourceRequirement { r#type: ResourceType::Gpu, value: "1".into() }]);
+                },
+                "do not support GPU resource requirements.",
+            ),
+            (|c| c.stop_timeout = Some(1), "'stopTimeout'"),
+            (|c| c.stop_timeout = Some(121), "'stopTimeout'"),
+            (|c| c.start_timeout = Some(121), "'startTimeout'"),
+            (
+                |c| {
+                    c.linux_parameters =
+                        Some(LinuxParameters { max_swap: Some(1), ..LinuxParameters::default() });
+                },
+                "do not support maxSwap",
+            ),
+            (
+                |c| {
+                    let range =
+                        PortMapping { container_port_range: Some("9-1".into()), ..PortMapping::default() };
+                    c.port_mappings = Some(vec![range]);
+                },
+                "Invalid containerPortRange",
+            ),
+        ];
+        for (change, words) in cases {
+            let message = refused(|r| change(&mut r.container_definitions[0])).await;
+            assert!(message.contains(words), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fargate_has_is_shown_again() {
+        let f = fixture();
+        let mut request = registration(vec![container("main")]);
+        request.pid_mode = Some(PidMode::Task);
+        let ports = vec![
+            PortMapping {
+                container_port: Some(80),
+                host_port: Some(80),
+                protocol: Some(TransportProtocol::Tcp),
+                app_protocol: Some(ApplicationProtocol::Http2),
+                name: Some("web".into()),
+                container_port_range: None,
+            },
+            PortMapping {
+                container_port_range: Some("8000-8010".into()),
+                protocol: Some(TransportProtocol::Udp),
+                ..PortMapping::default()
+            },
+        ];
+        request.container_definitions[0].port_mappings = Some(ports.clone());
+        request.container_definitions[0].interactive = Some(true);
+        request.container_definitions[0].pseudo_terminal = Some(true);
+        let made = run(&f.tables, &registry(), &f.context, request).await.expect("registers");
+        let shown = made.task_definition.expect("is shown");
+        assert_eq!(shown.pid_mode, Some(PidMode::Task));
+        let container = &shown.container_definitions.expect("has containers")[0];
+        assert_eq!(container.port_mappings.as_ref(), Some(&ports));
+        assert_eq!((container.interactive, container.pseudo_terminal), (Some(true), Some(true)));
     }
 
     #[tokio::test]

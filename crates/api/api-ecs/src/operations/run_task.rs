@@ -1,7 +1,7 @@
 //! RunTask: writes tasks that are `PROVISIONING`; the task controller does the rest.
 
 use crate::arns::{find_definition, require_cluster};
-use crate::containers::{memory_limit, not_negative, pairs};
+use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
 use crate::execution_role;
@@ -10,16 +10,20 @@ use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
 use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
+use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
     Cluster, ContainerOverride, DefinitionStatus, Launch, RunToken, Tag, Task, TaskDefinition, TaskOverride,
+    VolumeRequest,
 };
 use sha2::{Digest, Sha256};
 use store::{Tables, Versioned};
 
 /// Most tasks of a request.
 const MOST_TASKS: i32 = 10;
+/// Longest reference id.
+const MOST_REFERENCE: usize = 1024;
 /// Attempts to start tasks while others write the cluster or the token.
 const MOST_ATTEMPTS: usize = 8;
 
@@ -32,6 +36,8 @@ struct Wanted {
     started_by: Option<String>,
     tags: Vec<Tag>,
     propagate: bool,
+    managed_tags: bool,
+    volumes: Vec<VolumeRequest>,
     count: i32,
     /// Hash of the whole request, to tell whether a token is used for the same one again.
     parameters: String,
@@ -98,6 +104,7 @@ async fn attempt(
     }
     let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
+    volumes::check_launch(&definition, &wanted.volumes)?;
     let tasks = (0..wanted.count)
         .map(|_| new_task(tables, context, &cluster, &definition, wanted))
         .collect::<Result<Vec<_>, _>>()?;
@@ -177,12 +184,16 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         task_definition: _,
         volume_configurations,
     } = input;
-    refuse(enable_ecs_managed_tags == Some(true), "enableECSManagedTags")?;
     refuse(enable_execute_command == Some(true), "enableExecuteCommand")?;
-    refuse(filled(placement_constraints.as_ref()), "placementConstraints")?;
-    refuse(filled(placement_strategy.as_ref()), "placementStrategy")?;
-    refuse(reference_id.is_some(), "referenceId")?;
-    refuse(filled(volume_configurations.as_ref()), "volumeConfigurations")?;
+    if filled(placement_constraints.as_ref()) {
+        return Err(invalid("Placement constraints are not supported with FARGATE launch type."));
+    }
+    if filled(placement_strategy.as_ref()) {
+        return Err(invalid("Placement strategies are not supported with FARGATE launch type."));
+    }
+    if reference_id.as_ref().is_some_and(|id| id.len() > MOST_REFERENCE) {
+        return Err(invalid(format!("referenceId has at most {MOST_REFERENCE} characters.")));
+    }
     let strategy = capacity_provider_strategy.unwrap_or_default();
     if !strategy.is_empty() && launch_type.is_some() {
         return Err(invalid(
@@ -209,10 +220,23 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         group,
         started_by: checked_started_by(started_by)?,
         tags: store_tags(tags)?,
-        propagate: propagate_tags == Some(wire::PropagateTags::TaskDefinition),
+        propagate: propagated(propagate_tags)?,
+        managed_tags: enable_ecs_managed_tags == Some(true),
+        volumes: volumes::requests_of_task(volume_configurations)?,
         count,
         parameters: String::new(),
     })
+}
+
+/// Whether tasks get the tags of their task definition. Those of a service are for its tasks only.
+fn propagated(given: Option<wire::PropagateTags>) -> Result<bool, ServiceError> {
+    match given {
+        Some(wire::PropagateTags::TaskDefinition) => Ok(true),
+        Some(wire::PropagateTags::Service) => {
+            Err(invalid("Tags can only be propagated from a service to the tasks that it starts."))
+        }
+        Some(wire::PropagateTags::None) | None => Ok(false),
+    }
 }
 
 fn checked_started_by(started_by: Option<String>) -> Result<Option<String>, ServiceError> {
@@ -256,7 +280,7 @@ fn read_container_override(input: wire::ContainerOverride) -> Result<ContainerOv
         resource_requirements,
     } = input;
     refuse(filled(environment_files.as_ref()), "overrides.containerOverrides.environmentFiles")?;
-    refuse(filled(resource_requirements.as_ref()), "overrides.containerOverrides.resourceRequirements")?;
+    resources_wanted(resource_requirements.as_deref())?;
     Ok(ContainerOverride {
         name: name.unwrap_or_default(),
         command,
@@ -296,6 +320,9 @@ fn new_task(
         let missing = |tag: &&Tag| !wanted.tags.iter().any(|own| own.key == tag.key);
         tags.extend(definition.tags.iter().filter(missing).cloned());
     }
+    if wanted.managed_tags {
+        tags.push(Tag { key: "aws:ecs:clusterName".to_owned(), value: cluster.name.clone() });
+    }
     let random = tables.environment();
     let launch = Launch {
         cluster: cluster.name.clone(),
@@ -307,6 +334,7 @@ fn new_task(
         group: wanted.group.clone(),
         started_by: wanted.started_by.clone(),
         tags,
+        volumes: wanted.volumes.clone(),
         ..Launch::default()
     };
     Ok(Task::launched(definition, launch, random, context.time))

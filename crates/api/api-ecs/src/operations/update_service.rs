@@ -11,6 +11,7 @@ use crate::service::{
     Unbuilt, deployment_configuration, desired_count, grace_period, require_service, strategy,
 };
 use crate::shapes::{self as wire, UpdateServiceRequest, UpdateServiceResponse};
+use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
@@ -47,7 +48,6 @@ fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
         load_balancers: filled(input.load_balancers.as_ref()),
         registries: filled(input.service_registries.as_ref()),
         connect: input.service_connect_configuration.clone(),
-        volumes: filled(input.volume_configurations.as_ref()),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
         constraints: filled(input.placement_constraints.as_ref()),
         strategy: filled(input.placement_strategy.as_ref()),
@@ -139,6 +139,9 @@ async fn new_workload(
         new.security_groups = network.security_groups;
         new.assign_public_ip = network.assign_public_ip;
     }
+    if let Some(given) = &input.volume_configurations {
+        new.volumes = volumes::requests_of_service(Some(given.clone()))?;
+    }
     let named = input.task_definition.as_deref().filter(|name| !name.is_empty());
     let is_forced = input.force_new_deployment == Some(true);
     if named.is_none() && new == primary.workload && !is_forced {
@@ -161,6 +164,7 @@ async fn new_workload(
             return Err(client("TaskDefinition is inactive"));
         }
     }
+    volumes::check_launch(&definition, &new.volumes)?;
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
     Ok(Some((new, definition)))
 }

@@ -63,6 +63,7 @@ impl Request<'_> {
         let mut permissions = vec![permission];
         permissions.extend(self.tagging(vec![resource]));
         permissions.extend(roles);
+        permissions.extend(self.volume_roles());
         Ok(permissions)
     }
 
@@ -72,7 +73,9 @@ impl Request<'_> {
         // A deployment passes the roles of its task definition on, also when it is the one of before.
         let forced = self.input.boolean("forceNewDeployment") == Some(true);
         let mut definition = self.input.text("taskDefinition").map(str::to_owned);
-        if definition.is_none() && (forced || self.input.member("networkConfiguration").is_some()) {
+        let changed = ["networkConfiguration", "volumeConfigurations"];
+        let changes = changed.into_iter().any(|name| self.input.member(name).is_some());
+        if definition.is_none() && (forced || changes) {
             let resource = self.service_arn(given);
             if let Some(rest) = own_resource(self.context, &resource, "service") {
                 let found = self.get::<Service>(&format!("{}/{rest}", self.context.account)).await?;
@@ -84,6 +87,7 @@ impl Request<'_> {
         let (permission, roles) = self.with_workload(permission, definition.as_deref()).await?;
         let mut permissions = vec![permission];
         permissions.extend(roles);
+        permissions.extend(self.volume_roles());
         Ok(permissions)
     }
 

@@ -3,6 +3,7 @@
 use crate::arns::{arn, cluster_arn, definition_arn};
 use crate::errors::Failure;
 use crate::shapes as wire;
+use crate::volumes;
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::ecs::{
@@ -188,6 +189,7 @@ fn deployment(
         status: Some(if is_primary { "PRIMARY" } else { "ACTIVE" }.to_owned()),
         task_definition: Some(definition_arn(context, &workload.family, workload.revision)),
         updated_at: Some(deployment.updated_at),
+        volume_configurations: volumes::render_service(&workload.volumes),
         ..wire::Deployment::default()
     }
 }

@@ -190,6 +190,7 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
         service: Some(service.name.clone()),
         capacity_provider: start.provider.clone(),
         tags,
+        volumes: deployment.workload.volumes.clone(),
         ..Launch::default()
     }
 }

@@ -49,6 +49,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         cpu: 256,
         memory: 512,
         ephemeral_storage: 20,
+        volumes: vec![],
         subnets: vec!["subnet-1".to_owned()],
         security_groups: Vec::new(),
         network_interface: None,

@@ -1,6 +1,7 @@
 //! A container of the sandbox.
 
 use super::memory_file;
+use super::terminal::ConsoleSocket;
 use crate::executor::ShimExecutor;
 use crate::failure::{self, Failure};
 use crate::logs::{LogWriter, now_ms};
@@ -42,19 +43,28 @@ pub(super) struct Container {
     outputs: [Option<File>; 2],
     log: Option<LogWriter>,
     kills_before: u64,
+    /// The other end of an input that stays open.
+    _input: Option<OwnedFd>,
+    /// Its processes do not end with its first one by themselves.
+    shares_processes: bool,
     /// Commands that join the container read it again.
     _bundle_file: File,
 }
 
+/// Where a container is made.
+pub(super) struct Place<'a> {
+    /// Directory of the sandbox.
+    pub(super) folder: &'a Path,
+    pub(super) sandbox_group: &'a str,
+    pub(super) sandbox: &'a SandboxSpec,
+    /// The process whose PID namespace it shares, if it shares one.
+    pub(super) processes: Option<i32>,
+}
+
 impl Container {
     /// Makes and starts a container. What was made is undone when it fails, and the text says why.
-    pub(super) fn start(
-        folder: &Path,
-        sandbox_group: &str,
-        sandbox: &SandboxSpec,
-        spec: ContainerSpec,
-        others: &[Self],
-    ) -> Result<Self, String> {
+    pub(super) fn start(place: &Place<'_>, spec: ContainerSpec, others: &[Self]) -> Result<Self, String> {
+        let (folder, sandbox_group) = (place.folder, place.sandbox_group);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if spec.name.is_empty()
             || !spec.name.bytes().all(plain)
@@ -70,15 +80,17 @@ impl Container {
         }
         let bundle = folder.join("containers").join(&spec.name);
         fs::create_dir_all(&bundle).map_err(|error| format!("create the bundle: {error}"))?;
-        let root = rootfs::mount_overlay(&bundle, &spec.layers)
+        let writable = folder.join("scratch").join("containers").join(&spec.name);
+        let root = rootfs::mount_overlay(&bundle, &spec.layers, &writable)
             .map_err(|error| format!("mount the root file system: {error}"))?;
         let group = format!("{sandbox_group}/{}", spec.name);
         let name = spec.name.clone();
-        let made = Self::run(folder, sandbox, spec, &bundle, root.clone(), group.clone());
+        let made = Self::run(place, spec, &bundle, root.clone(), group.clone());
         if made.is_err() {
             rootfs::unmount(&root);
             // What stays is removed with the sandbox.
             let _ = fs::remove_dir_all(&bundle);
+            let _ = fs::remove_dir_all(&writable);
             let _ = fs::remove_dir_all(folder.join("oci").join(&name));
             if let Err(error) = cgroup::destroy(&group) {
                 eprintln!("cannot remove the group of a container that did not start: {error}");
@@ -88,13 +100,13 @@ impl Container {
     }
 
     fn run(
-        folder: &Path,
-        sandbox: &SandboxSpec,
+        place: &Place<'_>,
         spec: ContainerSpec,
         bundle: &Path,
         root: PathBuf,
         group: String,
     ) -> Result<Self, String> {
+        let (folder, sandbox) = (place.folder, place.sandbox);
         let user = rootfs::user(&root, spec.user.as_deref())?;
         let home = rootfs::home(&root, user.uid);
         let cwd = if spec.cwd.is_empty() { "/" } else { &spec.cwd };
@@ -106,8 +118,9 @@ impl Container {
         if !mounted && let Some(text) = rootfs::missing_program(&root, &spec.argv[0], &spec.env, cwd) {
             return Err(text);
         }
-        let process = oci::process(&spec, &spec.argv, &user, &home);
-        let config = oci::config(sandbox, &spec, process, &root, &group, folder);
+        let mut process = oci::process(&spec, &spec.argv, &user, &home);
+        process["terminal"] = spec.terminal.into();
+        let config = oci::config(sandbox, &spec, process, &root, &group, folder, place.processes);
         let bundle_file = memory_file::at(&bundle.join("config.json"), &config.to_string())
             .map_err(|error| format!("write the bundle: {error}"))?;
         let mut outputs = [None, None];
@@ -118,6 +131,8 @@ impl Container {
                 LogWriter::create(&folder.join("logs").join(&spec.name))
                     .map_err(|error| format!("create the log: {error}"))?,
             );
+        }
+        if spec.keep_output && !spec.terminal {
             for output in &mut outputs {
                 let (read, write) = output_pipe()?;
                 *output = Some(read);
@@ -134,19 +149,26 @@ impl Container {
         let executor = executor(&spec, spec.init, &end)?;
         let mut ends = ends.into_iter();
         let (Some(out), Some(err)) = (ends.next(), ends.next()) else { return Err("no outputs".to_owned()) };
+        let failed = |error: std::io::Error| format!("make a terminal: {error}");
+        let console = spec.terminal.then(|| ConsoleSocket::listen(bundle)).transpose().map_err(failed)?;
+        let (input, kept_open) = input(&spec)?;
         let mut container = ContainerBuilder::new(spec.name.clone(), SyscallType::default())
             .with_executor(executor)
             .with_root_path(folder.join("oci"))
             .map_err(|error| chain(&error))?
-            .with_stdin(OwnedFd::from(null()?))
+            .with_stdin(input)
             .with_stdout(out)
             .with_stderr(err)
+            .with_console_socket(console.as_ref().map(ConsoleSocket::path))
             .as_init(bundle)
             .with_systemd(false)
             .with_detach(true)
             .build()
             .map_err(|error| chain(&error))?;
         let pid = container.pid().ok_or("the container has no process")?.as_raw();
+        if let Some(console) = console {
+            outputs[0] = Some(console.take().map_err(failed)?);
+        }
         container.start().map_err(|error| chain(&error))?;
         drop(end);
         if let Some(failure) = failure::wait(report)? {
@@ -165,6 +187,8 @@ impl Container {
             outputs,
             log,
             kills_before,
+            _input: kept_open,
+            shares_processes: place.processes.is_some(),
             _bundle_file: bundle_file,
         })
     }
@@ -244,13 +268,15 @@ impl Container {
     fn drain_stream(&mut self, stream: usize, turns: usize, bound: Bound) {
         let mut buffer = vec![0; CHUNK];
         for _ in 0..turns {
-            let Some(log) = self.log.as_mut().filter(|log| bound == Bound::Ignored || !log.is_full()) else {
+            if bound == Bound::Kept && self.is_full() {
                 return;
-            };
+            }
             let Some(output) = self.outputs[stream].as_mut() else { return };
             match output.read(&mut buffer) {
                 Ok(0) => self.outputs[stream] = None,
                 Ok(count) => {
+                    // A terminal is read even when nobody keeps what it says, or its programs would wait.
+                    let Some(log) = &mut self.log else { continue };
                     if let Err(error) = log.take(stream, &buffer[..count]) {
                         eprintln!("cannot write the log of {} yet: {error}", self.spec.name);
                         if bound == Bound::Kept {
@@ -265,8 +291,11 @@ impl Container {
         }
     }
 
-    /// Notes the end of the first process, with which the kernel ends all others.
+    /// Notes the end of the first process, with which the kernel ends all others, or else this does.
     pub(super) fn ended(&mut self, code: i32) {
+        if self.shares_processes {
+            cgroup::kill(&self.group);
+        }
         for stream in 0..2 {
             // What is in the pipe now is all there will be, so it is taken even when the log is full.
             self.drain_stream(stream, usize::MAX, Bound::Ignored);
@@ -285,6 +314,15 @@ impl Container {
     pub(super) fn unmount(&mut self) {
         rootfs::unmount(&self.root);
     }
+}
+
+/// The input of a container, and its other end when it stays open.
+fn input(spec: &ContainerSpec) -> Result<(OwnedFd, Option<OwnedFd>), String> {
+    if !spec.interactive || spec.terminal {
+        return Ok((OwnedFd::from(null()?), None));
+    }
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("make a pipe: {error}"))?;
+    Ok((read, Some(write)))
 }
 
 /// What starts a program, and tells through `report` when it cannot.

@@ -1,6 +1,6 @@
 //! The poll loop: questions, output of containers, and ends of processes.
 
-use super::container::Container;
+use super::container::{Container, Place};
 use super::exec::Running;
 use super::memory;
 use crate::cgroup;
@@ -40,6 +40,8 @@ pub(super) struct Shim {
     clients: Vec<Client>,
     containers: Vec<Container>,
     commands: Vec<(Running, UnixStream)>,
+    /// The process whose PID namespace the containers share, if they share one.
+    processes: Option<i32>,
     removed: bool,
 }
 
@@ -49,6 +51,7 @@ impl Shim {
         group: String,
         spec: SandboxSpec,
         listener: UnixListener,
+        processes: Option<i32>,
     ) -> Result<Self, String> {
         listener.set_nonblocking(true).map_err(|error| format!("listen: {error}"))?;
         let mut set = SigSet::empty();
@@ -66,6 +69,7 @@ impl Shim {
             clients: Vec::new(),
             containers: Vec::new(),
             commands: Vec::new(),
+            processes,
             removed: false,
         })
     }
@@ -192,16 +196,21 @@ impl Shim {
                 self.reply(number, &state);
             }
             Request::Start(spec) => {
-                let reply =
-                    match Container::start(&self.folder, &self.group, &self.spec, *spec, &self.containers) {
-                        Ok(container) => {
-                            let id = container.id().to_owned();
-                            self.containers.push(container);
-                            self.tell();
-                            Reply::Started(id)
-                        }
-                        Err(text) => Reply::Failed(text),
-                    };
+                let place = Place {
+                    folder: &self.folder,
+                    sandbox_group: &self.group,
+                    sandbox: &self.spec,
+                    processes: self.processes,
+                };
+                let reply = match Container::start(&place, *spec, &self.containers) {
+                    Ok(container) => {
+                        let id = container.id().to_owned();
+                        self.containers.push(container);
+                        self.tell();
+                        Reply::Started(id)
+                    }
+                    Err(text) => Reply::Failed(text),
+                };
                 self.reply(number, &reply);
                 memory::give_back();
             }

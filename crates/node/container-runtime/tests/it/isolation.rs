@@ -1,7 +1,7 @@
 //! What containers cannot do, and what they get.
 
 use crate::machine::{code, machine};
-use container_runtime::{ExecSpec, Mount, Phase, Ulimit};
+use container_runtime::{ExecSpec, Mount, MountSource, Phase, Ulimit};
 #[cfg(target_arch = "x86_64")]
 use std::os::unix::fs::PermissionsExt;
 
@@ -97,7 +97,11 @@ async fn a_read_only_volume_cannot_be_written() {
     let Some(machine) = machine() else { return };
     let volume = machine.dir.path().join("volume");
     std::fs::create_dir_all(&volume).expect("makes");
-    let mount = |target: &str, read_only| Mount { source: volume.clone(), target: target.into(), read_only };
+    let mount = |target: &str, read_only| Mount {
+        source: MountSource::Host(volume.clone()),
+        target: target.into(),
+        read_only,
+    };
     let mut spec = machine.container("v", "echo x > /rw/f && cat /ro/f; touch /ro/g 2>/dev/null && echo bad");
     spec.mounts = vec![mount("/rw", false), mount("/ro", true)];
     let (_, lines) = machine.run(spec).await;
@@ -141,8 +145,11 @@ async fn what_is_the_machines_is_refused() {
     let mut setting = machine.container("a", "true");
     setting.sysctls = vec![("kernel.panic".to_owned(), "1".to_owned())];
     let mut mount = machine.container("a", "true");
-    mount.mounts =
-        vec![Mount { source: machine.dir.path().into(), target: "/proc/sys".into(), read_only: false }];
+    mount.mounts = vec![Mount {
+        source: MountSource::Host(machine.dir.path().into()),
+        target: "/proc/sys".into(),
+        read_only: false,
+    }];
     for (spec, text) in [(setting, "kernel.panic"), (mount, "/proc/sys")] {
         let error = sandbox.start(&spec).await.expect_err("refused").to_string();
         assert!(error.contains(text), "{error}");

@@ -1,7 +1,7 @@
 //! Starting, ending, output, commands, adoption.
 
 use crate::machine::{Machine, code, ended, lines, machine, open};
-use container_runtime::{ExecSpec, LogChunk, Mount, Phase, RuntimeError};
+use container_runtime::{ExecSpec, LogChunk, Mount, MountSource, Phase, RuntimeError};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -97,7 +97,11 @@ async fn programs_that_cannot_run_are_errors_of_the_start() {
             spec.env.push(format!("LONG={env}"));
             spec.user = Some("app".to_owned());
             spec.init = init;
-            spec.mounts = vec![Mount { source: volume.clone(), target: "/volume".into(), read_only: false }];
+            spec.mounts = vec![Mount {
+                source: MountSource::Host(volume.clone()),
+                target: "/volume".into(),
+                read_only: false,
+            }];
             let started = sandbox.start(&spec).await;
             let error = started.map_err(|error| error.to_string()).expect_err(text);
             assert!(error.contains(text), "{number}: {error}");

@@ -48,6 +48,7 @@ pub(crate) fn open(dir: &TempDir, group: &str) -> Runtime {
         root: dir.path().join("s"),
         shim_program: PathBuf::from(env!("CARGO_BIN_EXE_longshore-test-shim")),
         cgroup: group.to_owned(),
+        disks: container_runtime::disks_unavailable().is_none().then(|| dir.path().join("disks")),
     };
     Runtime::open(config).expect("opens")
 }
@@ -63,6 +64,7 @@ impl Machine {
             cpu: Some(512),
             memory: Some(256 << 20),
             pids: 64,
+            ..SandboxSpec::default()
         }
     }
 

@@ -2,15 +2,17 @@
 
 use super::stats::{NetworkStats, Stats};
 use super::{
-    ContainerPlan, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource, Probe,
-    ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
+    Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
 };
 use container_image::BasicAuth;
 use environment::Environment;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
 /// What goes wrong on purpose.
@@ -48,6 +50,11 @@ struct State {
     made: Vec<String>,
     /// Images that were pulled, and as whom.
     pulls: Vec<(String, Option<BasicAuth>)>,
+    room: DiskRoom,
+    /// Bytes by sandbox.
+    written: BTreeMap<String, u64>,
+    /// Sockets of containers, by sandbox, container and path, and where they really are.
+    sockets: BTreeMap<String, PathBuf>,
 }
 
 struct SimulatedSandbox {
@@ -85,7 +92,13 @@ impl SimulatedEngine {
         self.change(|state| {
             let Some(found) = find(state, sandbox, container) else { return };
             let next = LogPosition((found.output.len() as u64 + 1).into());
-            found.output.push(LogRecord { at, bytes: line.as_bytes().to_vec(), partial: false, next });
+            found.output.push(LogRecord {
+                at,
+                bytes: line.as_bytes().to_vec(),
+                partial: false,
+                stderr: false,
+                next,
+            });
         });
     }
 
@@ -128,6 +141,21 @@ impl SimulatedEngine {
     /// Images that were pulled, with the user and password that were used.
     pub fn pulls(&self) -> Vec<(String, Option<BasicAuth>)> {
         self.state.lock().pulls.clone()
+    }
+
+    /// Puts a socket of the test into a container.
+    pub fn put_socket(&self, sandbox: &str, container: &str, path: &str, place: PathBuf) {
+        self.state.lock().sockets.insert(format!("{sandbox}/{container}{path}"), place);
+    }
+
+    /// How much room is left on the disk, of how much.
+    pub fn set_room(&self, room: DiskRoom) {
+        self.state.lock().room = room;
+    }
+
+    /// How much a sandbox has written.
+    pub fn set_written(&self, sandbox: &str, bytes: u64) {
+        self.state.lock().written.insert(sandbox.to_owned(), bytes);
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -254,6 +282,24 @@ impl Engine for SimulatedEngine {
         stats.memory.usage = 1 << 20;
         stats.networks.insert("eth0".to_owned(), NetworkStats { rx_bytes: 100, ..NetworkStats::default() });
         Ok(stats)
+    }
+
+    async fn disk_room(&self) -> Result<DiskRoom, EngineError> {
+        Ok(self.state.lock().room)
+    }
+
+    async fn disk_written(&self, sandbox: &str) -> Result<u64, EngineError> {
+        Ok(self.state.lock().written.get(sandbox).copied().unwrap_or(0))
+    }
+
+    fn bounds_disk(&self) -> bool {
+        false
+    }
+
+    async fn connect(&self, sandbox: &str, container: &str, path: &str) -> Result<UnixStream, EngineError> {
+        let place = self.state.lock().sockets.get(&format!("{sandbox}/{container}{path}")).cloned();
+        let place = place.ok_or_else(|| EngineError(format!("{path}: no such file or directory")))?;
+        UnixStream::connect(place).await.map_err(|error| EngineError(error.to_string()))
     }
 
     async fn logs(

@@ -112,7 +112,13 @@ mod tests {
 
     fn record(text: &str, partial: bool, next: u64) -> LogRecord {
         let at = Timestamp::from_seconds(1);
-        LogRecord { at, bytes: text.as_bytes().to_vec(), partial, next: LogPosition(next.into()) }
+        LogRecord {
+            at,
+            bytes: text.as_bytes().to_vec(),
+            partial,
+            stderr: false,
+            next: LogPosition(next.into()),
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Event {
     Tick,
     /// The server wants the task stopped.
     StopWanted,
+    /// The agent stops the task itself, and why.
+    Evicted(String),
     /// An image is here, with the signal its containers stop on.
     Pulled {
         /// Index of the container.
@@ -139,6 +141,7 @@ fn apply(task: &TaskDefinition, record: &mut TaskRecord, event: Event, now: Time
     match event {
         Event::Tick => {}
         Event::StopWanted => record.stopping = true,
+        Event::Evicted(reason) => stop(record, reason),
         Event::Pulled { container, result } => pulled(record, container, result, now),
         Event::SandboxMade(Ok(())) => record.sandbox = SandboxLife::Ready,
         Event::SandboxMade(Err(reason)) => {

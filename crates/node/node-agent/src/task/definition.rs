@@ -4,10 +4,12 @@
 
 mod docker;
 mod plan;
+mod volumes;
 
 pub use plan::holder;
 pub(crate) use plan::set_variable;
 
+use crate::engine::VolumePlan;
 use crate::logs::{AwsLogs, LogOptionsError};
 use crate::task::health::HealthCheck;
 use crate::task::secrets::SecretVariable;
@@ -85,8 +87,12 @@ pub struct TaskDefinition {
     pub memory: Option<u32>,
     /// Its network.
     pub network: Network,
-    /// Names of volumes that containers share.
-    pub volumes: Vec<String>,
+    /// Volumes that containers share.
+    pub volumes: Vec<VolumePlan>,
+    /// GiB that the containers may write into their layers and scratch volumes.
+    pub storage: Option<u32>,
+    /// The containers see each other's processes.
+    pub shared_processes: bool,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -200,7 +206,7 @@ impl TaskDefinition {
     pub fn read(task: &acs::Task) -> Result<Self, InvalidTask> {
         let id = task_id(&task.arn)?;
         refuse_parts(task)?;
-        let volumes = task.volumes.iter().map(volume).collect::<Result<Vec<_>, _>>()?;
+        let volumes = volumes::read(task)?;
         if task.containers.is_empty() || task.containers.len() > MOST_CONTAINERS {
             return Err(InvalidTask::Wrong(format!("a task has 1 to {MOST_CONTAINERS} containers")));
         }
@@ -231,6 +237,8 @@ impl TaskDefinition {
             memory: u32::try_from(task.memory).ok().filter(|memory| *memory > 0),
             network: network(task, id)?,
             volumes,
+            storage: volumes::storage(task)?,
+            shared_processes: task.pid_mode == "task",
             containers,
         };
         this.inherit_volumes(task, &names)?;
@@ -257,7 +265,7 @@ impl TaskDefinition {
 
     fn check_mounts(&self) -> Result<(), InvalidTask> {
         for mount in self.containers.iter().flat_map(|container| &container.mounts) {
-            if !self.volumes.contains(&mount.volume) {
+            if !self.volumes.iter().any(|volume| volume.name == mount.volume) {
                 return Err(InvalidTask::Wrong(format!("there is no volume {:?}", mount.volume)));
             }
         }
@@ -296,7 +304,7 @@ fn refuse_parts(task: &acs::Task) -> Result<(), InvalidTask> {
         (task.proxy_configuration.is_some(), "proxyConfiguration"),
         (!task.associations.is_empty(), "associations"),
         (task.network_mode != "awsvpc", "a networkMode other than awsvpc"),
-        (!matches!(task.pid_mode.as_str(), ""), "pidMode"),
+        (!matches!(task.pid_mode.as_str(), "" | "task"), "a pidMode other than task"),
         (!matches!(task.ipc_mode.as_str(), ""), "ipcMode"),
         (task.enable_fault_injection, "enableFaultInjection"),
     ];
@@ -304,18 +312,6 @@ fn refuse_parts(task: &acs::Task) -> Result<(), InvalidTask> {
         Some((_, what)) => Err(InvalidTask::Unsupported(what.to_owned())),
         None => Ok(()),
     }
-}
-
-fn volume(volume: &acs::Volume) -> Result<String, InvalidTask> {
-    let path = volume.host.as_ref().map_or("", |host| host.source_path.as_str());
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if !matches!(volume.r#type, None | Some(acs::VolumeType::Host)) || !path.is_empty() {
-        return Err(InvalidTask::Unsupported(format!("the kind of volume {:?}", volume.name)));
-    }
-    if volume.name.is_empty() || volume.name.len() > 255 || !volume.name.bytes().all(plain) {
-        return Err(InvalidTask::Wrong(format!("{:?} cannot name a volume", volume.name)));
-    }
-    Ok(volume.name.clone())
 }
 
 fn network(task: &acs::Task, id: &str) -> Result<Network, InvalidTask> {

@@ -5,12 +5,10 @@ use super::definition::{ImageAccess, TaskDefinition, holder, set_variable};
 use super::secrets::{TaskSecrets, attempts};
 use super::{Done, Host};
 use crate::api::{TaskApi, Version};
-use crate::disk;
 use crate::engine::{ContainerPlan, Probe, PulledImage, SandboxEvent};
 use crate::logs;
 use container_image::BasicAuth;
 use serde::Deserialize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -79,13 +77,12 @@ struct RegistryLogin {
     password: String,
 }
 
-/// Network and sandbox, volumes, secrets and log streams, all at once.
+/// Network and sandbox with its volumes, secrets and log streams, all at once.
 pub(super) async fn make_sandbox(
     host: Arc<Host>,
     task: Arc<TaskDefinition>,
     api: TaskApi,
     secrets: TaskSecrets,
-    volumes: PathBuf,
     events: mpsc::Sender<SandboxEvent>,
 ) -> Done {
     let plan = task.sandbox_plan();
@@ -99,17 +96,9 @@ pub(super) async fn make_sandbox(
         let fetched = secrets.get(&task.containers, &api, &host.environment).await;
         fetched.map(|_| ()).map_err(|cause| format!("{NO_RESOURCES}: {cause}"))
     };
-    let directories = async {
-        for volume in &task.volumes {
-            let made = disk::make_dir(&volumes.join(volume)).await;
-            made.map_err(|error| format!("ResourceInitializationError: {error}"))?;
-        }
-        Ok(())
-    };
     // Wait for all even if one fails: what is half made must not appear after its removal.
-    let (sandbox, directories, streams, fetched) =
-        tokio::join!(sandbox, directories, make_streams(&host, &api, &task), fetched);
-    match directories.and(fetched).and(streams).and(sandbox) {
+    let (sandbox, streams, fetched) = tokio::join!(sandbox, make_streams(&host, &api, &task), fetched);
+    match fetched.and(streams).and(sandbox) {
         Ok(endpoint) => Done::SandboxMade(endpoint),
         Err(reason) => Done::Event(Event::SandboxMade(Err(reason))),
     }

@@ -1,8 +1,8 @@
 //! New tasks from a task definition, whoever starts them.
 
 use super::{
-    ContainerDefinition, DesiredStatus, HealthStatus, Tag, Task, TaskContainer, TaskDefinition, TaskOverride,
-    TaskStatus,
+    ContainerDefinition, DesiredStatus, HealthStatus, ManagedVolume, Tag, Task, TaskContainer,
+    TaskDefinition, TaskOverride, TaskStatus, VolumeRequest,
 };
 use environment::{Environment, Timestamp};
 
@@ -34,6 +34,8 @@ pub struct Launch {
     pub capacity_provider: Option<String>,
     /// Tags.
     pub tags: Vec<Tag>,
+    /// Volumes to make for it.
+    pub volumes: Vec<VolumeRequest>,
 }
 
 impl Task {
@@ -60,6 +62,7 @@ impl Task {
             cpu,
             memory,
             ephemeral_storage: storage,
+            volumes: launch.volumes.into_iter().map(|request| ManagedVolume::new(request, random)).collect(),
             overrides: launch.overrides,
             subnets: launch.subnets,
             security_groups: launch.security_groups,

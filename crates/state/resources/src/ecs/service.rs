@@ -4,7 +4,7 @@
 //! replaces that row in the same transaction, so that no decision is taken twice. Its tasks are in a ledger of small
 //! rows, one for each task that the service has started and not yet accounted for.
 
-use super::Tag;
+use super::{Tag, VolumeRequest};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -108,6 +108,9 @@ pub struct Workload {
     /// Target groups that its tasks are registered in.
     #[serde(default)]
     pub load_balancers: Vec<ServiceLoadBalancer>,
+    /// Volumes that are made for each of its tasks.
+    #[serde(default)]
+    pub volumes: Vec<VolumeRequest>,
 }
 
 /// A target group that the tasks of a service are registered in.

@@ -1,6 +1,6 @@
 //! Tasks: what is wanted of them and what was last seen.
 
-use super::{Tag, TaskEvent, TaskStatus, next};
+use super::{ManagedVolume, Tag, TaskEvent, TaskStatus, next};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -34,6 +34,9 @@ pub struct Task {
     pub memory: u32,
     /// GiB of scratch space.
     pub ephemeral_storage: u32,
+    /// Volumes that were made for it.
+    #[serde(default)]
+    pub volumes: Vec<ManagedVolume>,
     /// Subnets it may run in, as asked for.
     pub subnets: Vec<String>,
     /// Security groups, as asked for.

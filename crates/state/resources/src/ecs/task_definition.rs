@@ -1,6 +1,6 @@
 //! Task definitions: only what is honoured is stored; everything else is refused at registration.
 
-use super::Tag;
+use super::{Tag, VolumeKind};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -32,8 +32,14 @@ pub struct TaskDefinition {
     pub execution_role_arn: Option<String>,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
-    /// Names of scratch volumes that containers share.
+    /// Names of volumes that containers share; scratch space unless `volume_kinds` has them.
     pub volumes: Vec<String>,
+    /// What those volumes are that are no scratch space.
+    #[serde(default)]
+    pub volume_kinds: BTreeMap<String, VolumeKind>,
+    /// Containers see each other's processes, with `task`.
+    #[serde(default)]
+    pub pid_mode: Option<String>,
     /// GiB of scratch space.
     pub ephemeral_storage: Option<u32>,
     /// Operating system family and CPU architecture, as given.
@@ -127,6 +133,24 @@ pub struct ContainerDefinition {
     /// The secret with user and password for its image's registry.
     #[serde(default)]
     pub repository_credentials: Option<String>,
+    /// Its input stays open.
+    #[serde(default)]
+    pub interactive: bool,
+    /// It has a terminal.
+    #[serde(default)]
+    pub pseudo_terminal: bool,
+    /// It routes the output of other containers.
+    #[serde(default)]
+    pub firelens: Option<Firelens>,
+}
+
+/// How a container routes the output of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firelens {
+    /// `fluentd` or `fluentbit`.
+    pub kind: String,
+    /// Options, if there were some.
+    pub options: Option<BTreeMap<String, String>>,
 }
 
 /// A variable whose value is a secret: where it comes from, never what it is.
@@ -141,12 +165,18 @@ pub struct SecretSource {
 /// A port of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortMapping {
-    /// Port in the task's network namespace.
+    /// Port in the task's network namespace; zero when there is a range.
     pub container_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
     /// Name for service discovery.
     pub name: Option<String>,
+    /// `http`, `http2` or `grpc`.
+    #[serde(default)]
+    pub app_protocol: Option<String>,
+    /// Ports instead of one, as `FIRST-LAST`.
+    #[serde(default)]
+    pub container_port_range: Option<String>,
 }
 
 /// A volume in a container.
@@ -246,10 +276,13 @@ pub struct Ulimit {
 /// A log driver and its options.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogConfiguration {
-    /// Only `awslogs` is built.
+    /// `awslogs`, `awsfirelens` or `splunk`.
     pub driver: String,
     /// Options.
     pub options: BTreeMap<String, String>,
+    /// Options whose values are secrets.
+    #[serde(default)]
+    pub secret_options: Vec<SecretSource>,
 }
 
 impl Stored for TaskDefinition {

@@ -46,6 +46,7 @@ fn workload(revision: u32) -> Workload {
         security_groups: Vec::new(),
         assign_public_ip: false,
         load_balancers: Vec::new(),
+        volumes: vec![],
     }
 }
 
@@ -76,6 +77,8 @@ fn definition(revision: u32, is_checked: bool, now: Timestamp) -> TaskDefinition
             ..ContainerDefinition::default()
         }],
         volumes: Vec::new(),
+        volume_kinds: std::collections::BTreeMap::new(),
+        pid_mode: None,
         ephemeral_storage: None,
         runtime_platform: None,
         tags: Vec::new(),

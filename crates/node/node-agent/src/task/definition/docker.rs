@@ -18,6 +18,8 @@ pub(super) struct Config {
     #[serde(deserialize_with = "or_default")]
     pub(super) labels: BTreeMap<String, String>,
     pub(super) healthcheck: Option<Healthcheck>,
+    pub(super) tty: bool,
+    pub(super) open_stdin: bool,
 }
 
 /// `Healthcheck` of the configuration; durations are nanoseconds.

@@ -1,11 +1,10 @@
 //! From a container definition and its image to what the machine shall run, and what it is told of itself.
 
 use super::{ContainerDefinition, TaskDefinition};
-use crate::engine::{ContainerPlan, MountPlan, SandboxPlan, TmpfsPlan, UlimitPlan};
+use crate::engine::{ContainerPlan, MountOrigin, MountPlan, SandboxPlan, TmpfsPlan, UlimitPlan};
 use container_image::ImageConfig;
 use container_network::ENDPOINT;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Who keeps the image of a container: its task and its number in it.
 pub fn holder(task: &str, container: usize) -> String {
@@ -23,6 +22,9 @@ impl TaskDefinition {
             search: self.network.search.clone(),
             cpu: self.cpu,
             memory: self.memory,
+            storage: self.storage,
+            volumes: self.volumes.clone(),
+            shared_processes: self.shared_processes,
         }
     }
 
@@ -97,12 +99,12 @@ impl ContainerDefinition {
         self.memory.map(|bytes| bytes >> 20)
     }
 
-    /// The container, from its image. `volumes` is the directory that holds the task's volumes.
-    pub fn plan(&self, image: &ImageConfig, volumes: &Path) -> ContainerPlan {
+    /// The container, from its image.
+    pub fn plan(&self, image: &ImageConfig) -> ContainerPlan {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let (config, host) = (&self.config, &self.host);
         let mounts = self.mounts.iter().map(|mount| MountPlan {
-            source: volumes.join(&mount.volume),
+            source: MountOrigin::Volume(mount.volume.clone()),
             target: mount.path.clone(),
             read_only: mount.read_only,
         });
@@ -135,6 +137,8 @@ impl ContainerDefinition {
             memory_reservation: (host.memory_reservation > 0).then_some(host.memory_reservation),
             cpu_shares: self.cpu,
             sysctls: host.sysctls.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            interactive: config.open_stdin,
+            terminal: config.tty,
             keep_output: self.logs.is_some(),
         }
     }
@@ -160,6 +164,9 @@ impl ContainerDefinition {
             if let Some((name, value)) = pair.split_once('=') {
                 all.insert(name.to_owned(), value.to_owned());
             }
+        }
+        if self.config.tty {
+            all.insert("TERM".to_owned(), "xterm".to_owned());
         }
         all.extend(self.environment.clone());
         all.into_iter().map(|(name, value)| format!("{name}={value}")).collect()

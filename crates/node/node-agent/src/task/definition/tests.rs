@@ -1,9 +1,9 @@
 //! What payloads are read as, and which are refused.
 
 use super::*;
+use crate::engine::MountOrigin;
 use crate::task::testing::{container, depends, payload};
 use container_image::ImageConfig;
-use std::path::Path;
 
 fn image() -> ImageConfig {
     ImageConfig {
@@ -40,14 +40,14 @@ fn the_image_is_filled_in() {
     task.containers[1].volumes_from =
         vec![acs::VolumeFrom { source_container: "web".to_owned(), read_only: false }];
     let definition = TaskDefinition::read(&task).expect("reads");
-    let plan = definition.containers[0].plan(&image(), Path::new("/v"));
+    let plan = definition.containers[0].plan(&image());
     assert_eq!(plan.argv, ["/entry", "run"]);
     assert!(plan.env.contains(&"A=task".to_owned()) && plan.env.contains(&"B=image".to_owned()));
     assert_eq!((plan.cwd.as_str(), plan.user.as_deref()), ("/w", Some("nobody")));
-    assert_eq!(plan.mounts[0].source, Path::new("/v/data"));
+    assert_eq!(plan.mounts[0].source, MountOrigin::Volume("data".to_owned()));
     assert!(plan.readonly_root && plan.init && plan.mounts[0].read_only);
     assert_eq!(plan.tmpfs[0].options, ["size=8m", "noexec"]);
-    let side = definition.containers[1].plan(&image(), Path::new("/v"));
+    let side = definition.containers[1].plan(&image());
     assert!(side.mounts[0].read_only, "a read-only mount stays so when it is inherited");
 
     task.containers[0].entry_point = vec!["/mine".to_owned()];
