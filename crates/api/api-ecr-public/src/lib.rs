@@ -14,13 +14,8 @@ mod repositories;
 pub mod shapes;
 
 use access::Access;
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use image_registry::ImageRegistry;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -43,28 +38,8 @@ impl EcrPublicService {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own function.
-macro_rules! operations {
-    ($($name:ident: $input:ident => $output:ident, $module:ident::$function:ident;)*) => {
-        #[async_trait::async_trait]
-        impl EcrPublic for EcrPublicService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$module::$function(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
+aws_wire::operations! {
+    EcrPublic for EcrPublicService;
     batch_check_layer_availability: BatchCheckLayerAvailabilityRequest => BatchCheckLayerAvailabilityResponse, batch_check_layer_availability::run;
     batch_delete_image: BatchDeleteImageRequest => BatchDeleteImageResponse, batch_delete_image::run;
     complete_layer_upload: CompleteLayerUploadRequest => CompleteLayerUploadResponse, layer_uploads::complete_layer_upload;

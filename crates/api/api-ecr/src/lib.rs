@@ -18,14 +18,9 @@ mod tag_mutability;
 pub use events::{EventPage, event_document, events};
 
 use access::Access;
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use image_registry::ImageRegistry;
-use operations as op;
 use resources::ecr::PullThroughCacheRule;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use std::sync::Arc;
 use store::Tables;
@@ -83,28 +78,8 @@ impl EcrService {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own function.
-macro_rules! operations {
-    ($($name:ident: $input:ident => $output:ident, $module:ident::$function:ident;)*) => {
-        #[async_trait::async_trait]
-        impl Ecr for EcrService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$module::$function(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
+aws_wire::operations! {
+    Ecr for EcrService;
     batch_check_layer_availability: BatchCheckLayerAvailabilityRequest => BatchCheckLayerAvailabilityResponse, layers::batch_check_layer_availability;
     batch_delete_image: BatchDeleteImageRequest => BatchDeleteImageResponse, batch_delete_image::run;
     batch_get_image: BatchGetImageRequest => BatchGetImageResponse, batch_get_image::run;

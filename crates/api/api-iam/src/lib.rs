@@ -28,14 +28,9 @@ mod tags;
 mod trust;
 mod uses;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use encryption::KeyRing;
 use environment::Environment;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -56,28 +51,8 @@ impl IamService {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own function.
-macro_rules! operations {
-    ($($name:ident: $input:ty => $output:ty, $module:ident::$function:ident;)*) => {
-        #[async_trait::async_trait]
-        impl Iam for IamService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                Ok(op::$module::$function(self, context, input).await?)
-            })*
-        }
-    };
-}
-
-operations! {
+aws_wire::operations! {
+    Iam for IamService;
     add_client_id_to_open_id_connect_provider: AddClientIDToOpenIDConnectProviderRequest => (), oidc_providers::add_client_id_to_open_id_connect_provider;
     add_role_to_instance_profile: AddRoleToInstanceProfileRequest => (), instance_profile_roles::add_role_to_instance_profile;
     add_user_to_group: AddUserToGroupRequest => (), group_membership::add_user_to_group;

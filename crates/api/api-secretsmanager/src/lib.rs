@@ -19,13 +19,8 @@ pub mod shapes;
 mod tags;
 mod values;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use encryption::KeyRing;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -42,48 +37,28 @@ impl SecretsManagerService {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own file.
-macro_rules! operations {
-    ($($name:ident, $input:ident => $output:ty;)*) => {
-        #[async_trait::async_trait]
-        impl SecretsManager for SecretsManagerService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$name::run(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
-    batch_get_secret_value, BatchGetSecretValueRequest => BatchGetSecretValueResponse;
-    cancel_rotate_secret, CancelRotateSecretRequest => CancelRotateSecretResponse;
-    create_secret, CreateSecretRequest => CreateSecretResponse;
-    delete_resource_policy, DeleteResourcePolicyRequest => DeleteResourcePolicyResponse;
-    delete_secret, DeleteSecretRequest => DeleteSecretResponse;
-    describe_secret, DescribeSecretRequest => DescribeSecretResponse;
-    get_random_password, GetRandomPasswordRequest => GetRandomPasswordResponse;
-    get_resource_policy, GetResourcePolicyRequest => GetResourcePolicyResponse;
-    get_secret_value, GetSecretValueRequest => GetSecretValueResponse;
-    list_secret_version_ids, ListSecretVersionIdsRequest => ListSecretVersionIdsResponse;
-    list_secrets, ListSecretsRequest => ListSecretsResponse;
-    put_resource_policy, PutResourcePolicyRequest => PutResourcePolicyResponse;
-    put_secret_value, PutSecretValueRequest => PutSecretValueResponse;
-    restore_secret, RestoreSecretRequest => RestoreSecretResponse;
-    rotate_secret, RotateSecretRequest => RotateSecretResponse;
-    tag_resource, TagResourceRequest => ();
-    untag_resource, UntagResourceRequest => ();
-    update_secret, UpdateSecretRequest => UpdateSecretResponse;
-    update_secret_version_stage, UpdateSecretVersionStageRequest => UpdateSecretVersionStageResponse;
-    validate_resource_policy, ValidateResourcePolicyRequest => ValidateResourcePolicyResponse;
+aws_wire::operations! {
+    SecretsManager for SecretsManagerService;
+    batch_get_secret_value: BatchGetSecretValueRequest => BatchGetSecretValueResponse, batch_get_secret_value::run;
+    cancel_rotate_secret: CancelRotateSecretRequest => CancelRotateSecretResponse, cancel_rotate_secret::run;
+    create_secret: CreateSecretRequest => CreateSecretResponse, create_secret::run;
+    delete_resource_policy: DeleteResourcePolicyRequest => DeleteResourcePolicyResponse, delete_resource_policy::run;
+    delete_secret: DeleteSecretRequest => DeleteSecretResponse, delete_secret::run;
+    describe_secret: DescribeSecretRequest => DescribeSecretResponse, describe_secret::run;
+    get_random_password: GetRandomPasswordRequest => GetRandomPasswordResponse, get_random_password::run;
+    get_resource_policy: GetResourcePolicyRequest => GetResourcePolicyResponse, get_resource_policy::run;
+    get_secret_value: GetSecretValueRequest => GetSecretValueResponse, get_secret_value::run;
+    list_secret_version_ids: ListSecretVersionIdsRequest => ListSecretVersionIdsResponse, list_secret_version_ids::run;
+    list_secrets: ListSecretsRequest => ListSecretsResponse, list_secrets::run;
+    put_resource_policy: PutResourcePolicyRequest => PutResourcePolicyResponse, put_resource_policy::run;
+    put_secret_value: PutSecretValueRequest => PutSecretValueResponse, put_secret_value::run;
+    restore_secret: RestoreSecretRequest => RestoreSecretResponse, restore_secret::run;
+    rotate_secret: RotateSecretRequest => RotateSecretResponse, rotate_secret::run;
+    tag_resource: TagResourceRequest => (), tag_resource::run;
+    untag_resource: UntagResourceRequest => (), untag_resource::run;
+    update_secret: UpdateSecretRequest => UpdateSecretResponse, update_secret::run;
+    update_secret_version_stage: UpdateSecretVersionStageRequest => UpdateSecretVersionStageResponse, update_secret_version_stage::run;
+    validate_resource_policy: ValidateResourcePolicyRequest => ValidateResourcePolicyResponse, validate_resource_policy::run;
 }
 
 #[cfg(test)]

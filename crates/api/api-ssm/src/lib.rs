@@ -21,13 +21,8 @@ pub mod shapes;
 mod tags;
 mod validate;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use encryption::KeyRing;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -44,51 +39,31 @@ impl SsmService {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own file.
-macro_rules! operations {
-    ($($name:ident, $input:ident => $output:ident;)*) => {
-        #[async_trait::async_trait]
-        impl Ssm for SsmService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$name::run(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
-    add_tags_to_resource, AddTagsToResourceRequest => AddTagsToResourceResult;
-    create_document, CreateDocumentRequest => CreateDocumentResult;
-    delete_document, DeleteDocumentRequest => DeleteDocumentResult;
-    delete_parameter, DeleteParameterRequest => DeleteParameterResult;
-    delete_parameters, DeleteParametersRequest => DeleteParametersResult;
-    describe_document, DescribeDocumentRequest => DescribeDocumentResult;
-    describe_document_permission, DescribeDocumentPermissionRequest => DescribeDocumentPermissionResponse;
-    describe_parameters, DescribeParametersRequest => DescribeParametersResult;
-    get_document, GetDocumentRequest => GetDocumentResult;
-    get_parameter, GetParameterRequest => GetParameterResult;
-    get_parameter_history, GetParameterHistoryRequest => GetParameterHistoryResult;
-    get_parameters, GetParametersRequest => GetParametersResult;
-    get_parameters_by_path, GetParametersByPathRequest => GetParametersByPathResult;
-    label_parameter_version, LabelParameterVersionRequest => LabelParameterVersionResult;
-    list_document_versions, ListDocumentVersionsRequest => ListDocumentVersionsResult;
-    list_documents, ListDocumentsRequest => ListDocumentsResult;
-    list_tags_for_resource, ListTagsForResourceRequest => ListTagsForResourceResult;
-    modify_document_permission, ModifyDocumentPermissionRequest => ModifyDocumentPermissionResponse;
-    put_parameter, PutParameterRequest => PutParameterResult;
-    remove_tags_from_resource, RemoveTagsFromResourceRequest => RemoveTagsFromResourceResult;
-    unlabel_parameter_version, UnlabelParameterVersionRequest => UnlabelParameterVersionResult;
-    update_document, UpdateDocumentRequest => UpdateDocumentResult;
-    update_document_default_version, UpdateDocumentDefaultVersionRequest => UpdateDocumentDefaultVersionResult;
+aws_wire::operations! {
+    Ssm for SsmService;
+    add_tags_to_resource: AddTagsToResourceRequest => AddTagsToResourceResult, add_tags_to_resource::run;
+    create_document: CreateDocumentRequest => CreateDocumentResult, create_document::run;
+    delete_document: DeleteDocumentRequest => DeleteDocumentResult, delete_document::run;
+    delete_parameter: DeleteParameterRequest => DeleteParameterResult, delete_parameter::run;
+    delete_parameters: DeleteParametersRequest => DeleteParametersResult, delete_parameters::run;
+    describe_document: DescribeDocumentRequest => DescribeDocumentResult, describe_document::run;
+    describe_document_permission: DescribeDocumentPermissionRequest => DescribeDocumentPermissionResponse, describe_document_permission::run;
+    describe_parameters: DescribeParametersRequest => DescribeParametersResult, describe_parameters::run;
+    get_document: GetDocumentRequest => GetDocumentResult, get_document::run;
+    get_parameter: GetParameterRequest => GetParameterResult, get_parameter::run;
+    get_parameter_history: GetParameterHistoryRequest => GetParameterHistoryResult, get_parameter_history::run;
+    get_parameters: GetParametersRequest => GetParametersResult, get_parameters::run;
+    get_parameters_by_path: GetParametersByPathRequest => GetParametersByPathResult, get_parameters_by_path::run;
+    label_parameter_version: LabelParameterVersionRequest => LabelParameterVersionResult, label_parameter_version::run;
+    list_document_versions: ListDocumentVersionsRequest => ListDocumentVersionsResult, list_document_versions::run;
+    list_documents: ListDocumentsRequest => ListDocumentsResult, list_documents::run;
+    list_tags_for_resource: ListTagsForResourceRequest => ListTagsForResourceResult, list_tags_for_resource::run;
+    modify_document_permission: ModifyDocumentPermissionRequest => ModifyDocumentPermissionResponse, modify_document_permission::run;
+    put_parameter: PutParameterRequest => PutParameterResult, put_parameter::run;
+    remove_tags_from_resource: RemoveTagsFromResourceRequest => RemoveTagsFromResourceResult, remove_tags_from_resource::run;
+    unlabel_parameter_version: UnlabelParameterVersionRequest => UnlabelParameterVersionResult, unlabel_parameter_version::run;
+    update_document: UpdateDocumentRequest => UpdateDocumentResult, update_document::run;
+    update_document_default_version: UpdateDocumentDefaultVersionRequest => UpdateDocumentDefaultVersionResult, update_document_default_version::run;
 }
 
 #[cfg(test)]

@@ -14,12 +14,8 @@ mod web_identity;
 pub use web_identity::ProviderKeys;
 
 use access::{Access, Caller};
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+use aws_wire::{RequestContext, ServiceError};
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -42,33 +38,13 @@ pub(crate) fn caller(context: &RequestContext) -> Result<&Caller, ServiceError> 
     context.extensions.get::<Caller>().ok_or_else(|| errors::internal("a request without a caller"))
 }
 
-/// One method per operation, all alike: hand over to the operation's own file.
-macro_rules! operations {
-    ($($name:ident, $input:ident => $output:ident;)*) => {
-        #[async_trait::async_trait]
-        impl Sts for StsService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$name::run(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
-    assume_role, AssumeRoleRequest => AssumeRoleResponse;
-    assume_role_with_web_identity, AssumeRoleWithWebIdentityRequest => AssumeRoleWithWebIdentityResponse;
-    decode_authorization_message, DecodeAuthorizationMessageRequest => DecodeAuthorizationMessageResponse;
-    get_access_key_info, GetAccessKeyInfoRequest => GetAccessKeyInfoResponse;
-    get_caller_identity, GetCallerIdentityRequest => GetCallerIdentityResponse;
-    get_federation_token, GetFederationTokenRequest => GetFederationTokenResponse;
-    get_session_token, GetSessionTokenRequest => GetSessionTokenResponse;
+aws_wire::operations! {
+    Sts for StsService;
+    assume_role: AssumeRoleRequest => AssumeRoleResponse, assume_role::run;
+    assume_role_with_web_identity: AssumeRoleWithWebIdentityRequest => AssumeRoleWithWebIdentityResponse, assume_role_with_web_identity::run;
+    decode_authorization_message: DecodeAuthorizationMessageRequest => DecodeAuthorizationMessageResponse, decode_authorization_message::run;
+    get_access_key_info: GetAccessKeyInfoRequest => GetAccessKeyInfoResponse, get_access_key_info::run;
+    get_caller_identity: GetCallerIdentityRequest => GetCallerIdentityResponse, get_caller_identity::run;
+    get_federation_token: GetFederationTokenRequest => GetFederationTokenResponse, get_federation_token::run;
+    get_session_token: GetSessionTokenRequest => GetSessionTokenResponse, get_session_token::run;
 }

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod error;
 mod node;
+mod operations;
 mod page;
 mod protocol;
 pub mod schema;
