@@ -47,6 +47,11 @@ impl Health {
         Self { state: State::Initial, since: now, against: 0, tried: 0, counted_at: None }
     }
 
+    /// What was known before, of a target that was healthy.
+    pub fn healthy_since(since: Timestamp) -> Self {
+        Self { state: State::Healthy, ..Self::new(since) }
+    }
+
     /// Takes the outcome of a check; says whether the state changed.
     ///
     /// A new target is healthy after one success. While its first checks come faster than the interval, at most one failure

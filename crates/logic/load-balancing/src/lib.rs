@@ -37,7 +37,7 @@ pub use report::{
     ListenerReport, LoadBalancerCounters, Reason, Report, ResponseTimes, TargetGroupCounters, TargetReport,
     TargetState,
 };
-pub use rules::{RequestView, Rules, normalize_path};
+pub use rules::{RequestView, Rules, host_without_port, normalize_path};
 pub use stickiness::{
     APP_COOKIE, GROUP_COOKIE, LB_COOKIE, StickyToken, cookie_value, group_token, target_token,
 };

@@ -116,7 +116,7 @@ impl Test {
         match self {
             Self::Path(patterns) => patterns.iter().any(|pattern| pattern.matches(path.as_bytes())),
             Self::Host(patterns) => {
-                let host = without_port(request.host).as_bytes();
+                let host = host_without_port(request.host).as_bytes();
                 patterns.iter().any(|pattern| pattern.matches(host))
             }
             Self::Header(name, patterns) => request
@@ -147,7 +147,7 @@ fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]
 }
 
 /// A host without its port; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
+pub fn host_without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if !name.ends_with(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => {
             if host.starts_with('[') && !name.ends_with(']') {

@@ -149,7 +149,7 @@ fn ports_are_no_part_of_hosts() {
         ("a:b", "a:b"),
         ("", ""),
     ] {
-        assert_eq!(without_port(host), wanted, "{host}");
+        assert_eq!(host_without_port(host), wanted, "{host}");
     }
 }
 

@@ -1,0 +1,37 @@
+//! The data plane of load balancers: a process of its own on a host, so that neither the end nor the upgrade of the server
+//! costs a request.
+//!
+//! [`LoadBalancers`] is for who configures it: it finds the process of a directory or starts one, starts another one when it
+//! has died, and hands over when the program's file is a new one. [`run`] is the process. What it is told and what it answers
+//! is in the crate `load-balancing`, and so is every decision; here are sockets, connections and time.
+//!
+//! Promises: a configuration applies as a whole, and no connection is interrupted by it; the last one is on disk, and a process
+//! that starts goes on from there; a process that hands over gives its listening sockets to the next one and ends what it
+//! has in progress. A request that has reached a target is never given to another one, unless it changes nothing, has no
+//! body and the connection had been idle.
+//!
+//! Where what is: `process` and `table` configure, `listen` accepts, `worker` carries: `application` is HTTP, `network` TCP,
+//! TLS and UDP; `target` holds targets and groups as they live, `checks` their health; `control` is how the process is told.
+
+mod access_log;
+mod application;
+mod checks;
+mod clock;
+mod connect;
+mod control;
+mod counters;
+mod listen;
+mod live;
+mod load_balancers;
+mod network;
+mod process;
+mod table;
+mod target;
+mod tls;
+mod worker;
+
+pub use load_balancers::{ControlError, LoadBalancers};
+pub use process::{ProcessError, run};
+
+/// First argument of the program that [`LoadBalancers`] starts; `--dir` and the directory follow.
+pub const COMMAND: &str = "load-balancer";

@@ -1,0 +1,140 @@
+//! Sockets that clients come to.
+
+use crate::live::ListenerState;
+use crate::worker::{Accepted, Job, Workers};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Connections that the kernel holds until they are accepted.
+const BACKLOG: i32 = 4096;
+/// Pause after the system refused a connection, for want of file descriptors above all.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Descriptors that are no connections.
+const OTHER_DESCRIPTORS: u64 = 512;
+/// Descriptors of one client's connection: its own, the one to the target, and the one that can cut that.
+const DESCRIPTORS: u64 = 3;
+
+/// What a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    pub(crate) datagrams: bool,
+}
+
+impl Place {
+    /// Makes the socket. The address need not be one of this machine yet.
+    pub(crate) fn open(self) -> io::Result<OwnedFd> {
+        let family = if self.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let kind = if self.datagrams { SocketType::DGRAM } else { SocketType::STREAM };
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+        if self.address.is_ipv4() {
+            sockopt::set_ip_freebind(&socket, true)?;
+        } else {
+            sockopt::set_ipv6_freebind(&socket, true)?;
+            sockopt::set_ipv6_v6only(&socket, true)?;
+        }
+        if !self.datagrams {
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+        }
+        bind(&socket, &self.address)?;
+        if !self.datagrams {
+            listen(&socket, BACKLOG)?;
+        }
+        Ok(socket)
+    }
+}
+
+/// Raises the number of descriptors that this process may have, and says how many connections of clients that makes.
+pub(crate) fn most_connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Without the right to it, the present limit stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20).min(1 << 20);
+    usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS).unwrap_or(usize::MAX).max(64)
+}
+
+/// A socket at work.
+pub(crate) struct Listening {
+    pub(crate) socket: OwnedFd,
+    pub(crate) state: Arc<ListenerState>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Puts a socket to work.
+    pub(crate) fn start(
+        place: Place,
+        socket: OwnedFd,
+        state: &Arc<ListenerState>,
+        workers: &Arc<Workers>,
+        most: usize,
+    ) -> io::Result<Self> {
+        let stop = watch::Sender::new(false);
+        let copy = socket.try_clone()?;
+        let (state_of_task, workers, stopped) = (state.clone(), workers.clone(), stop.subscribe());
+        let task = if place.datagrams {
+            let socket = std::net::UdpSocket::from(copy);
+            tokio::spawn(async move {
+                workers.give(Job::Datagrams { socket, listener: state_of_task, local: place.address }).await;
+            })
+        } else {
+            let listener = TcpListener::from_std(std::net::TcpListener::from(copy))?;
+            tokio::spawn(accept(listener, place, state_of_task, workers, most, stopped))
+        };
+        Ok(Self { socket, state: state.clone(), stop, task })
+    }
+
+    /// Takes it from work; what was accepted is carried to its end. The socket stays open as long as this is not dropped.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.send_replace(true);
+        // A task that panicked has ended, too.
+        let _ = (&mut self.task).await;
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    place: Place,
+    state: Arc<ListenerState>,
+    workers: Arc<Workers>,
+    most: usize,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        // Nothing is accepted that is not handed on: it stops only while it waits.
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let stream = match stream.into_std() {
+                    Ok(stream) if workers.load() < most => stream,
+                    _ => {
+                        if let Some(compiled) = state.compiled() {
+                            compiled.balancer.counts.here().rejected_connections.add(1);
+                        }
+                        continue;
+                    }
+                };
+                let accepted = Accepted { stream, peer, local: place.address, listener: state.clone() };
+                workers.give(Job::Connection(accepted)).await;
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, address = %place.address, "cannot take a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

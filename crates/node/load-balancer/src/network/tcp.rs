@@ -1,0 +1,162 @@
+//! TCP and TLS of network load balancers: one connection of a client is one connection to a target.
+
+use super::copy::{Copied, copy};
+use super::proxy_protocol;
+use crate::application::HANDSHAKE_TIME;
+use crate::application::io::TargetStream;
+use crate::connect::{ConnectError, Wrapping, connect};
+use crate::live::{Compiled, Forwarding, Step};
+use crate::target::{Group, Outstanding, Target};
+use crate::worker::{Accepted, Worker};
+use load_balancing::{Protocol, flow_hash};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// The number of TCP among protocols of IP.
+const TCP: u8 = 6;
+/// Most targets that one connection is offered to.
+const MOST_TARGETS: usize = 3;
+
+/// Serves a client's connection to its end.
+pub(crate) async fn serve(worker: &Worker, accepted: Accepted, compiled: &Arc<Compiled>) {
+    let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let (peer, local) = (accepted.peer, accepted.local);
+    let Some(config) = &compiled.tls else {
+        carry(worker, stream, peer, local, compiled).await;
+        return;
+    };
+    let (created, started) = (worker.environment.now(), Instant::now());
+    match timeout(HANDSHAKE_TIME, TlsAcceptor::from(config.clone()).accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let handshake = started.elapsed();
+            let facts = Facts::new(stream.get_ref().1, compiled);
+            let (target, copied) = carry(worker, stream, peer, local, compiled).await;
+            if let Some(log) = &compiled.balancer.log {
+                let name = compiled.balancer.arn.split_once("loadbalancer/").map_or("-", |(_, name)| name);
+                let listener = compiled.listener.arn.rsplit('/').next().unwrap_or("-");
+                let target = target.map_or("-".to_owned(), |target| target.to_string());
+                let now = worker.environment.now();
+                log.write(|line| {
+                    use std::fmt::Write;
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(
+                        line,
+                        "tls 2.0 {} {name} {listener} {peer} {target} {} {} {} {} - {} - {} {} - {} {} - \"-\" {}",
+                        now.to_rfc3339_seconds().trim_end_matches('Z'),
+                        started.elapsed().as_millis(),
+                        handshake.as_millis(),
+                        copied.received,
+                        copied.sent,
+                        facts.certificate,
+                        facts.cipher,
+                        facts.version,
+                        facts.name,
+                        facts.alpn,
+                        created.to_rfc3339_seconds().trim_end_matches('Z'),
+                    );
+                });
+            }
+        }
+        Ok(Err(_)) | Err(_) => compiled.balancer.counts.here().client_tls_errors.add(1),
+    }
+}
+
+/// What a handshake came to, for the log.
+struct Facts {
+    certificate: String,
+    cipher: String,
+    version: &'static str,
+    name: String,
+    alpn: String,
+}
+
+impl Facts {
+    fn new(connection: &rustls::ServerConnection, compiled: &Compiled) -> Self {
+        let name = connection.server_name();
+        Self {
+            certificate: crate::tls::chosen_arn(&compiled.listener, name).unwrap_or_else(|| "-".to_owned()),
+            cipher: connection
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .map_or("-".to_owned(), |name| name.replace("TLS13_", "TLS_")),
+            version: match connection.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_3) => "tlsv13",
+                Some(rustls::ProtocolVersion::TLSv1_2) => "tlsv12",
+                _ => "-",
+            },
+            name: name.unwrap_or("-").to_owned(),
+            alpn: connection
+                .alpn_protocol()
+                .map_or("-".to_owned(), |name| String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+}
+
+/// Carries a connection to a target and back; says which one, and how much.
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    worker: &Worker,
+    stream: S,
+    peer: SocketAddr,
+    local: SocketAddr,
+    compiled: &Compiled,
+) -> (Option<SocketAddr>, Copied) {
+    let Step::Forward(forwarding) = &compiled.default else { return (None, Copied::default()) };
+    let Some((target_stream, target, _outstanding)) = reach(forwarding, peer, local).await else {
+        // The client's connection is closed.
+        return (None, Copied::default());
+    };
+    let idle = Duration::from_secs(u64::from(compiled.listener.tcp_idle_timeout_seconds.max(1)));
+    let copied = copy(stream, target_stream, idle, &worker.clock).await;
+    compiled.balancer.counts.here().processed_bytes.add(copied.sent + copied.received);
+    (Some(target.address), copied)
+}
+
+async fn reach(
+    forwarding: &Forwarding,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Option<(TargetStream, Arc<Target>, Outstanding)> {
+    let group = &forwarding.choose()?.group;
+    let view = group.view();
+    let flow = flow_hash(TCP, peer, local, view.by_source_alone());
+    let wrapping = if view.spec.protocol == Protocol::Tls { Wrapping::Tls } else { Wrapping::Plain };
+    let header = view.spec.attributes.proxy_protocol_v2.then(|| proxy_protocol::header(peer, local));
+    let mut refused = Vec::new();
+    while refused.len() < MOST_TARGETS {
+        let target = group.choose_for_flow(&view, flow, &refused)?;
+        let outstanding = target.begin();
+        match open(&target, wrapping, header.as_deref(), group).await {
+            Ok(stream) => return Some((stream, target, outstanding)),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a target cannot be reached");
+                refused.push(target.key);
+            }
+        }
+    }
+    None
+}
+
+async fn open(
+    target: &Arc<Target>,
+    wrapping: Wrapping,
+    header: Option<&[u8]>,
+    group: &Group,
+) -> Result<TargetStream, ConnectError> {
+    let counts = group.counts.here();
+    let mut stream = connect(target, wrapping).await.inspect_err(|_| counts.connection_errors.add(1))?;
+    if let Some(header) = header {
+        let written: io::Result<()> = stream.write_all(header).await;
+        written.map_err(ConnectError::Failed)?;
+    }
+    counts.requests.add(1);
+    Ok(stream)
+}

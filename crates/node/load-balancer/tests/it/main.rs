@@ -1,0 +1,10 @@
+//! The process of the load balancers with real sockets, targets and clients.
+
+mod application;
+mod configuring;
+mod health;
+mod network;
+mod odd_requests;
+mod protocols;
+mod support;
+mod upgrade;
