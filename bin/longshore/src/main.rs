@@ -41,6 +41,13 @@ enum Command {
     Vulnerabilities(vulnerabilities::VulnerabilitiesArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
+    /// The process that carries the traffic of load balancers
+    #[command(name = load_balancer::COMMAND, hide = true)]
+    LoadBalancer {
+        /// Its directory
+        #[arg(long)]
+        dir: std::path::PathBuf,
+    },
     /// What the containers of the demonstration run
     #[command(hide = true)]
     DemoContainer(demo::container::DemoContainerArgs),
@@ -78,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Keys(arguments) => keys::run(arguments),
         Command::DemoContainer(arguments) => demo::container::run(arguments),
+        Command::LoadBalancer { dir } => Ok(load_balancer::run(&dir)?),
         Command::CheckConfig(arguments) => {
             print!("{}", toml::to_string(&arguments.resolve()?)?);
             Ok(())

@@ -180,15 +180,12 @@ fn decode_unreserved(path: &str) -> String {
             .flatten()
             .and_then(|digits| u8::from_str_radix(digits, 16).ok())
             .filter(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(byte));
-        match decoded {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
+        if let Some(byte) = decoded {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

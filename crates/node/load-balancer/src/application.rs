@@ -94,7 +94,7 @@ async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(client: Rc<Cl
         }
     });
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(MOST_HEAD);
+    builder.header_read_timeout(None).max_header_size(MOST_HEAD);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let mut idle = pin!(idle(&client));
     let ended = poll_fn(|cx| {

@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use load_balancing::{CheckFailure, HealthCheck, HealthCheckPort, HealthCheckProtocol, ProtocolVersion, TargetState};
+use load_balancing::{
+    CheckFailure, HealthCheck, HealthCheckPort, HealthCheckProtocol, ProtocolVersion, TargetState,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,11 +115,7 @@ async fn by_http1(stream: TargetStream, check: &HealthCheck, address: SocketAddr
         .header(header::CONNECTION, "close")
         .body(Full::<Bytes>::default())
         .ok()?;
-    // Both at once: the connection is driven until the head of the answer is there, and dropped.
-    let response = tokio::select! {
-        response = sender.send_request(request) => response.ok()?,
-        _ = connection => return None,
-    };
+    let response = beside(connection, sender.send_request(request)).await.ok()?;
     Some(response.status().as_u16())
 }
 
@@ -157,9 +155,18 @@ async fn over_http2(
         let trailers = if with_trailers { trailers(body).await } else { None };
         Some((parts, trailers))
     };
+    beside(connection, exchange).await
+}
+
+/// Waits for an exchange while its connection is driven, which may end first and leaves the exchange to say how it went.
+async fn beside<T>(connection: impl Future, exchange: impl Future<Output = T>) -> T {
+    let drive = async {
+        connection.await;
+        std::future::pending().await
+    };
     tokio::select! {
         result = exchange => result,
-        _ = connection => None,
+        result = drive => result,
     }
 }
 

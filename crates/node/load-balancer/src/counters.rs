@@ -204,8 +204,13 @@ mod tests {
             counts.here().answer(200, Duration::from_micros(micros));
         }
         let times = counts.report("arn").response_times;
-        let filled: Vec<usize> =
-            times.buckets.iter().enumerate().filter(|(_, count)| **count > 0).map(|(index, _)| index).collect();
+        let filled: Vec<usize> = times
+            .buckets
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+            .map(|(index, _)| index)
+            .collect();
         assert_eq!(filled, [0, 1, 2, 10, BUCKETS - 1]);
         assert_eq!(times.count, 5);
     }

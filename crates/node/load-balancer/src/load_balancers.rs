@@ -214,9 +214,7 @@ async fn watch(place: Arc<Place>) {
         // One that is busy lets the connection wait, one that has died refuses it.
         let alive = match UnixStream::connect(place.directory.join(SOCKET)).await {
             Ok(_) => true,
-            Err(error) => {
-                !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
-            }
+            Err(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
         };
         if alive {
             pause = WATCH;

@@ -54,10 +54,8 @@ pub fn run(directory: &Path) -> Result<(), ProcessError> {
     let most = most_connections();
     let clock = Clock::standing_still();
     let workers = Arc::new(Workers::start(&environment, &clock).map_err(ProcessError::Workers)?);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(ProcessError::Workers)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProcessError::Workers)?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = serve(directory, &environment, workers, most) => result,
@@ -198,12 +196,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers one who asks, until it goes.
-async fn converse(
-    mut stream: UnixStream,
-    table: Arc<Mutex<Table>>,
-    files: Files,
-    ends: mpsc::Sender<End>,
-) {
+async fn converse(mut stream: UnixStream, table: Arc<Mutex<Table>>, files: Files, ends: mpsc::Sender<End>) {
     let allowed = stream
         .peer_cred()
         .is_ok_and(|peer| peer.uid() == 0 || peer.uid() == rustix::process::geteuid().as_raw());
@@ -283,9 +276,9 @@ impl Files {
     fn configuration(&self) -> Result<Option<Configuration>, ProcessError> {
         let path = self.directory.join(CONFIGURATION);
         match fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|error| ProcessError::Configuration(path, error))
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| ProcessError::Configuration(path, error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(ProcessError::Directory(path, error)),
         }

@@ -127,7 +127,10 @@ impl Table {
     }
 
     /// Compiles all listeners; returns the state of each place that one listens at.
-    fn apply_listeners(&mut self, configuration: &Configuration) -> BTreeMap<Place, (String, Arc<ListenerState>)> {
+    fn apply_listeners(
+        &mut self,
+        configuration: &Configuration,
+    ) -> BTreeMap<Place, (String, Arc<ListenerState>)> {
         self.faults.clear();
         let mut places = BTreeMap::new();
         let mut listeners = HashMap::new();
@@ -148,7 +151,11 @@ impl Table {
                 match self.compile(&shared, listener) {
                     Ok(compiled) => state.replace(Arc::new(compiled)),
                     Err(fault) => {
-                        tracing::warn!(listener = listener.arn, fault, "a listener cannot do what it is told");
+                        tracing::warn!(
+                            listener = listener.arn,
+                            fault,
+                            "a listener cannot do what it is told"
+                        );
                         self.faults.insert(listener.arn.clone(), fault);
                     }
                 }
@@ -181,9 +188,9 @@ impl Table {
     async fn apply_sockets(&mut self, wanted: &BTreeMap<Place, (String, Arc<ListenerState>)>) {
         let places: Vec<Place> = self.sockets.keys().copied().collect();
         for place in places {
-            let stays = wanted
-                .get(&place)
-                .is_some_and(|(_, state)| self.sockets.get(&place).is_some_and(|at| Arc::ptr_eq(&at.state, state)));
+            let stays = wanted.get(&place).is_some_and(|(_, state)| {
+                self.sockets.get(&place).is_some_and(|at| Arc::ptr_eq(&at.state, state))
+            });
             if stays {
                 continue;
             }
@@ -326,7 +333,9 @@ fn places_of(balancer: &LoadBalancer, listener: &Listener) -> Vec<Place> {
         _ => &[false],
     };
     let places = balancer.addresses.iter().flat_map(|address| {
-        kinds.iter().map(|datagrams| Place { address: (*address, listener.port).into(), datagrams: *datagrams })
+        kinds
+            .iter()
+            .map(|datagrams| Place { address: (*address, listener.port).into(), datagrams: *datagrams })
     });
     places.collect()
 }

@@ -4,8 +4,8 @@ use crate::counters::{GroupCounts, Sharded};
 use arc_swap::ArcSwap;
 use environment::{Environment, Timestamp};
 use load_balancing::{
-    Algorithm, Candidate, Health, Protocol, Reason, Stickiness, Target as TargetSpec, TargetGroup, TargetReport,
-    TargetState, choose, choose_by_flow, slow_start_share, target_token,
+    Algorithm, Candidate, Health, Protocol, Reason, Stickiness, Target as TargetSpec, TargetGroup,
+    TargetReport, TargetState, choose, choose_by_flow, slow_start_share, target_token,
 };
 use parking_lot::Mutex;
 use rustix::net::{Shutdown, shutdown};
@@ -212,7 +212,8 @@ impl Group {
         let mut targets = Vec::with_capacity(spec.targets.len());
         for wanted in &spec.targets {
             let address = SocketAddr::new(wanted.address, wanted.port);
-            let known = before.targets.iter().find(|target| target.id == wanted.id && target.address == address);
+            let known =
+                before.targets.iter().find(|target| target.id == wanted.id && target.address == address);
             let target = known.cloned().unwrap_or_else(|| {
                 let target = Arc::new(Target::new(&self.arn, wanted, now));
                 new.push(target.clone());
@@ -274,17 +275,14 @@ impl Group {
             let target = &view.routable[index];
             (!refused.contains(&target.key)).then(|| Candidate {
                 share: target.share(slow_start, || self.environment.now()),
-                outstanding: if algorithm == Algorithm::LeastOutstandingRequests { target.outstanding() } else { 0 },
+                outstanding: if algorithm == Algorithm::LeastOutstandingRequests {
+                    target.outstanding()
+                } else {
+                    0
+                },
             })
         };
         choose(algorithm, turn, view.routable.len(), candidate).map(|index| view.routable[index].clone())
-    }
-
-    /// Chooses the target of a flow; not one of `refused`.
-    pub(crate) fn choose_for_flow(&self, view: &View, flow: u64, refused: &[u64]) -> Option<Arc<Target>> {
-        let left: Vec<&Arc<Target>> =
-            view.routable.iter().filter(|target| !refused.contains(&target.key)).collect();
-        choose_by_flow(flow, left.iter().map(|target| target.token)).map(|index| left[index].clone())
     }
 
     pub(crate) fn report(&self, now: Timestamp) -> Vec<TargetReport> {
@@ -310,17 +308,19 @@ impl Group {
 
 impl View {
     fn copy(&self) -> Self {
-        Self {
-            spec: self.spec.clone(),
-            used: self.used,
-            targets: self.targets.clone(),
-            routable: Vec::new(),
-        }
+        Self { spec: self.spec.clone(), used: self.used, targets: self.targets.clone(), routable: Vec::new() }
     }
 
     /// The target that a cookie names, if it gets requests.
     pub(crate) fn by_token(&self, token: u64) -> Option<&Arc<Target>> {
         self.routable.iter().find(|target| target.token == token)
+    }
+
+    /// Chooses the target of a flow; not one of `refused`.
+    pub(crate) fn choose_for_flow(&self, flow: u64, refused: &[u64]) -> Option<Arc<Target>> {
+        let left: Vec<&Arc<Target>> =
+            self.routable.iter().filter(|target| !refused.contains(&target.key)).collect();
+        choose_by_flow(flow, left.iter().map(|target| target.token)).map(|index| left[index].clone())
     }
 
     pub(crate) fn by_source_alone(&self) -> bool {
@@ -414,7 +414,8 @@ fn routable(view: &View) -> Vec<Arc<Target>> {
 mod tests {
     use super::*;
     use load_balancing::{
-        CheckFailure, HealthCheck, HealthCheckPort, HealthCheckProtocol, ProtocolVersion, TargetGroupAttributes,
+        CheckFailure, HealthCheck, HealthCheckPort, HealthCheckProtocol, ProtocolVersion,
+        TargetGroupAttributes,
     };
 
     fn spec(count: u8) -> TargetGroup {
@@ -456,8 +457,11 @@ mod tests {
     fn check(group: &Group, index: usize, good: bool) {
         let view = group.view();
         let outcome = if good { Ok(()) } else { Err(CheckFailure::Failed) };
-        let changed =
-            view.targets[index].health.lock().observe(outcome, &view.spec.health_check, group.environment.now());
+        let changed = view.targets[index].health.lock().observe(
+            outcome,
+            &view.spec.health_check,
+            group.environment.now(),
+        );
         if changed && good {
             group.became_healthy(&view.targets[index]);
         }

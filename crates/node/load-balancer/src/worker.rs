@@ -1,9 +1,9 @@
 //! Workers: threads that each carry their own connections from beginning to end, with nothing shared on the way of a request
 //! but counters.
 
+use crate::application::pool::Pool;
 use crate::clock::Clock;
 use crate::counters;
-use crate::application::pool::Pool;
 use crate::live::ListenerState;
 use crate::{application, network};
 use environment::Environment;
@@ -194,7 +194,9 @@ async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     counts.here().active_connections.add(1);
     match compiled.listener.protocol {
         Protocol::Http | Protocol::Https => application::serve(worker, accepted, compiled).await,
-        Protocol::Tcp | Protocol::Tls | Protocol::TcpUdp => network::tcp::serve(&worker, accepted, &compiled).await,
+        Protocol::Tcp | Protocol::Tls | Protocol::TcpUdp => {
+            network::tcp::serve(&worker, accepted, &compiled).await;
+        }
         Protocol::Udp => {}
     }
     counts.here().active_connections.subtract(1);

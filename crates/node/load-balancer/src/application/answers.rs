@@ -17,7 +17,9 @@ pub(crate) fn own(status: u16, error: &'static str, record: Record) -> Response<
 /// A redirect.
 pub(crate) fn redirect(status: u16, location: &str, record: Record) -> Response<ToClient> {
     match HeaderValue::from_str(location) {
-        Ok(location) => answer(status, Some(HTML), page(status), Source::Redirect, "-", Some(location), record),
+        Ok(location) => {
+            answer(status, Some(HTML), page(status), Source::Redirect, "-", Some(location), record)
+        }
         Err(_) => own(400, "-", record),
     }
 }

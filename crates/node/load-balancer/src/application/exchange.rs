@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use load_balancing::{Desync, RedirectParts, RequestView, location};
 use std::rc::Rc;
 
-/// Longest target of a request that rules and targets get to see.
-const MOST_TARGET: usize = 16 * 1024;
+/// Longest target of a request, and longest header, as AWS has it.
+const MOST_LINE: usize = 16 * 1024;
 
 /// Answers a request.
 pub(crate) async fn answer(client: Rc<Client>, request: Request<Incoming>) -> Response<ToClient> {
@@ -96,7 +96,11 @@ fn check(client: &Client, request: &Request<Incoming>, desync: Desync) -> Result
     if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
         return Err(400);
     }
-    if headers.get_all(TRANSFER_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+    if headers
+        .get_all(TRANSFER_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
         return Err(501);
     }
     if desync == Desync::Strictest {
@@ -109,8 +113,11 @@ fn check(client: &Client, request: &Request<Incoming>, desync: Desync) -> Result
         }
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target > MOST_TARGET {
+    if target > MOST_LINE {
         return Err(414);
+    }
+    if headers.values().any(|value| value.len() > MOST_LINE) {
+        return Err(400);
     }
     if headers.contains_key(FORWARDED_FOR) && forwarded_for_count(headers) > MOST_FORWARDED_FOR {
         return Err(463);

@@ -100,7 +100,15 @@ pub(crate) async fn forward(
     }
     headers::remove_hop_by_hop(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
-    sticky::set_cookies(forwarding, chosen, &view, &target, response.headers_mut(), client.tls.is_some(), now);
+    sticky::set_cookies(
+        forwarding,
+        chosen,
+        &view,
+        &target,
+        response.headers_mut(),
+        client.tls.is_some(),
+        now,
+    );
     let worker = client.worker.clone();
     response.map(|incoming| {
         let outstanding = Some(outstanding);
@@ -138,7 +146,9 @@ impl Way<'_> {
         record: &mut Record,
     ) -> Result<Answer, (u16, &'static str)> {
         for _ in 0..MOST_TARGETS {
-            let Some(target) = stuck.take().or_else(|| self.group.choose(self.view, &self.refused)) else { break };
+            let Some(target) = stuck.take().or_else(|| self.group.choose(self.view, &self.refused)) else {
+                break;
+            };
             let outstanding = target.begin();
             record.given(self.group, &target, Instant::now());
             let result = if websocket {
@@ -177,7 +187,8 @@ impl Way<'_> {
             Ok(connection) => connection,
             Err(error) => return Err(unconnected(&error, request)),
         };
-        let again = connection.was_kept().filter(|kept| *kept > MAYBE_CLOSED).and_then(|_| repeatable(&request));
+        let again =
+            connection.was_kept().filter(|kept| *kept > MAYBE_CLOSED).and_then(|_| repeatable(&request));
         match (self.exchange(connection, request).await, again) {
             (Err(Failure::Broken), Some(again)) => {
                 let connection = match pool.new_http1(target, &self.view.spec).await {
@@ -217,7 +228,7 @@ impl Way<'_> {
         };
         match result {
             Ok(response) => Ok((response, Lease::Http1(connection))),
-            Err(mut error) => Err(self.failure(error.take_message(), error.error())),
+            Err(mut error) => Err(failure(error.take_message(), error.error())),
         }
     }
 
@@ -254,14 +265,16 @@ impl Way<'_> {
     /// Waits for an answer whose connection has a task of its own.
     async fn patiently(
         &self,
-        answer: impl Future<Output = Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<ToTarget>>>>,
+        answer: impl Future<
+            Output = Result<Response<Incoming>, hyper::client::conn::TrySendError<Request<ToTarget>>>,
+        >,
     ) -> Result<Response<Incoming>, Failure> {
         let mut answer = pin!(answer);
         let mut patience = self.idle_timeout();
         loop {
             match tokio::time::timeout(patience, answer.as_mut()).await {
                 Ok(Ok(response)) => return Ok(response),
-                Ok(Err(mut error)) => return Err(self.failure(error.take_message(), error.error())),
+                Ok(Err(mut error)) => return Err(failure(error.take_message(), error.error())),
                 Err(_) => patience = self.patience_left()?,
             }
         }
@@ -284,16 +297,16 @@ impl Way<'_> {
         }
         let activity = &self.client.activity;
         let quiet = Duration::from_millis(self.client.worker.clock.millis().saturating_sub(activity.last()));
-        if quiet >= idle { Err(Failure::ClientTimeout) } else { Ok(idle - quiet) }
+        idle.checked_sub(quiet).filter(|left| !left.is_zero()).ok_or(Failure::ClientTimeout)
     }
+}
 
-    fn failure(&self, unsent: Option<Request<ToTarget>>, error: &hyper::Error) -> Failure {
-        tracing::debug!(%error, "a target did not answer");
-        match unsent {
-            Some(request) => Failure::NotSent(Box::new(request)),
-            None if error.is_user() || error.is_body_write_aborted() => Failure::Client,
-            None => Failure::Broken,
-        }
+fn failure(unsent: Option<Request<ToTarget>>, error: &hyper::Error) -> Failure {
+    tracing::debug!(%error, "a target did not answer");
+    match unsent {
+        Some(request) => Failure::NotSent(Box::new(request)),
+        None if error.is_user() || error.is_body_write_aborted() => Failure::Client,
+        None => Failure::Broken,
     }
 }
 
@@ -398,7 +411,8 @@ fn to_http2(parts: &mut http::request::Parts, host: &str, protocol: Protocol) ->
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(if protocol == Protocol::Https { Scheme::HTTPS } else { Scheme::HTTP });
     uri.authority = Some(Authority::try_from(host).map_err(|_| 400u16)?);
-    uri.path_and_query = Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+    uri.path_and_query =
+        Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
     parts.uri = Uri::from_parts(uri).map_err(|_| 400u16)?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Headers on their way through.
 
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 use load_balancing::ForwardedFor;
 use std::net::SocketAddr;
@@ -39,7 +39,9 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
+    for name in
+        [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
+    {
         headers.remove(name);
     }
     if headers.get(TE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
@@ -49,7 +51,8 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Whether a request wants to go over to a websocket.
 pub(crate) fn wants_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let upgrade =
+        headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     upgrade && lists(headers, &CONNECTION, "upgrade")
 }
 
@@ -201,7 +204,10 @@ mod tests {
 
     #[test]
     fn websockets_are_recognized() {
-        assert!(wants_websocket(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")])));
+        assert!(wants_websocket(&headers(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket")
+        ])));
         assert!(!wants_websocket(&headers(&[("upgrade", "websocket")])));
         assert!(!wants_websocket(&headers(&[("connection", "upgrade"), ("upgrade", "h2c")])));
     }
@@ -209,11 +215,18 @@ mod tests {
     #[test]
     fn the_client_is_named() {
         let forwarded = Forwarded::new("[::ffff:192.0.2.1]:5000".parse().expect("is one"), false, true, 443);
-        let mut given = headers(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-for", "10.0.0.2"), ("x-forwarded-proto", "x")]);
+        let mut given = headers(&[
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-for", "10.0.0.2"),
+            ("x-forwarded-proto", "x"),
+        ]);
         forwarded.apply(&mut given, ForwardedFor::Append);
         assert_eq!(given[FORWARDED_FOR], "10.0.0.1, 10.0.0.2, 192.0.2.1");
         assert_eq!(given.get_all(FORWARDED_FOR).iter().count(), 1);
-        assert_eq!((&given[FORWARDED_PROTO], &given[FORWARDED_PORT]), (&HeaderValue::from_static("https"), &HeaderValue::from_static("443")));
+        assert_eq!(
+            (&given[FORWARDED_PROTO], &given[FORWARDED_PORT]),
+            (&HeaderValue::from_static("https"), &HeaderValue::from_static("443"))
+        );
         let mut given = headers(&[("x-forwarded-for", "10.0.0.1")]);
         forwarded.apply(&mut given, ForwardedFor::Preserve);
         assert_eq!(given[FORWARDED_FOR], "10.0.0.1");
@@ -222,7 +235,10 @@ mod tests {
         let with_port = Forwarded::new("[2001:db8::1]:5000".parse().expect("is one"), true, false, 80);
         with_port.apply(&mut given, ForwardedFor::Append);
         assert_eq!(given[FORWARDED_FOR], "[2001:db8::1]:5000");
-        assert_eq!(forwarded_for_count(&headers(&[("x-forwarded-for", "a, b"), ("x-forwarded-for", "c")])), 3);
+        assert_eq!(
+            forwarded_for_count(&headers(&[("x-forwarded-for", "a, b"), ("x-forwarded-for", "c")])),
+            3
+        );
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub(crate) struct Pool {
 
 struct Kept {
     target: Arc<Target>,
+    #[expect(clippy::vec_box, reason = "they are moved at each request, and large")]
     http1: Vec<Box<Http1>>,
     http2: Vec<Http2>,
     /// Held by who makes a connection of HTTP/2, so that those who come at the same time share it.
@@ -101,7 +102,11 @@ impl Kept {
 
 impl Pool {
     /// A connection that is there, or a new one.
-    pub(crate) async fn http1(&self, target: &Arc<Target>, group: &TargetGroup) -> Result<Box<Http1>, ConnectError> {
+    pub(crate) async fn http1(
+        &self,
+        target: &Arc<Target>,
+        group: &TargetGroup,
+    ) -> Result<Box<Http1>, ConnectError> {
         loop {
             let kept = self.targets.borrow_mut().get_mut(&target.key).and_then(|kept| kept.http1.pop());
             let Some(mut connection) = kept else { return new_http1(target, wrapping(group)).await };
@@ -134,7 +139,11 @@ impl Pool {
     }
 
     /// A share of a connection that is there, or of a new one.
-    pub(crate) async fn http2(&self, target: &Arc<Target>, group: &TargetGroup) -> Result<Stream, ConnectError> {
+    pub(crate) async fn http2(
+        &self,
+        target: &Arc<Target>,
+        group: &TargetGroup,
+    ) -> Result<Stream, ConnectError> {
         if let Some(stream) = self.shared(target) {
             return Ok(stream);
         }
@@ -173,7 +182,8 @@ impl Pool {
                 !retired && !old && connection.is_usable()
             });
             kept.http2.retain(|connection| {
-                let unused = connection.streams.get() == 0 && (retired || connection.used_at.elapsed() > KEEP);
+                let unused =
+                    connection.streams.get() == 0 && (retired || connection.used_at.elapsed() > KEEP);
                 !connection.sender.is_closed() && !unused
             });
             !kept.http1.is_empty() || !kept.http2.is_empty() || Rc::strong_count(&kept.making) > 1

@@ -89,12 +89,20 @@ impl Record {
     }
 
     /// Remembers what the access log has of the request, if there is a log.
-    pub(crate) fn describe(&mut self, method: &Method, uri: &Uri, version: http::Version, headers: &HeaderMap) {
+    pub(crate) fn describe(
+        &mut self,
+        method: &Method,
+        uri: &Uri,
+        version: http::Version,
+        headers: &HeaderMap,
+    ) {
         if self.0.compiled.balancer.log.is_none() {
             return;
         }
         let text = |name: HeaderName| {
-            headers.get(name).map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            headers
+                .get(name)
+                .map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         self.0.entry = Some(Box::new(Entry {
             created: self.0.client.worker.environment.now(),
@@ -122,7 +130,8 @@ impl Record {
 
     /// The rule that decided, or nothing for the default, and what it said.
     pub(crate) fn decided(&mut self, rule: Option<usize>, action: &'static str) {
-        let priority = rule.and_then(|index| self.0.compiled.listener.rules.get(index)).map(|rule| rule.priority);
+        let priority =
+            rule.and_then(|index| self.0.compiled.listener.rules.get(index)).map(|rule| rule.priority);
         if let Some(entry) = &mut self.0.entry {
             entry.rule = Some(priority.unwrap_or(0));
             entry.action = action;
@@ -164,8 +173,8 @@ impl Record {
             entry.sent_head = head_length(headers) + 17;
             if source == Source::Redirect {
                 let location = headers.get(http::header::LOCATION);
-                entry.redirect_url =
-                    location.map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+                entry.redirect_url = location
+                    .map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned());
             }
         }
     }
@@ -242,21 +251,26 @@ impl Inner {
         };
         let name = self.compiled.balancer.arn.split_once("loadbalancer/").map_or("-", |(_, name)| name);
         let target = entry.target.map_or("-".to_owned(), |target| target.to_string());
-        let elb_status = if self.complete || self.source != Source::Nobody { self.status } else { CLIENT_WENT };
+        let elb_status =
+            if self.complete || self.source != Source::Nobody { self.status } else { CLIENT_WENT };
         let target_status = entry.target_status.map_or("-".to_owned(), |status| status.to_string());
         let (port, secure) = (self.compiled.listener.port, client.tls.is_some());
         let scheme = if secure { "https" } else { "http" };
         let host = entry.host.split(':').next().unwrap_or_default();
-        let (sent, received) = (self.sent + entry.sent_head as u64, self.received + entry.received_head as u64);
+        let (sent, received) =
+            (self.sent + entry.sent_head as u64, self.received + entry.received_head as u64);
         let tls = client.tls.as_ref();
         // Writing to a String cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             line,
-            "{kind} {} {name} {}:{} {target} {} {} {} {elb_status} {target_status} {received} {sent} \"{} {scheme}://{}:{port}{} {:?}\" \"{}\" {} {} {} \"{}\" \"{}\" \"{}\" {} {} \"{}\" \"{}\" \"{}\" \"{target}\" \"{target_status}\" \"-\" \"-\" TID_{:032x} \"-\" \"-\" \"-\"\n",
+            "{kind} {} {name} {}:{} {target} {} {} {} {elb_status} {target_status} {received} {sent} \"{} {scheme}://{}:{port}{} {:?}\" \"{}\" {} {} {} \"{}\" \"{}\" \"{}\" {} {} \"{}\" \"{}\" \"{}\" \"{target}\" \"{target_status}\" \"-\" \"-\" TID_{:032x} \"-\" \"-\" \"-\"",
             now_text(client.worker.environment.now()),
             client.peer.ip().to_canonical(),
             client.peer.port(),
-            seconds(Some(entry.started), entry.sent_to_target.or(Some(now)).filter(|_| entry.target.is_some())),
+            seconds(
+                Some(entry.started),
+                entry.sent_to_target.or(Some(now)).filter(|_| entry.target.is_some())
+            ),
             seconds(entry.sent_to_target, entry.answered),
             seconds(entry.answered, Some(now)),
             entry.method,
@@ -269,7 +283,11 @@ impl Inner {
             entry.group.as_deref().unwrap_or("-"),
             escaped(if entry.trace.is_empty() { "-" } else { &entry.trace }),
             tls.and_then(|tls| tls.name.as_deref()).unwrap_or("-"),
-            tls.and_then(|tls| tls.certificate.as_deref()).unwrap_or(if secure { "session-reused" } else { "-" }),
+            tls.and_then(|tls| tls.certificate.as_deref()).unwrap_or(if secure {
+                "session-reused"
+            } else {
+                "-"
+            }),
             entry.rule.map_or("-".to_owned(), |rule| rule.to_string()),
             now_text(entry.created),
             entry.action,

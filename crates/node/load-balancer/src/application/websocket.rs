@@ -25,7 +25,8 @@ pub(crate) fn switch(
     mut record: Record,
 ) -> Response<ToClient> {
     let target_side = hyper::upgrade::on(&mut response);
-    let idle = Duration::from_secs(u64::from(record.compiled().balancer.attributes.idle_timeout_seconds.max(1)));
+    let idle =
+        Duration::from_secs(u64::from(record.compiled().balancer.attributes.idle_timeout_seconds.max(1)));
     record.websocket();
     let worker = client.worker.clone();
     spawn_local(async move {

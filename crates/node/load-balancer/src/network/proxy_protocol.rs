@@ -50,7 +50,8 @@ mod tests {
         );
         assert_eq!(header.len(), 28);
         assert_eq!(&header[12..], [0x21, 0x11, 0, 12, 192, 0, 2, 1, 198, 51, 100, 2, 4, 1, 1, 0xbb]);
-        let six = super::header("[2001:db8::1]:1".parse().expect("is one"), "[::1]:2".parse().expect("is one"));
+        let six =
+            super::header("[2001:db8::1]:1".parse().expect("is one"), "[::1]:2".parse().expect("is one"));
         assert_eq!((six.len(), six[13]), (52, 0x21));
     }
 }

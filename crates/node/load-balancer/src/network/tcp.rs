@@ -132,7 +132,7 @@ async fn reach(
     let header = view.spec.attributes.proxy_protocol_v2.then(|| proxy_protocol::header(peer, local));
     let mut refused = Vec::new();
     while refused.len() < MOST_TARGETS {
-        let target = group.choose_for_flow(&view, flow, &refused)?;
+        let target = view.choose_for_flow(flow, &refused)?;
         let outstanding = target.begin();
         match open(&target, wrapping, header.as_deref(), group).await {
             Ok(stream) => return Some((stream, target, outstanding)),

@@ -68,10 +68,13 @@ pub(crate) async fn serve(
         };
         // An error is about a datagram sent before.
         let Ok((length, peer)) = received else { continue };
-        let known = flows.borrow().get(&peer).cloned();
+        let (known, count) = {
+            let flows = flows.borrow();
+            (flows.get(&peer).cloned(), flows.len())
+        };
         let flow = match known {
             Some(flow) => flow,
-            None => match open(&worker, &listener, peer, local, flows.borrow().len()).await {
+            None => match open(&worker, &listener, peer, local, count).await {
                 Some(flow) => {
                     let flow = Rc::new(flow);
                     flows.borrow_mut().insert(peer, flow.clone());
@@ -112,9 +115,10 @@ async fn open(
     let group = &forwarding.choose()?.group;
     let view = group.view();
     let flow = flow_hash(UDP, peer, local, view.by_source_alone());
-    let target = group.choose_for_flow(&view, flow, &[])?;
+    let target = view.choose_for_flow(flow, &[])?;
     let outstanding = target.begin();
-    let socket = connected(target.address).await.inspect_err(|_| group.counts.here().connection_errors.add(1));
+    let socket =
+        connected(target.address).await.inspect_err(|_| group.counts.here().connection_errors.add(1));
     let socket = socket.ok()?;
     let remembered = target.remember(socket.as_fd().try_clone_to_owned().ok()?);
     group.counts.here().requests.add(1);

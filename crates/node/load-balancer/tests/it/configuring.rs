@@ -32,7 +32,8 @@ impl Load {
                     match at_work.send(request("/")).await {
                         Ok(response) if response.status() == 200 => {
                             // A client that is told so goes and comes back by another connection.
-                            let stays = response.headers().get("connection").is_none_or(|value| value != "close");
+                            let stays =
+                                response.headers().get("connection").is_none_or(|value| value != "close");
                             let text = text(response).await;
                             assert!(!text.is_empty());
                             good.fetch_add(1, SeqCst);
@@ -88,12 +89,17 @@ async fn no_request_is_lost_while_configurations_and_targets_change() {
         let port = new.address.port();
         region
             .until("the new one is healthy", |report| {
-                report.targets.iter().any(|target| target.port == port && target.state == TargetState::Healthy)
+                report
+                    .targets
+                    .iter()
+                    .any(|target| target.port == port && target.state == TargetState::Healthy)
             })
             .await;
         region.group().targets[0].draining_since = Some(environment::Environment::real().now());
         region.apply().await;
-        region.until("the old one has drained", |report| report.targets[0].state == TargetState::Unused).await;
+        region
+            .until("the old one has drained", |report| report.targets[0].state == TargetState::Unused)
+            .await;
         region.group().targets.remove(0);
         region.apply().await;
     }
@@ -153,7 +159,10 @@ async fn what_cannot_be_done_is_said_and_tried_again() {
     region.listener().protocol = Protocol::Https;
     region.balancers.apply(&region.configuration).await.expect("applies");
     let report = region.report().await;
-    assert!(report.listeners[0].error.as_deref().is_some_and(|error| error.contains("certificate")), "{report:?}");
+    assert!(
+        report.listeners[0].error.as_deref().is_some_and(|error| error.contains("certificate")),
+        "{report:?}"
+    );
     region.stop().await;
 }
 
@@ -183,17 +192,22 @@ async fn groups_that_nobody_uses_say_so() {
     region.configuration.target_groups.push(group("unused", Protocol::Http, &[upstream.address]));
     region.apply().await;
     let report = region.until("the used one is healthy", |report| {
-        report.targets.iter().any(|target| target.target_group == GROUP && target.state == TargetState::Healthy)
+        report
+            .targets
+            .iter()
+            .any(|target| target.target_group == GROUP && target.state == TargetState::Healthy)
     });
-    let unused = report.await.targets.into_iter().find(|target| target.target_group == "unused").expect("is there");
+    let unused =
+        report.await.targets.into_iter().find(|target| target.target_group == "unused").expect("is there");
     assert_eq!(unused.state, TargetState::Unused);
     region.listener().default_action = Action::Forward(Forward::to("unused"));
     region.apply().await;
     region
         .until("they change places", |report| {
-            report.targets.iter().all(|target| {
-                (target.target_group == GROUP) == (target.state == TargetState::Unused)
-            })
+            report
+                .targets
+                .iter()
+                .all(|target| (target.target_group == GROUP) == (target.state == TargetState::Unused))
         })
         .await;
     region.stop().await;

@@ -16,7 +16,8 @@ async fn a_target_is_healthy_while_its_checks_say_so() {
     let upstream = Upstream::start(move |request| {
         let status = told.load(SeqCst);
         async move {
-            let agent = request.headers().get("user-agent").is_some_and(|agent| agent == "ELB-HealthChecker/2.0");
+            let agent =
+                request.headers().get("user-agent").is_some_and(|agent| agent == "ELB-HealthChecker/2.0");
             let mut response = Response::new(full("checked"));
             if agent {
                 *response.status_mut() = StatusCode::from_u16(status).expect("is one");
@@ -38,7 +39,10 @@ async fn a_target_is_healthy_while_its_checks_say_so() {
     let unhealthy = |report: &load_balancing::Report| report.targets[0].state == TargetState::Unhealthy;
     let report = region.until("it is found out", unhealthy).await;
     assert_eq!(report.targets[0].reason, Some(Reason::ResponseCodeMismatch));
-    assert_eq!(report.targets[0].description.as_deref(), Some("Health checks failed with these codes: [500]"));
+    assert_eq!(
+        report.targets[0].description.as_deref(),
+        Some("Health checks failed with these codes: [500]")
+    );
     for _ in 0..10 {
         assert_eq!(region.get("/").await.1, "steady");
     }

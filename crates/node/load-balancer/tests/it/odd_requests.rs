@@ -8,7 +8,7 @@ use load_balancing::{Desync, TargetState};
 async fn region() -> (Region, Upstream) {
     let upstream = Upstream::start(|request| async move {
         let target = request.uri().to_string();
-        let body = request.into_body().collect().await.map(|body| body.to_bytes().len()).unwrap_or(usize::MAX);
+        let body = request.into_body().collect().await.map_or(usize::MAX, |body| body.to_bytes().len());
         Response::new(full(format!("{target} with {body}")))
     })
     .await;
@@ -22,8 +22,14 @@ async fn what_is_ambiguous_is_refused_and_reaches_nobody() {
     let (region, upstream) = region().await;
     let table: &[(&str, u16)] = &[
         // Two lengths, in either order, in one piece.
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+            400,
+        ),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\nabcd", 400),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\nabcd", 400),
@@ -38,7 +44,6 @@ async fn what_is_ambiguous_is_refused_and_reaches_nobody() {
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 400),
         ("GET / HTTP/9.9\r\nHost: a\r\n\r\n", 400),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         ("nonsense\r\n\r\n", 400),
         ("\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
@@ -47,11 +52,16 @@ async fn what_is_ambiguous_is_refused_and_reaches_nobody() {
     for (bytes, status) in table {
         let answer = raw(region.at(), bytes.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes:?} is answered {answer:?}");
-        assert!(!answer.contains("smuggled") && answer.matches("HTTP/1.1 ").count() == 1, "{bytes:?}: {answer:?}");
+        assert!(
+            !answer.contains("smuggled") && answer.matches("HTTP/1.1 ").count() == 1,
+            "{bytes:?}: {answer:?}"
+        );
     }
+    // HTTP/2 is spoken in TLS only.
+    assert_eq!(raw(region.at(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await, "");
     assert_eq!(upstream.count(), 0);
     let counts = region.report().await.load_balancers.remove(0);
-    assert_eq!(counts.elb_4xx + counts.elb_5xx, table.len() as u64);
+    assert!(counts.elb_4xx + counts.elb_5xx >= table.len() as u64, "{counts:?}");
     region.stop().await;
 }
 
@@ -62,6 +72,9 @@ async fn heads_have_limits() {
     let long_value = format!("GET / HTTP/1.1\r\n{close}X: {}\r\n\r\n", "x".repeat(70_000));
     let answer = raw(region.at(), long_value.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let long_value = format!("GET / HTTP/1.1\r\n{close}X: {}\r\n\r\n", "x".repeat(17_000));
+    let answer = raw(region.at(), long_value.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let long_target = format!("GET /{} HTTP/1.1\r\n{close}\r\n", "x".repeat(20_000));
     let answer = raw(region.at(), long_target.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 414 "), "{answer}");
@@ -84,7 +97,8 @@ async fn requests_in_a_row_are_answered_in_order() {
     let bytes = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
                  GET http://b/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = raw(region.at(), bytes.as_bytes()).await;
-    let places: Vec<_> = ["/1 with 0", "/2 with 3", "/3 with 0"].iter().map(|text| answer.find(text)).collect();
+    let places: Vec<_> =
+        ["/1 with 0", "/2 with 3", "/3 with 0"].iter().map(|text| answer.find(text)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{answer}");
     region.stop().await;
 }

@@ -1,6 +1,7 @@
 //! TLS, HTTP/2, gRPC and websockets.
 
-use crate::support::{Body, Region, Upstream, full, group, own_address, request, text, GROUP, PORT};
+use crate::support::{Body, GROUP, PORT, Region, Upstream, full, group, own_address, request, text};
+use base64::Engine;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Request, Response, Version};
@@ -19,7 +20,18 @@ use tokio_rustls::client::TlsStream;
 pub fn certificate(arn: &str, names: &[&str]) -> Certificate {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).expect("is made");
-    Certificate { arn: arn.into(), chain: made.cert.pem(), private_key: made.signing_key.serialize_pem() }
+    Certificate {
+        arn: arn.into(),
+        chain: pem("CERTIFICATE", made.cert.der()),
+        private_key: pem("PRIVATE KEY", &made.signing_key.serialize_der()),
+    }
+}
+
+fn pem(label: &str, bytes: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<String> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// Connects by TLS without verifying; gives the certificate that it got, too.
@@ -136,7 +148,9 @@ async fn certificates_are_chosen_by_name() {
     // Not a handshake at all.
     let answer = crate::support::raw(region.at(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
-    region.until("the failed handshake is counted", |report| report.load_balancers[0].client_tls_errors == 1).await;
+    region
+        .until("the failed handshake is counted", |report| report.load_balancers[0].client_tls_errors == 1)
+        .await;
     region.stop().await;
 }
 
@@ -159,7 +173,9 @@ async fn http2_of_clients_goes_to_targets_of_either_version() {
         let asked = (0..50).map(|number| {
             let mut client = client.clone();
             async move {
-                let mut request = Request::post("https://default.test/x").body(full(vec![0; number * 1000])).expect("is one");
+                let mut request = Request::post("https://default.test/x")
+                    .body(full(vec![0; number * 1000]))
+                    .expect("is one");
                 request.headers_mut().append("cookie", HeaderValue::from_static("a=1"));
                 request.headers_mut().append("cookie", HeaderValue::from_static("b=2"));
                 let response = client.send_request(request).await.expect("is answered");
@@ -185,17 +201,18 @@ async fn grpc_goes_through_with_its_trailers_and_streams() {
         }
         assert_eq!(request.headers()["te"], "trailers");
         // Answers each message as it comes.
-        let messages = request.into_body().into_data_stream().map(|data| Ok(Frame::data(data.expect("comes"))));
+        let messages =
+            request.into_body().into_data_stream().map(|data| Ok(Frame::data(data.expect("comes"))));
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", HeaderValue::from_static("0"));
         let end = futures::stream::iter([Ok(Frame::trailers(trailers))]);
-        Response::new(StreamBody::new(messages.chain(end)).boxed())
+        Response::new(BodyExt::boxed(StreamBody::new(messages.chain(end))))
     })
     .await;
     let region = https(&upstream, ProtocolVersion::Grpc).await;
     let mut client = http2_client(&region).await;
     let (mut sender, messages) = futures::channel::mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(1);
-    let body = StreamBody::new(messages).boxed();
+    let body = BodyExt::boxed(StreamBody::new(messages));
     let request = Request::post("https://default.test/service/method")
         .header("te", "trailers")
         .header("content-type", "application/grpc")
@@ -205,11 +222,16 @@ async fn grpc_goes_through_with_its_trailers_and_streams() {
     for number in 0..10u8 {
         sender.send(Ok(Frame::data(Bytes::from(vec![number; 10])))).await.expect("sends");
         let frame = response.frame().await.expect("comes").expect("comes well");
-        assert_eq!(frame.into_data().expect("is data"), vec![number; 10], "each is answered before the next is sent");
+        assert_eq!(
+            frame.into_data().expect("is data"),
+            vec![number; 10],
+            "each is answered before the next is sent"
+        );
     }
     assert_eq!(region.report().await.targets[0].outstanding, 1);
     drop(sender);
-    let trailers = response.frame().await.expect("comes").expect("comes well").into_trailers().expect("are some");
+    let trailers =
+        response.frame().await.expect("comes").expect("comes well").into_trailers().expect("are some");
     assert_eq!(trailers["grpc-status"], "0");
     drop(response);
     // What is no gRPC does not get there.
@@ -256,7 +278,10 @@ async fn websockets_are_carried() {
     region.listener().response_headers = vec![("x-new".into(), "1".into())];
     region.apply().await;
     socket.send("still there".into()).await.expect("sends");
-    assert_eq!(socket.next().await.expect("comes").expect("comes well").into_text().expect("is text").as_str(), "still there");
+    assert_eq!(
+        socket.next().await.expect("comes").expect("comes well").into_text().expect("is text").as_str(),
+        "still there"
+    );
     // Idle, it is closed.
     let end = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("ends");
     assert!(!matches!(end, Some(Ok(_))), "{end:?}");

@@ -12,9 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use load_balancer::LoadBalancers;
 use load_balancing::{
-    Action, Configuration, Forward, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind, Listener,
-    LoadBalancer, Protocol, ProtocolVersion, Report, Target, TargetGroup, TargetGroupAttributes, TargetReport,
-    TargetState,
+    Action, Configuration, Forward, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind,
+    Listener, LoadBalancer, Protocol, ProtocolVersion, Report, Target, TargetGroup, TargetGroupAttributes,
+    TargetReport, TargetState,
 };
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 pub const PORT: u16 = 8080;
-pub const GROUP: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef";
+pub const GROUP: &str =
+    "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef";
 pub const BALANCER: &str =
     "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef";
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -71,7 +72,8 @@ impl Region {
 
     pub async fn with(kind: Kind, protocol: Protocol, group: TargetGroup) -> Self {
         let address = own_address();
-        let listener = Listener::new("listener", protocol, PORT, Action::Forward(Forward::to(group.arn.clone())));
+        let listener =
+            Listener::new("listener", protocol, PORT, Action::Forward(Forward::to(group.arn.clone())));
         let configuration = Configuration {
             revision: 1,
             load_balancers: vec![LoadBalancer {

@@ -24,7 +24,8 @@ async fn no_request_is_lost_while_processes_take_over() {
     let load = Load::start(&region, 8);
     let mut client = region.client().await;
     let first = region.balancers.pid().await.expect("has one");
-    let slow = tokio::spawn(async move { text(client.send(request("/slow")).await.expect("is answered")).await });
+    let slow =
+        tokio::spawn(async move { text(client.send(request("/slow")).await.expect("is answered")).await });
     region.until("it is in progress", |report| report.targets[0].outstanding >= 1).await;
     sleep(Duration::from_millis(100)).await;
     let mut pids = vec![first];
