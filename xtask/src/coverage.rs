@@ -64,7 +64,7 @@ fn operations(shapes: &str) -> BTreeSet<String> {
 
 /// Names of the methods that a service hands over to its operations.
 fn methods(lib: &str) -> BTreeSet<String> {
-    let block = between(lib, "\noperations! {", "\n}");
+    let block = between(lib, "operations! {", "\n}");
     block.lines().filter_map(|line| line.trim().split([':', ',']).next()).map(plain).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Public repositories over a store in memory.
 
 use super::*;
+use aws_wire::{RequestContext, ServiceError};
 use blob_store::BlobStore;
 use encryption::KeyRing;
 use environment::Environment;

@@ -3,6 +3,7 @@
 mod scanning;
 
 use super::*;
+use aws_wire::{RequestContext, ServiceError};
 use blob_store::BlobStore;
 use encryption::KeyRing;
 use environment::Environment;

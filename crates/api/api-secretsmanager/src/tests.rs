@@ -1,6 +1,7 @@
 //! The service over a store in memory.
 
 use super::*;
+use aws_wire::{Node, RequestContext, ServiceError};
 use environment::{Environment, Timestamp};
 use resources::Stored;
 use resources::secrets::{CURRENT, PENDING, PREVIOUS, Secret, SecretVersion};

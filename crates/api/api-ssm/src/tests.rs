@@ -3,6 +3,7 @@
 mod documents;
 
 use super::*;
+use aws_wire::{RequestContext, ServiceError};
 use environment::Timestamp;
 use std::net::{IpAddr, Ipv4Addr};
 
