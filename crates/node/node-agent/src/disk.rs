@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file that cannot be read or written.
@@ -32,6 +32,16 @@ pub(crate) async fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Di
     })
     .await
     .map_err(failed)
+}
+
+/// Replaces a text that containers may read.
+pub(crate) async fn write_text(path: &Path, text: &str) -> Result<(), DiskError> {
+    let (target, text) = (path.to_owned(), text.to_owned());
+    let written = blocking(move || {
+        std::fs::write(&target, text)?;
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o644))
+    });
+    written.await.map_err(|source| DiskError { step: "write", path: path.to_owned(), source })
 }
 
 /// Reads a file; `None` when there is none, or when a power cut has left it unreadable.

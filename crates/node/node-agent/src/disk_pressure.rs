@@ -22,16 +22,21 @@ pub(crate) async fn run(host: &Host, supervisor: &Supervisor) {
     let mut told = HashSet::new();
     loop {
         host.environment.sleep(LOOK).await;
-        let tasks = supervisor.tasks();
-        told.retain(|id| tasks.iter().any(|task| task.definition.id == *id));
-        if !host.engine.bounds_disk() {
-            stop_past_bound(host, &tasks, &mut told).await;
-        }
-        match host.engine.disk_room().await {
-            Ok(room) if is_short(room) => stop_largest(host, room, &tasks, &mut told).await,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot learn how much room the disk has"),
-        }
+        look(host, supervisor, &mut told).await;
+    }
+}
+
+/// Looks once. `told` are the tasks that were stopped before.
+async fn look(host: &Host, supervisor: &Supervisor, told: &mut HashSet<String>) {
+    let tasks = supervisor.tasks();
+    told.retain(|id| tasks.iter().any(|task| task.definition.id == *id));
+    if !host.engine.bounds_disk() {
+        stop_past_bound(host, &tasks, told).await;
+    }
+    match host.engine.disk_room().await {
+        Ok(room) if is_short(room) => stop_largest(host, room, &tasks, told).await,
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot learn how much room the disk has"),
     }
 }
 
@@ -87,6 +92,13 @@ async fn written(host: &Host, task: &TaskHandle) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Api;
+    use crate::config::Credentials;
+    use crate::engine::SimulatedEngine;
+    use crate::task::testing::{container, payload};
+    use environment::Environment;
+    use std::sync::Arc;
+    use tokio::sync::Notify;
 
     #[test]
     fn small_disks_may_be_fuller_than_large_ones() {
@@ -95,5 +107,86 @@ mod tests {
         };
         assert!(short(1, 250) && !short(3, 250));
         assert!(!short(1, 10) && short(0, 10));
+    }
+
+    /// Tasks whose containers run, on a simulated machine whose region never answers.
+    async fn running(
+        count: usize,
+    ) -> (Arc<Host>, Supervisor, SimulatedEngine, Vec<String>, tempfile::TempDir) {
+        let environment = Environment::real();
+        let engine = SimulatedEngine::new(environment.clone());
+        let credentials = Credentials { access_key_id: "AKIA".into(), secret_access_key: "secret".into() };
+        let api = Api::new(
+            "http://127.0.0.1:9".parse().expect("an address"),
+            "r",
+            &credentials,
+            environment.clone(),
+        );
+        let host = Arc::new(Host {
+            engine: Arc::new(engine.clone()),
+            api: Arc::new(api),
+            environment: environment.clone(),
+            health_changed: Notify::new(),
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let supervisor = Supervisor::new(host.clone(), dir.path().join("tasks"));
+        let mut ids = Vec::new();
+        for number in 0..count {
+            let id = format!("{number:032x}");
+            let mut task = payload(vec![container("main")]);
+            task.arn = format!("arn:aws:ecs:us-east-1:123456789012:task/default/{id}");
+            task.attachments = vec![agent_wire::acs::Attachment {
+                attachment_type: "EphemeralStorage".to_owned(),
+                attachment_properties: vec![agent_wire::acs::AttachmentProperty {
+                    name: "sizeInGiB".to_owned(),
+                    value: "20".to_owned(),
+                }],
+                ..agent_wire::acs::Attachment::default()
+            }];
+            assert!(supervisor.accept(&task).await.expect("keeps it"));
+            ids.push(id);
+        }
+        (host, supervisor, engine, ids, dir)
+    }
+
+    /// Waits until a task is on its way out, and answers why.
+    async fn reason(supervisor: &Supervisor, id: &str) -> String {
+        let mut record = supervisor.get(id).expect("is there").record;
+        let stopping = record.wait_for(|record| record.reason.is_some());
+        let found = tokio::time::timeout(Duration::from_secs(20), stopping).await.expect("stops");
+        found.expect("lives").reason.clone().expect("has a reason")
+    }
+
+    #[tokio::test]
+    async fn the_task_that_has_written_the_most_makes_room() {
+        let (host, supervisor, engine, ids, _dir) = running(3).await;
+        let mut told = HashSet::new();
+        for (id, gib) in ids.iter().zip([1, 5, 3]) {
+            engine.set_written(id, gib << 30);
+        }
+        engine.set_room(DiskRoom { available: 10 << 30, total: 100 << 30 });
+        look(&host, &supervisor, &mut told).await;
+        assert!(told.is_empty(), "there is room");
+        engine.set_room(DiskRoom { available: 1 << 30, total: 100 << 30 });
+        look(&host, &supervisor, &mut told).await;
+        look(&host, &supervisor, &mut told).await;
+        assert_eq!(told, HashSet::from([ids[1].clone()]), "one at a time");
+        assert!(reason(&supervisor, &ids[1]).await.contains("nearly full"));
+        engine.set_written(&ids[1], 0);
+        look(&host, &supervisor, &mut told).await;
+        assert!(told.contains(&ids[2]), "that was not enough");
+        supervisor.detach().await;
+    }
+
+    #[tokio::test]
+    async fn a_task_past_its_bound_is_stopped_where_nothing_else_bounds_it() {
+        let (host, supervisor, engine, ids, _dir) = running(2).await;
+        engine.set_written(&ids[0], 20 << 30);
+        engine.set_written(&ids[1], (20 << 30) + 1);
+        let mut told = HashSet::new();
+        look(&host, &supervisor, &mut told).await;
+        assert_eq!(told, HashSet::from([ids[1].clone()]));
+        assert!(reason(&supervisor, &ids[1]).await.contains("ephemeral storage of 20 GiB"));
+        supervisor.detach().await;
     }
 }

@@ -106,6 +106,8 @@ pub(crate) struct Runner {
     /// Pulls and sandbox making can be given up when the task is stopped early.
     pulls: Vec<AbortHandle>,
     shippers: HashMap<usize, Shipping>,
+    /// Which containers' output has gone where it shall.
+    drained: (mpsc::Sender<usize>, mpsc::Receiver<usize>),
     reporting: bool,
     /// Output is awaited and all is being removed.
     removing: bool,
@@ -170,6 +172,7 @@ impl Runner {
             work: JoinSet::new(),
             pulls: Vec::new(),
             shippers: HashMap::new(),
+            drained: mpsc::channel(EVENT_QUEUE),
             reporting: false,
             removing: false,
             broken: false,
@@ -188,6 +191,7 @@ impl Runner {
             let event = tokio::select! {
                 Some(event) = self.sandbox_events.1.recv() => self.translate(event),
                 Some(done) = self.work.join_next(), if !self.work.is_empty() => self.finished(done),
+                Some(container) = self.drained.1.recv() => Some(Event::Drained(container)),
                 () = self.stop.wanted.notified() => Some(self.stop.event()),
                 () = sleep_until(&environment, wake_at) => Some(Event::Tick),
             };
@@ -385,7 +389,8 @@ impl Runner {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
                 let mut plan = task.containers[container].plan(&image);
                 task.introduce(container, &host.api.signer().region, &mut plan);
-                self.work_on("start", work::start(host, task, api, secrets, container, plan));
+                let dir = self.dir.clone();
+                self.work_on("start", work::start(host, task, api, secrets, container, plan, dir));
             }
             Action::Signal(container, signal) => {
                 self.work_on("signal", work::signal(host, task, container, signal));
@@ -437,20 +442,27 @@ impl Runner {
     }
 
     fn ship(&mut self, container: usize) {
-        let definition = &self.task.containers[container];
-        let Some(logs) = definition.logs.clone() else { return };
-        let shipper = crate::logs::Shipper {
+        let Some(output) = self.task.containers[container].logs.clone() else { return };
+        let ended = Arc::new(Notify::new());
+        let shipping = work::ship(work::Output {
+            host: self.host.clone(),
+            task: self.task.clone(),
             api: self.api.clone(),
-            engine: self.host.engine.clone(),
-            environment: self.host.environment.clone(),
-            sandbox: self.task.id.clone(),
-            container: definition.name.clone(),
-            logs,
+            secrets: self.secrets.clone(),
+            index: container,
+            output,
+            runtime_id: self.record.containers[container].runtime_id.clone().unwrap_or_default(),
+            record: self.shown.subscribe(),
             position: self.dir.join(format!("output-{container}.json")),
-            ended: Arc::new(Notify::new()),
-        };
-        let ended = shipper.ended.clone();
-        self.shippers.insert(container, Shipping { task: tokio::spawn(shipper.run()), ended });
+            ended: ended.clone(),
+        });
+        let drained = self.drained.0.clone();
+        let task = tokio::spawn(async move {
+            shipping.await;
+            // Nobody listens any more when the task is being removed.
+            let _ = drained.send(container).await;
+        });
+        self.shippers.insert(container, Shipping { task, ended });
     }
 
     /// Sends the oldest report that the server does not know yet; one at a time, so that they arrive in order.

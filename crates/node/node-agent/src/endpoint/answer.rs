@@ -108,7 +108,13 @@ impl Endpoint {
         let record = self.record.borrow().clone();
         match what {
             [] => json_answer(StatusCode::OK, &self.container_metadata(version, &record, container)),
-            ["task"] => json_answer(StatusCode::OK, &self.task_metadata(version, &record)),
+            ["task"] => {
+                let mut shown = self.task_metadata(version, &record);
+                if version == Version::V4 {
+                    self.add_storage(&mut shown).await;
+                }
+                json_answer(StatusCode::OK, &shown)
+            }
             ["stats"] => match self.container_stats(version, &record, container).await {
                 Ok(stats) => json_answer(StatusCode::OK, &stats),
                 Err(error) => text(

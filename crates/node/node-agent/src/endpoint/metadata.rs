@@ -55,6 +55,15 @@ impl Endpoint {
         object.0.into()
     }
 
+    /// What the task has written, and what it may write, in MiB as Fargate tells it.
+    pub(super) async fn add_storage(&self, shown: &mut Value) {
+        let (Some(gib), Ok(bytes)) = (self.task.storage, self.engine.disk_written(&self.task.id).await)
+        else {
+            return;
+        };
+        shown["EphemeralStorageMetrics"] = json!({"Utilized": bytes >> 20, "Reserved": u64::from(gib) << 10});
+    }
+
     pub(super) fn container_metadata(&self, version: Version, record: &TaskRecord, index: usize) -> Value {
         let (definition, state) = (&self.task.containers[index], &record.containers[index]);
         let mut limits = Object::default();

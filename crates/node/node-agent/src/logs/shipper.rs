@@ -1,21 +1,62 @@
-//! Reads one container's output and puts it into its log stream.
+//! Reads one container's output and sends it where it shall go.
 
 use super::AwsLogs;
 use super::batch::{Batch, Lines, LogEvent, already_stored};
+use super::forward::{Connection, Origin};
+use super::splunk::{Collector, Splunk};
 use crate::api::{ApiError, TaskApi};
 use crate::backoff::Backoff;
 use crate::disk;
 use crate::engine::{Engine, EngineError, LogPosition, LogRead, LogSource};
+use crate::task::record::{Life, TaskRecord};
 use environment::{Environment, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Output gathers this long after a batch before the next one goes.
 const GATHER: Duration = Duration::from_millis(200);
+/// Pauses between attempts to send: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
+/// The same for routers, which are near and start when the containers do.
+const ROUTER_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// Records read at a time; bounds memory.
 const MOST_RECORDS: usize = 1_000;
+
+/// Where output goes.
+pub(crate) enum Destination {
+    /// A stream of CloudWatch Logs.
+    AwsLogs(AwsLogs),
+    /// A container of the task that routes it.
+    Routed(Routing),
+    /// A collector; its token is fetched when the first lines are there.
+    Splunk(Box<(Splunk, Collector)>),
+}
+
+/// The way to a router.
+pub(crate) struct Routing {
+    pub(crate) origin: Origin,
+    pub(crate) connection: tokio::sync::Mutex<Connection>,
+    /// What is known of the task.
+    pub(crate) record: watch::Receiver<Arc<TaskRecord>>,
+    /// The router's index in it.
+    pub(crate) router: usize,
+}
+
+impl Routing {
+    /// To the container `router` of a task, with the index `index`.
+    pub(crate) fn new(
+        task: &str,
+        router: &str,
+        origin: Origin,
+        record: watch::Receiver<Arc<TaskRecord>>,
+        index: usize,
+    ) -> Self {
+        let connection = Connection { sandbox: task.to_owned(), router: router.to_owned(), stream: None };
+        Self { origin, connection: tokio::sync::Mutex::new(connection), record, router: index }
+    }
+}
 
 /// Moves a container's output until its end.
 pub(crate) struct Shipper {
@@ -24,7 +65,7 @@ pub(crate) struct Shipper {
     pub(crate) environment: Environment,
     pub(crate) sandbox: String,
     pub(crate) container: String,
-    pub(crate) logs: AwsLogs,
+    pub(crate) destination: Destination,
     /// Where the position is kept.
     pub(crate) position: PathBuf,
     /// Told when the container has ended, so that the end of its output is looked for at once.
@@ -62,14 +103,19 @@ impl Shipper {
         let position: Option<LogPosition> = disk::read(&self.position).await.unwrap_or_default();
         let mut resumed = self.was_interrupted(position.is_some()).await;
         let mut source = self.engine.logs(&self.sandbox, &self.container, position).await?;
-        let mut lines = Lines::default();
+        let mut lines = Lines::new(match &self.destination {
+            Destination::AwsLogs(logs) => logs.multiline.clone(),
+            Destination::Routed(_) | Destination::Splunk(_) => None,
+        });
         let mut last_sent = Timestamp::default();
         loop {
             let due = last_sent + GATHER;
+            let given_up = lines.due().unwrap_or(due);
             // Nothing is due while nothing has gathered: then the read alone decides.
             let read = tokio::select! {
                 read = source.read(MOST_RECORDS) => Some(read?),
                 () = self.environment.sleep_until(due), if lines.has_gathered() => None,
+                () = self.environment.sleep_until(given_up), if lines.due().is_some() => None,
                 () = self.ended.notified() => continue,
             };
             let ended = read == Some(LogRead::End);
@@ -84,7 +130,7 @@ impl Shipper {
                     continue;
                 }
             }
-            if let Some(batch) = lines.take(ended) {
+            if let Some(batch) = lines.take(ended, self.environment.now()) {
                 self.send(batch, &mut resumed, &mut *source).await;
                 last_sent = self.environment.now();
             }
@@ -108,9 +154,24 @@ impl Shipper {
     }
 
     /// Sends a batch until it is accepted, and moves the position.
-    async fn send(&self, mut batch: Batch, resumed: &mut bool, source: &mut dyn LogSource) {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
-        let logs = &self.logs;
+    async fn send(&self, batch: Batch, resumed: &mut bool, source: &mut dyn LogSource) {
+        let next = batch.next.clone();
+        match &self.destination {
+            Destination::AwsLogs(logs) => self.send_to_stream(logs, batch, resumed).await,
+            Destination::Routed(routing) => self.send_to_router(routing, &batch).await,
+            Destination::Splunk(splunk) => self.send_to_collector(&splunk.0, &splunk.1, &batch).await,
+        }
+        let Some(next) = &next else { return };
+        match disk::write(&self.position, next).await {
+            Ok(()) => source.release(next),
+            Err(error) => {
+                tracing::warn!(sandbox = self.sandbox, %error, "cannot keep the position of output");
+            }
+        }
+    }
+
+    async fn send_to_stream(&self, logs: &AwsLogs, mut batch: Batch, resumed: &mut bool) {
+        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
         while !batch.events.is_empty() {
             if *resumed {
                 match self.last_events(logs).await {
@@ -143,18 +204,49 @@ impl Shipper {
             tracing::debug!(stream = logs.stream, %error, "cannot send output, trying again");
             self.environment.sleep(backoff.next(&self.environment)).await;
         }
-        let Some(next) = &batch.next else { return };
-        match disk::write(&self.position, next).await {
-            Ok(()) => source.release(next),
-            Err(error) => {
-                tracing::warn!(sandbox = self.sandbox, %error, "cannot keep the position of output");
+    }
+
+    async fn send_to_router(&self, routing: &Routing, batch: &Batch) {
+        if batch.events.is_empty() {
+            return;
+        }
+        let mut backoff = Backoff::new(ROUTER_PAUSES.0, ROUTER_PAUSES.1);
+        let mut connection = routing.connection.lock().await;
+        while let Err(error) = connection.send(&*self.engine, &routing.origin, &batch.events).await {
+            let router = routing.record.borrow().containers[routing.router].life;
+            if router == Life::Ended {
+                tracing::error!(
+                    sandbox = self.sandbox, container = self.container, events = batch.events.len(), %error,
+                    "output is lost: its log router has ended"
+                );
+                return;
             }
+            tracing::debug!(sandbox = self.sandbox, %error, "cannot send output, trying again");
+            self.environment.sleep(backoff.next(&self.environment)).await;
+        }
+    }
+
+    async fn send_to_collector(&self, splunk: &Splunk, collector: &Collector, batch: &Batch) {
+        if batch.events.is_empty() {
+            return;
+        }
+        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+        while let Err(error) = collector.send(splunk, &batch.events, &self.environment).await {
+            if !error.is_retryable() {
+                tracing::error!(
+                    sandbox = self.sandbox, container = self.container, events = batch.events.len(), %error,
+                    "the collector refuses output"
+                );
+                return;
+            }
+            tracing::debug!(sandbox = self.sandbox, %error, "cannot send output, trying again");
+            self.environment.sleep(backoff.next(&self.environment)).await;
         }
     }
 
     async fn last_events(&self, logs: &AwsLogs) -> Result<Vec<LogEvent>, ApiError> {
         let stored = self.api.last_log_events(&logs.group, &logs.stream).await?;
-        Ok(stored.into_iter().map(|(at, message)| LogEvent { at, message }).collect())
+        Ok(stored.into_iter().map(|(at, message)| LogEvent { at, message, stderr: false }).collect())
     }
 }
 

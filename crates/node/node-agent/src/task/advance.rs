@@ -5,11 +5,15 @@
 //! again, and the engine finds what is there already.
 
 use crate::engine::{Exit, Found};
+use crate::logs::LogOutput;
 use crate::task::definition::{Condition, ContainerDefinition, TaskDefinition};
 use crate::task::health::Health;
 use crate::task::record::{ContainerRecord, ImageLife, Life, Report, SandboxLife, Status, TaskRecord};
 use environment::Timestamp;
+use std::time::Duration;
 
+/// Time for the last output of a container to get to its log router, before that is stopped.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Reason of a task that ends with one of its containers.
 const ESSENTIAL_EXITED: &str = "Essential container in task exited";
 /// Reason of a container that the kernel killed for its memory.
@@ -49,6 +53,8 @@ pub enum Event {
         /// How.
         exit: Exit,
     },
+    /// All output of a container has gone where it shall.
+    Drained(usize),
     /// A health check has ended.
     Checked {
         /// Index of the container.
@@ -149,6 +155,7 @@ fn apply(task: &TaskDefinition, record: &mut TaskRecord, event: Event, now: Time
             stop(record, reason);
         }
         Event::Started { container, result } => started(record, container, result, now),
+        Event::Drained(container) => record.containers[container].drained = true,
         Event::Exited { container, exit } => exited(&mut record.containers[container], exit),
         Event::Checked { container, passed, output } => {
             let (state, definition) = (&mut record.containers[container], &task.containers[container]);
@@ -396,6 +403,11 @@ fn stop_what_must(task: &TaskDefinition, record: &mut TaskRecord, now: Timestamp
             matches!(state.life, Life::Running | Life::Starting)
                 && definition.depends_on.iter().any(|dependency| dependency.on == index)
         });
+        let routes_until = routes_until(task, record, index).filter(|until| *until > now);
+        let needed = needed || routes_until.is_some();
+        if let Some(until) = routes_until {
+            wake(outcome, until);
+        }
         let state = &mut record.containers[index];
         if state.life != Life::Running {
             continue;
@@ -420,6 +432,16 @@ fn stop_what_must(task: &TaskDefinition, record: &mut TaskRecord, now: Timestamp
             }
         }
     }
+}
+
+/// How long a log router is kept for the output of containers that have ended, at the longest.
+fn routes_until(task: &TaskDefinition, record: &TaskRecord, router: usize) -> Option<Timestamp> {
+    let states = task.containers.iter().zip(&record.containers);
+    let waiting = states.filter(|(definition, state)| {
+        let routed = definition.logs.as_ref().and_then(LogOutput::router) == Some(router);
+        routed && state.life == Life::Ended && !state.drained
+    });
+    waiting.filter_map(|(_, state)| state.exit.as_ref()).map(|exit| exit.at + DRAIN_TIME).max()
 }
 
 fn check_health(task: &TaskDefinition, record: &mut TaskRecord, now: Timestamp, outcome: &mut Outcome) {

@@ -3,6 +3,7 @@
 //! What the agent does not carry out makes the task invalid; nothing is left out silently.
 
 mod docker;
+mod logging;
 mod plan;
 mod volumes;
 
@@ -10,7 +11,7 @@ pub use plan::holder;
 pub(crate) use plan::set_variable;
 
 use crate::engine::VolumePlan;
-use crate::logs::{AwsLogs, LogOptionsError};
+use crate::logs::{LogOptionsError, LogOutput, Router};
 use crate::task::health::HealthCheck;
 use crate::task::secrets::SecretVariable;
 use agent_wire::acs;
@@ -158,9 +159,13 @@ pub struct ContainerDefinition {
     /// Its health check.
     pub health_check: Option<HealthCheck>,
     /// Where its output goes.
-    pub logs: Option<AwsLogs>,
+    pub logs: Option<LogOutput>,
+    /// It routes the output of others.
+    pub router: Option<Router>,
     /// Variables whose values are secrets.
     pub secrets: Vec<SecretVariable>,
+    /// Options of its log driver whose values are secrets.
+    pub log_secrets: Vec<SecretVariable>,
     entry_point: Vec<String>,
     command: Vec<String>,
     environment: BTreeMap<String, String>,
@@ -217,7 +222,7 @@ impl TaskDefinition {
         let containers = task
             .containers
             .iter()
-            .map(|container| read_container(container, &names, id))
+            .map(|container| read_container(container, &names, &task.containers, id))
             .collect::<Result<Vec<_>, _>>()?;
         let mut this = Self {
             arn: task.arn.clone(),
@@ -241,10 +246,21 @@ impl TaskDefinition {
             shared_processes: task.pid_mode == "task",
             containers,
         };
+        this.wait_for_router();
         this.inherit_volumes(task, &names)?;
         this.check_mounts()?;
         this.refuse_cycles()?;
         Ok(this)
+    }
+
+    /// A container whose output is routed starts after the router, and ends before it.
+    fn wait_for_router(&mut self) {
+        for container in &mut self.containers {
+            let Some(router) = container.logs.as_ref().and_then(LogOutput::router) else { continue };
+            if !container.depends_on.iter().any(|dependency| dependency.on == router) {
+                container.depends_on.push(Dependency { on: router, condition: Condition::Start });
+            }
+        }
     }
 
     /// Adds the mounts that containers take over from others.
@@ -362,6 +378,7 @@ fn position(names: &[&str], name: &str) -> Result<usize, InvalidTask> {
 fn read_container(
     container: &acs::Container,
     names: &[&str],
+    all: &[acs::Container],
     task: &str,
 ) -> Result<ContainerDefinition, InvalidTask> {
     refuse_container_parts(container)?;
@@ -380,7 +397,9 @@ fn read_container(
         .iter()
         .map(|dependency| read_dependency(dependency, names))
         .collect::<Result<Vec<_>, _>>()?;
-    let logs = host.log_config.as_ref().and_then(|log| log.awslogs(name, task).transpose()).transpose();
+    let logs = logging::output(container, &host, names, all, task);
+    let secrets = container.secrets.iter().map(SecretVariable::read).collect::<Result<Vec<_>, _>>()?;
+    let (secrets, log_secrets) = secrets.into_iter().partition(SecretVariable::is_variable);
     Ok(ContainerDefinition {
         name: name.clone(),
         image: container.image.clone(),
@@ -392,7 +411,9 @@ fn read_container(
         stop_timeout: seconds(container.stop_timeout, STOP_TIMEOUT),
         health_check: config.health_check().filter(|_| container.health_check_type.is_some()),
         logs: logs.map_err(|source| InvalidTask::Logs { container: name.clone(), source })?,
-        secrets: container.secrets.iter().map(SecretVariable::read).collect::<Result<_, _>>()?,
+        router: logging::router(container)?,
+        secrets,
+        log_secrets,
         entry_point: container.entry_point.clone(),
         command: docker::overridden_command(container)?.unwrap_or_else(|| container.command.clone()),
         environment: (*container.environment).clone(),
@@ -418,7 +439,6 @@ fn refuse_container_parts(container: &acs::Container) -> Result<(), InvalidTask>
         (container.privileged == Some(true), "privileged"),
         (!container.links.is_empty(), "links"),
         (!container.environment_files.is_empty(), "environmentFiles"),
-        (container.firelens_configuration.is_some(), "firelensConfiguration"),
         (!container.managed_agents.is_empty(), "managedAgents"),
         (!container.credential_specs.is_empty(), "credentialSpecs"),
         (restart, "restartPolicy"),

@@ -72,6 +72,9 @@ pub struct ContainerRecord {
     pub killed: bool,
     /// Its health, when it has a check.
     pub health: Option<HealthRecord>,
+    /// It has ended, and its output has gone where it shall.
+    #[serde(default)]
+    pub drained: bool,
 }
 
 /// The life of an image for one container.
@@ -160,6 +163,7 @@ impl TaskRecord {
             reason: None,
             stop_sent_at: None,
             killed: false,
+            drained: false,
             health: checked.then(HealthRecord::default),
         });
         Self {

@@ -22,6 +22,8 @@ pub struct SecretVariable {
     /// As the task definition names the source.
     value_from: String,
     source: Source,
+    /// A variable of the container; otherwise an option of its log driver.
+    variable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +33,27 @@ enum Source {
 }
 
 /// Name and value of a variable.
-type Variable = (String, Zeroizing<String>);
+pub(crate) type Variable = (String, Zeroizing<String>);
 
 /// The values for a task's containers, in their order; fetched once, and again by the next run of the agent.
 #[derive(Clone, Default)]
-pub(crate) struct TaskSecrets(Arc<OnceCell<Vec<Vec<Variable>>>>);
+pub(crate) struct TaskSecrets(Arc<OnceCell<Vec<Fetched>>>);
+
+/// What was fetched for a container.
+pub(crate) struct Fetched {
+    /// Its variables.
+    pub(crate) variables: Vec<Variable>,
+    /// Options of its log driver.
+    pub(crate) log_options: Vec<Variable>,
+}
 
 impl SecretVariable {
     /// Reads a secret of a payload.
     pub(super) fn read(secret: &acs::Secret) -> Result<Self, InvalidTask> {
         let variable = matches!(secret.r#type, None | Some(acs::SecretType::EnvironmentVariable));
+        let to_log = secret.target == Some(acs::SecretTarget::LogDriver);
         let container = matches!(secret.target, None | Some(acs::SecretTarget::Container));
-        if !variable || !container {
+        if !variable || !(container || to_log) {
             return Err(InvalidTask::Unsupported(format!(
                 "the secret {:?}, which is no environment variable of a container,",
                 secret.name
@@ -55,7 +66,17 @@ impl SecretVariable {
                 return Err(InvalidTask::Unsupported(format!("the provider of secret {:?}", secret.name)));
             }
         };
-        Ok(Self { name: secret.name.clone(), value_from: secret.value_from.clone(), source })
+        Ok(Self {
+            name: secret.name.clone(),
+            value_from: secret.value_from.clone(),
+            source,
+            variable: container,
+        })
+    }
+
+    /// Whether it is a variable of the container, and no option of its log driver.
+    pub(super) fn is_variable(&self) -> bool {
+        self.variable
     }
 
     async fn fetch(&self, api: &TaskApi, environment: &Environment) -> Result<Variable, String> {
@@ -144,8 +165,16 @@ impl TaskSecrets {
         containers: &[ContainerDefinition],
         api: &TaskApi,
         environment: &Environment,
-    ) -> Result<&Vec<Vec<Variable>>, String> {
-        let of_one = |container: &ContainerDefinition| fetch_all(container.secrets.clone(), api, environment);
+    ) -> Result<&Vec<Fetched>, String> {
+        let of_one = |container: &ContainerDefinition| {
+            let (variables, log_options) = (container.secrets.clone(), container.log_secrets.clone());
+            async move {
+                let variables = fetch_all(variables, api, environment);
+                let log_options = fetch_all(log_options, api, environment);
+                let (variables, log_options) = tokio::try_join!(variables, log_options)?;
+                Ok(Fetched { variables, log_options })
+            }
+        };
         let all: Vec<_> = containers.iter().map(of_one).collect();
         self.0.get_or_try_init(|| try_join_all(all)).await
     }
@@ -210,7 +239,7 @@ mod tests {
         };
         assert!(SecretVariable::read(&secret).is_ok());
         let to_log = acs::Secret { target: Some(acs::SecretTarget::LogDriver), ..secret.clone() };
-        assert!(SecretVariable::read(&to_log).is_err());
+        assert!(!SecretVariable::read(&to_log).expect("reads").is_variable());
         let mounted = acs::Secret { r#type: Some(acs::SecretType::MountPoint), ..secret.clone() };
         assert!(SecretVariable::read(&mounted).is_err());
         assert!(SecretVariable::read(&acs::Secret { provider: None, ..secret }).is_err());

@@ -5,13 +5,17 @@ use super::definition::{ImageAccess, TaskDefinition, holder, set_variable};
 use super::secrets::{TaskSecrets, attempts};
 use super::{Done, Host};
 use crate::api::{TaskApi, Version};
-use crate::engine::{ContainerPlan, Probe, PulledImage, SandboxEvent};
-use crate::logs;
+use crate::disk;
+use crate::engine::{ContainerPlan, MountOrigin, MountPlan, Probe, PulledImage, SandboxEvent, TmpfsPlan};
+use crate::logs::firelens::SOCKET_DIRECTORY;
+use crate::logs::{self, Collector, Destination, LogOutput, Origin, Routing, Shipper, Splunk};
+use crate::task::record::TaskRecord;
 use container_image::BasicAuth;
 use serde::Deserialize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// How long a task that is over waits for its output to be accepted.
@@ -97,15 +101,20 @@ pub(super) async fn make_sandbox(
         fetched.map(|_| ()).map_err(|cause| format!("{NO_RESOURCES}: {cause}"))
     };
     // Wait for all even if one fails: what is half made must not appear after its removal.
-    let (sandbox, streams, fetched) = tokio::join!(sandbox, make_streams(&host, &api, &task), fetched);
-    match fetched.and(streams).and(sandbox) {
+    let streams = make_streams(&host, &api, &task);
+    let collectors = async {
+        // The token may be one of the secrets.
+        find_collectors(&host, &api, &secrets, &task).await
+    };
+    let (sandbox, streams, fetched, collectors) = tokio::join!(sandbox, streams, fetched, collectors);
+    match fetched.and(streams).and(collectors).and(sandbox) {
         Ok(endpoint) => Done::SandboxMade(endpoint),
         Err(reason) => Done::Event(Event::SandboxMade(Err(reason))),
     }
 }
 
 async fn make_streams(host: &Host, api: &TaskApi, task: &TaskDefinition) -> Result<(), String> {
-    let streams = task.containers.iter().filter_map(|container| container.logs.as_ref());
+    let streams = task.containers.iter().filter_map(|container| container.logs.as_ref()?.stream());
     let made = futures::future::try_join_all(
         streams.map(|logs| attempts(&host.environment, || logs::prepare(api, logs))),
     );
@@ -118,6 +127,47 @@ async fn make_streams(host: &Host, api: &TaskApi, task: &TaskDefinition) -> Resu
     made.await.map(|_| ()).map_err(refused)
 }
 
+/// Asks the collectors of Splunk whether they are there.
+async fn find_collectors(
+    host: &Host,
+    api: &TaskApi,
+    secrets: &TaskSecrets,
+    task: &TaskDefinition,
+) -> Result<(), String> {
+    for index in 0..task.containers.len() {
+        let collector = collector(host, api, secrets, task, index).await;
+        let Some((splunk, collector)) = collector.transpose()? else { continue };
+        if splunk.verify {
+            collector.verify(&splunk, &host.environment).await.map_err(|error| {
+                format!("ResourceInitializationError: failed to initialize logging driver: splunk: {error}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The collector of a container whose output goes to one.
+pub(super) async fn collector(
+    host: &Host,
+    api: &TaskApi,
+    secrets: &TaskSecrets,
+    task: &TaskDefinition,
+    index: usize,
+) -> Option<Result<(Splunk, Collector), String>> {
+    let Some(LogOutput::Splunk(splunk)) = &task.containers[index].logs else { return None };
+    let made = async {
+        let values = secrets.get(&task.containers, api, &host.environment).await;
+        let values = values.map_err(|cause| format!("{NO_RESOURCES}: {cause}"))?;
+        let secret = values[index].log_options.iter().find(|(name, _)| name == "splunk-token");
+        let token = secret.map(|(_, value)| value.clone()).or_else(|| splunk.token.clone().map(Into::into));
+        let token = token.ok_or("ResourceInitializationError: splunk-token is missing")?;
+        let collector = Collector::new(&token, task.network.hostname.clone());
+        let collector = collector.map_err(|error| format!("ResourceInitializationError: splunk: {error}"))?;
+        Ok((splunk.clone(), collector))
+    };
+    Some(made.await)
+}
+
 pub(super) async fn start(
     host: Arc<Host>,
     task: Arc<TaskDefinition>,
@@ -125,6 +175,7 @@ pub(super) async fn start(
     secrets: TaskSecrets,
     container: usize,
     mut plan: ContainerPlan,
+    dir: PathBuf,
 ) -> Done {
     let started = async {
         if plan.argv.is_empty() {
@@ -133,8 +184,28 @@ pub(super) async fn start(
         // They are here already, unless the agent was restarted after it had made the sandbox.
         let values = secrets.get(&task.containers, &api, &host.environment).await;
         let values = values.map_err(|cause| format!("{NO_RESOURCES}: {cause}"))?;
-        for (name, value) in &values[container] {
+        for (name, value) in &values[container].variables {
             set_variable(&mut plan.env, name, value);
+        }
+        if let Some((path, text)) = task.router_configuration(container) {
+            let file = dir.join(format!("router-{container}.conf"));
+            disk::write_text(&file, &text).await.map_err(|error| format!("{CANNOT_START}: {error}"))?;
+            plan.mounts.push(MountPlan {
+                source: MountOrigin::Host(file),
+                target: path.to_owned(),
+                read_only: true,
+            });
+            plan.tmpfs.push(TmpfsPlan {
+                target: SOCKET_DIRECTORY.to_owned(),
+                options: ["size=1m", "mode=1777"].map(str::to_owned).to_vec(),
+            });
+            for (index, routed) in task.routed_by(container) {
+                for (name, value) in &values[index].log_options {
+                    if let Some(variable) = routed.secrets.get(name) {
+                        set_variable(&mut plan.env, variable, value);
+                    }
+                }
+            }
         }
         let holder = holder(&task.id, container);
         let started = host.engine.start(&task.id, &plan, &holder).await;
@@ -164,6 +235,55 @@ pub(super) async fn check(host: Arc<Host>, task: Arc<TaskDefinition>, container:
     let end = (0..=MOST_OUTPUT.min(output.len())).rev().find(|end| output.is_char_boundary(*end));
     output.truncate(end.unwrap_or(0));
     Done::Event(Event::Checked { container, passed, output })
+}
+
+/// A container's output, and all that is needed to send it.
+pub(super) struct Output {
+    pub(super) host: Arc<Host>,
+    pub(super) task: Arc<TaskDefinition>,
+    pub(super) api: TaskApi,
+    pub(super) secrets: TaskSecrets,
+    pub(super) index: usize,
+    pub(super) output: LogOutput,
+    pub(super) runtime_id: String,
+    pub(super) record: watch::Receiver<Arc<TaskRecord>>,
+    pub(super) position: PathBuf,
+    pub(super) ended: Arc<Notify>,
+}
+
+/// Sends a container's output until it has ended and all is sent.
+pub(super) async fn ship(output: Output) {
+    let Output { host, task, api, secrets, index, output, runtime_id, record, position, ended } = output;
+    let name = task.containers[index].name.clone();
+    let destination = match output {
+        LogOutput::AwsLogs(logs) => Destination::AwsLogs(logs),
+        LogOutput::Firelens(routed) => Destination::Routed(Routing::new(
+            &task.id,
+            &task.containers[routed.router].name,
+            Origin { tag: routed.tag, container_id: runtime_id, container_name: format!("/{name}") },
+            record,
+            routed.router,
+        )),
+        LogOutput::Splunk(_) => match collector(&host, &api, &secrets, &task, index).await {
+            Some(Ok(collector)) => Destination::Splunk(Box::new(collector)),
+            Some(Err(error)) => {
+                tracing::error!(task = task.id, container = name, error, "output is lost");
+                return;
+            }
+            None => return,
+        },
+    };
+    let shipper = Shipper {
+        api,
+        engine: host.engine.clone(),
+        environment: host.environment.clone(),
+        sandbox: task.id.clone(),
+        container: name,
+        destination,
+        position,
+        ended,
+    };
+    shipper.run().await;
 }
 
 /// Lets the output arrive, then leaves nothing behind.

@@ -147,6 +147,60 @@ fn stopping_goes_backwards_through_dependencies() {
     assert_eq!(life.exit(0, 0), [Action::Remove]);
 }
 
+/// A container whose output the other routes.
+fn routed_pair() -> Vec<acs::Container> {
+    let mut app = container("app");
+    app.docker_config = Some(acs::DockerConfig {
+        host_config: r#"{"LogConfig":{"Type":"awsfirelens","Config":{}}}"#.to_owned(),
+        ..acs::DockerConfig::default()
+    });
+    let mut router = container("router");
+    router.firelens_configuration = Some(acs::FirelensConfiguration {
+        r#type: Some(acs::FirelensConfigurationType::Fluentbit),
+        ..acs::FirelensConfiguration::default()
+    });
+    vec![app, router]
+}
+
+#[test]
+fn a_log_router_starts_first_and_stops_when_it_has_all_output() {
+    let mut life = Course::of(routed_pair());
+    assert_eq!(life.ready(), [Action::Start(1)]);
+    assert_eq!(life.start(1), [Action::Start(0)]);
+    life.start(0);
+    assert_eq!(life.exit(0, 0), [], "its last lines are on their way");
+    assert_eq!(life.on(Event::Drained(0)), [term(1)]);
+    assert_eq!(life.exit(1, 0), [Action::Remove]);
+}
+
+#[test]
+fn a_log_router_that_takes_nothing_is_stopped_all_the_same() {
+    let mut life = Course::of(routed_pair());
+    life.ready();
+    life.start(1);
+    life.start(0);
+    assert_eq!(life.on(Event::StopWanted), [term(0)]);
+    let outcome = {
+        let exit = Exit { code: Some(0), out_of_memory: false, at: life.now };
+        advance(&life.task, &mut life.record, Event::Exited { container: 0, exit }, life.now)
+    };
+    assert_eq!(outcome.wake_at, Some(life.now + DRAIN_TIME));
+    assert_eq!(life.pass(9), []);
+    assert_eq!(life.pass(1), [term(1)]);
+}
+
+#[test]
+fn a_task_that_the_agent_stops_says_why() {
+    let mut life = Course::of(vec![container("a")]);
+    life.ready();
+    life.start(0);
+    assert_eq!(life.on(Event::Evicted("the disk is full".to_owned())), [term(0)]);
+    life.exit(0, 143);
+    life.on(Event::Removed);
+    let last = life.record.unreported.last().expect("is reported");
+    assert_eq!(last.reason.as_deref(), Some("the disk is full"));
+}
+
 #[test]
 fn all_four_conditions() {
     let conditions = [

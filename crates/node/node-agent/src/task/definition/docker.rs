@@ -1,7 +1,6 @@
 //! The Docker settings of a container: JSON texts in the spelling of the Docker Engine API.
 
 use super::InvalidTask;
-use crate::logs::{AwsLogs, LogOptionsError};
 use crate::task::health::HealthCheck;
 use agent_wire::acs;
 use serde::{Deserialize, Deserializer};
@@ -133,16 +132,5 @@ impl Config {
             retries: if check.retries == 0 { 3 } else { check.retries },
             start_period: Duration::from_nanos(check.start_period),
         })
-    }
-}
-
-impl LogConfig {
-    /// The awslogs driver's options, when it is that driver.
-    pub(super) fn awslogs(&self, container: &str, task: &str) -> Result<Option<AwsLogs>, LogOptionsError> {
-        match self.r#type.as_str() {
-            "" | "none" => Ok(None),
-            "awslogs" => AwsLogs::read(&self.config, container, task).map(Some),
-            other => Err(LogOptionsError::Driver(other.to_owned())),
-        }
     }
 }

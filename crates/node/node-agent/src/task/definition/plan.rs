@@ -2,6 +2,8 @@
 
 use super::{ContainerDefinition, TaskDefinition};
 use crate::engine::{ContainerPlan, MountOrigin, MountPlan, SandboxPlan, TmpfsPlan, UlimitPlan};
+use crate::logs::firelens::{self, Facts};
+use crate::logs::{LogOutput, Routed};
 use container_image::ImageConfig;
 use container_network::ENDPOINT;
 use std::collections::BTreeMap;
@@ -36,6 +38,29 @@ impl TaskDefinition {
         format!("{}-{:09}{container}", self.id, hash % 1_000_000_000)
     }
 
+    /// The outputs that a container routes, with the indices of those they come from.
+    pub fn routed_by(&self, router: usize) -> Vec<(usize, &Routed)> {
+        let outputs = self.containers.iter().enumerate();
+        outputs
+            .filter_map(|(index, container)| match &container.logs {
+                Some(LogOutput::Firelens(routed)) if routed.router == router => Some((index, routed)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The configuration of a container that routes output, and where it looks for it.
+    pub fn router_configuration(&self, container: usize) -> Option<(&'static str, String)> {
+        let router = self.containers[container].router.as_ref()?;
+        let facts = Facts {
+            cluster: self.cluster.rsplit('/').next().unwrap_or_default(),
+            task_arn: &self.arn,
+            definition: format!("{}:{}", self.family, self.version),
+        };
+        let routed: Vec<&Routed> = self.routed_by(container).into_iter().map(|(_, routed)| routed).collect();
+        Some((router.kind.configuration_path(), firelens::configuration(router, &facts, &routed)))
+    }
+
     /// Tells a container where it runs and where its metadata and credentials are, as Fargate does. The addresses
     /// take the place of variables with these names; the others are there only when nothing else sets them.
     pub fn introduce(&self, container: usize, region: &str, plan: &mut ContainerPlan) {
@@ -50,6 +75,10 @@ impl TaskDefinition {
             if let Some(value) = value {
                 set_variable(&mut plan.env, name, &value);
             }
+        }
+        if self.containers[container].logs.as_ref().is_some_and(|logs| logs.router().is_some()) {
+            set_variable(&mut plan.env, "FLUENT_HOST", firelens::HOST);
+            set_variable(&mut plan.env, "FLUENT_PORT", firelens::PORT);
         }
         for (name, value) in
             [("AWS_REGION", region), ("AWS_DEFAULT_REGION", region), ("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE")]
@@ -81,7 +110,7 @@ impl ContainerDefinition {
     pub fn log_driver(&self) -> Option<(&str, BTreeMap<String, String>)> {
         let config = self.host.log_config.as_ref()?;
         let mut options = config.config.clone();
-        if let Some(logs) = &self.logs
+        if let Some(logs) = self.logs.as_ref().and_then(LogOutput::stream)
             && options.remove("awslogs-stream-prefix").is_some()
         {
             options.insert("awslogs-stream".to_owned(), logs.stream.clone());
