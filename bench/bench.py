@@ -1,5 +1,5 @@
 """Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [collection]
-[start] [identity] [pull].
+[start] [identity] [pull] [load-balancer].
 
 Every figure is measured here and now on this machine; what is not installed is said to be missing, never guessed.
 """
@@ -28,6 +28,7 @@ from botocore.credentials import Credentials  # noqa: E402
 from conftest import Region, free_port  # noqa: E402
 from docker_engine import DockerEngine, NoEngine  # noqa: E402
 from images import Registry, busybox_layer  # noqa: E402
+from load_balancer import load_balancer  # noqa: E402
 from pull import pull  # noqa: E402
 from registry import collection, registry  # noqa: E402
 from tasks import NETWORK, Tasks  # noqa: E402
@@ -284,7 +285,7 @@ def identity():
 
 
 BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry, "collection": collection, "identity": identity,
-              "pull": pull}
+              "pull": pull, "load-balancer": load_balancer}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or BENCHMARKS:

@@ -199,8 +199,6 @@ impl Place {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // Signals that a terminal sends to our group are not for it.
-            .process_group(0)
             .kill_on_drop(false)
             .spawn()
     }

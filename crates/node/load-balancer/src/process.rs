@@ -49,7 +49,7 @@ pub enum ProcessError {
 /// Runs the process that serves the load balancers of a directory, until it is told to stop or another one has taken over.
 pub fn run(directory: &Path) -> Result<(), ProcessError> {
     let environment = Environment::real();
-    // It stands alone already when this fails.
+    // Signals that a terminal sends are not for it. It stands alone already when this fails.
     let _ = rustix::process::setsid();
     let most = most_connections();
     let clock = Clock::standing_still();

@@ -8,6 +8,7 @@ use super::headers::{FORWARDED_FOR, MOST_FORWARDED_FOR, forwarded_for_count};
 use super::record::Record;
 use crate::live::{Compiled, Step};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use load_balancing::{Desync, RedirectParts, RequestView, location};
@@ -43,11 +44,12 @@ async fn answer_open(client: &Rc<Client>, mut request: Request<Incoming>) -> Res
     if compiled.balancer.attributes.drop_invalid_header_fields {
         super::headers::drop_invalid(request.headers_mut());
     }
-    let host = host_of(&request).to_owned();
+    let host = Host::of(&request);
+    let host = host.as_str();
     let query = request.uri().query().unwrap_or_default();
     let view = RequestView {
         method: request.method(),
-        host: &host,
+        host,
         path: request.uri().path(),
         query,
         headers: request.headers(),
@@ -58,13 +60,13 @@ async fn answer_open(client: &Rc<Client>, mut request: Request<Incoming>) -> Res
     let response = match step {
         Step::Forward(forwarding) => {
             record.decided(rule, "forward");
-            forward(client, &compiled, forwarding, &host, request, record).await
+            forward(client, &compiled, forwarding, host, request, record).await
         }
         Step::Redirect(redirect) => {
             record.decided(rule, "redirect");
             let parts = RedirectParts {
                 protocol: if client.tls.is_some() { "https" } else { "http" },
-                host: load_balancing::host_without_port(&host),
+                host: load_balancing::host_without_port(host),
                 port: compiled.listener.port,
                 path: request.uri().path(),
                 query,
@@ -125,11 +127,28 @@ fn check(client: &Client, request: &Request<Incoming>, desync: Desync) -> Result
     Ok(())
 }
 
-/// The host that a request names: in its target, or in its header.
-fn host_of(request: &Request<Incoming>) -> &str {
-    match request.uri().authority() {
-        Some(authority) => authority.as_str(),
-        None => RequestView::host_of(request.headers()),
+/// The host that a request names: in its target, or in its header. A share of the bytes that came.
+enum Host {
+    Target(Authority),
+    Header(HeaderValue),
+    Unnamed,
+}
+
+impl Host {
+    fn of(request: &Request<Incoming>) -> Self {
+        match (request.uri().authority(), request.headers().get(HOST)) {
+            (Some(authority), _) => Self::Target(authority.clone()),
+            (None, Some(header)) => Self::Header(header.clone()),
+            (None, None) => Self::Unnamed,
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Target(authority) => authority.as_str(),
+            Self::Header(header) => header.to_str().unwrap_or_default(),
+            Self::Unnamed => "",
+        }
     }
 }
 

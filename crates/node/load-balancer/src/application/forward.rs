@@ -74,7 +74,7 @@ pub(crate) async fn forward(
     if let Some(trace) = prepared.headers().get(TRACE_ID) {
         record.traced(trace);
     }
-    let mut way = Way { client, group: &group, view: &view, refused: Vec::new(), upload: &upload };
+    let mut way = Way { client, compiled, group: &group, view: &view, refused: Vec::new(), upload: &upload };
     let started = Instant::now();
     let waiting = client.wait();
     let outcome = way.offer(prepared, stuck, upgrade.is_some(), &mut record).await;
@@ -130,6 +130,7 @@ type Answer = (Response<Incoming>, Lease, Arc<Target>, crate::target::Outstandin
 /// The way of one request to one of the targets of a group.
 struct Way<'a> {
     client: &'a Rc<Client>,
+    compiled: &'a Compiled,
     group: &'a Arc<Group>,
     view: &'a Arc<View>,
     refused: Vec<u64>,
@@ -281,12 +282,7 @@ impl Way<'_> {
     }
 
     fn idle_timeout(&self) -> Duration {
-        match self.client.listener.compiled() {
-            Some(compiled) => {
-                Duration::from_secs(u64::from(compiled.balancer.attributes.idle_timeout_seconds.max(1)))
-            }
-            None => Duration::from_secs(60),
-        }
+        Duration::from_secs(u64::from(self.compiled.balancer.attributes.idle_timeout_seconds.max(1)))
     }
 
     /// How long to wait on, when it has been a while: for as long as the client sends, the target need not answer.

@@ -18,6 +18,9 @@ pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+const HOP_BY_HOP: [HeaderName; 6] =
+    [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
+
 /// Most addresses that `X-Forwarded-For` may hold; more are answered with 463.
 pub(crate) const MOST_FORWARDED_FOR: usize = 30;
 
@@ -39,10 +42,11 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(CONNECTION);
     }
-    for name in
-        [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
-    {
-        headers.remove(name);
+    // Most messages have none of them: one look at the names is cheaper than looking each one up.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
     if headers.get(TE).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         headers.remove(TE);
@@ -127,8 +131,20 @@ pub(crate) fn forwarded_for_count(headers: &HeaderMap) -> usize {
 /// What goes to the target as `X-Amzn-Trace-Id`: a root of our own when the client has none, else the client's with a field
 /// `Self` of ours. `seconds` is the time, `random` fills the rest.
 pub(crate) fn trace_id(given: Option<&HeaderValue>, seconds: i64, random: (u64, u32)) -> HeaderValue {
-    let own = format!("1-{:08x}-{:016x}{:08x}", seconds as u32, random.0, random.1);
-    let text = match given.and_then(|value| value.to_str().ok()) {
+    let mut own = [b'-'; ROOT];
+    own[0] = b'1';
+    write_hex(&mut own[2..10], u64::from(seconds as u32));
+    write_hex(&mut own[11..27], random.0);
+    write_hex(&mut own[27..], u64::from(random.1));
+    let Some(given) = given else {
+        let mut value = [0; 5 + ROOT];
+        value[..5].copy_from_slice(b"Root=");
+        value[5..].copy_from_slice(&own);
+        // Made of visible ASCII.
+        return HeaderValue::from_bytes(&value).unwrap_or(HeaderValue::from_static(""));
+    };
+    let own = String::from_utf8_lossy(&own);
+    let text = match given.to_str().ok() {
         None => format!("Root={own}"),
         Some(given) if has_field(given, "Root") => {
             let rest: Vec<&str> =
@@ -140,6 +156,16 @@ pub(crate) fn trace_id(given: Option<&HeaderValue>, seconds: i64, random: (u64, 
     };
     // Made of visible ASCII.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Length of a root: `1-`, eight digits, `-`, twenty-four digits.
+const ROOT: usize = 35;
+
+fn write_hex(out: &mut [u8], mut number: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
+    }
 }
 
 fn has_field(value: &str, name: &str) -> bool {
@@ -245,7 +271,7 @@ mod tests {
     fn traces_go_on() {
         let made = |given: Option<&str>| {
             let given = given.map(|text| HeaderValue::try_from(text).expect("is one"));
-            trace_id(given.as_ref(), 0x67_89_1234, (0x1234_5678, 0xab)).to_str().expect("is text").to_owned()
+            trace_id(given.as_ref(), 0x6789_1234, (0x1234_5678, 0xab)).to_str().expect("is text").to_owned()
         };
         let own = "1-67891234-0000000012345678000000ab";
         assert_eq!(made(None), format!("Root={own}"));

@@ -16,9 +16,7 @@ use tokio::time::Instant;
 const CLIENT_WENT: u16 = 460;
 
 /// A request in progress. Counted and logged when it is dropped.
-pub(crate) struct Record(Box<Inner>);
-
-struct Inner {
+pub(crate) struct Record {
     client: Rc<Client>,
     compiled: Arc<Compiled>,
     /// What answers.
@@ -72,7 +70,7 @@ struct Entry {
 
 impl Record {
     pub(crate) fn new(client: &Rc<Client>, compiled: &Arc<Compiled>) -> Self {
-        Self(Box::new(Inner {
+        Self {
             client: client.clone(),
             compiled: compiled.clone(),
             source: Source::Nobody,
@@ -81,11 +79,11 @@ impl Record {
             received: 0,
             complete: false,
             entry: None,
-        }))
+        }
     }
 
     pub(crate) fn compiled(&self) -> &Arc<Compiled> {
-        &self.0.compiled
+        &self.compiled
     }
 
     /// Remembers what the access log has of the request, if there is a log.
@@ -96,7 +94,7 @@ impl Record {
         version: http::Version,
         headers: &HeaderMap,
     ) {
-        if self.0.compiled.balancer.log.is_none() {
+        if self.compiled.balancer.log.is_none() {
             return;
         }
         let text = |name: HeaderName| {
@@ -104,8 +102,8 @@ impl Record {
                 .get(name)
                 .map_or(String::new(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        self.0.entry = Some(Box::new(Entry {
-            created: self.0.client.worker.environment.now(),
+        self.entry = Some(Box::new(Entry {
+            created: self.client.worker.environment.now(),
             started: Instant::now(),
             sent_to_target: None,
             answered: None,
@@ -131,22 +129,22 @@ impl Record {
     /// The rule that decided, or nothing for the default, and what it said.
     pub(crate) fn decided(&mut self, rule: Option<usize>, action: &'static str) {
         let priority =
-            rule.and_then(|index| self.0.compiled.listener.rules.get(index)).map(|rule| rule.priority);
-        if let Some(entry) = &mut self.0.entry {
+            rule.and_then(|index| self.compiled.listener.rules.get(index)).map(|rule| rule.priority);
+        if let Some(entry) = &mut self.entry {
             entry.rule = Some(priority.unwrap_or(0));
             entry.action = action;
         }
     }
 
     pub(crate) fn traced(&mut self, trace: &http::HeaderValue) {
-        if let Some(entry) = &mut self.0.entry {
+        if let Some(entry) = &mut self.entry {
             entry.trace = String::from_utf8_lossy(trace.as_bytes()).into_owned();
         }
     }
 
     /// It goes to a target now.
     pub(crate) fn given(&mut self, group: &Arc<Group>, target: &Target, now: Instant) {
-        if let Some(entry) = &mut self.0.entry {
+        if let Some(entry) = &mut self.entry {
             entry.group = Some(group.arn.clone());
             entry.target = Some(target.address);
             entry.sent_to_target = Some(now);
@@ -155,9 +153,9 @@ impl Record {
 
     /// The target has answered.
     pub(crate) fn target_answered(&mut self, status: u16, headers: &HeaderMap, now: Instant) {
-        self.0.source = Source::Target;
-        self.0.status = status;
-        if let Some(entry) = &mut self.0.entry {
+        self.source = Source::Target;
+        self.status = status;
+        if let Some(entry) = &mut self.entry {
             entry.target_status = Some(status);
             entry.answered = Some(now);
             entry.sent_head = head_length(headers) + 17;
@@ -166,9 +164,9 @@ impl Record {
 
     /// It is answered here.
     pub(crate) fn answered(&mut self, source: Source, status: u16, headers: &HeaderMap, error: &'static str) {
-        self.0.source = source;
-        self.0.status = status;
-        if let Some(entry) = &mut self.0.entry {
+        self.source = source;
+        self.status = status;
+        if let Some(entry) = &mut self.entry {
             entry.error = error;
             entry.sent_head = head_length(headers) + 17;
             if source == Source::Redirect {
@@ -180,29 +178,29 @@ impl Record {
     }
 
     pub(crate) fn websocket(&mut self) {
-        if let Some(entry) = &mut self.0.entry {
+        if let Some(entry) = &mut self.entry {
             entry.websocket = true;
         }
     }
 
     /// Bytes of the answer's body.
     pub(crate) fn sent(&mut self, bytes: usize) {
-        self.0.sent += bytes as u64;
+        self.sent += bytes as u64;
     }
 
     /// Bytes of the request's body.
     pub(crate) fn received(&mut self, bytes: u64) {
-        self.0.received = bytes;
+        self.received = bytes;
     }
 
     /// The answer has been given as a whole.
     pub(crate) fn complete(&mut self) {
-        self.0.complete = true;
+        self.complete = true;
     }
 
     /// The target broke off within its answer.
     pub(crate) fn broken(&mut self) {
-        if let Some(entry) = &mut self.0.entry {
+        if let Some(entry) = &mut self.entry {
             entry.error = "TargetConnectionError";
         }
     }
@@ -210,7 +208,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let record = &mut *self.0;
+        let record = &mut *self;
         let counts = record.compiled.balancer.counts.here();
         if record.source != Source::Nobody {
             counts.requests.add(1);
@@ -232,7 +230,7 @@ impl Drop for Record {
     }
 }
 
-impl Inner {
+impl Record {
     /// The line of the access log, in the order of AWS's format.
     fn write(&self, entry: &Entry, line: &mut String) {
         let client = &self.client;
