@@ -31,6 +31,7 @@ pub(crate) const FOR_TESTS: &[Tool] = &[
 pub(crate) const FOR_BENCHMARKS: &[Tool] = &[
     Tool { program: "wrk", package: "wrk" },
     Tool { program: "hey", package: "hey" },
+    Tool { program: "nginx", package: "nginx" },
     Tool { program: "dockerd", package: "docker.io" },
 ];
 

@@ -29,6 +29,8 @@ const LOCK: &str = "start.lock";
 const LONGEST_DRAIN: Duration = Duration::from_secs(3600);
 /// How often what has no event of its own is looked at.
 const STEP: Duration = Duration::from_millis(200);
+/// Most of those who configure at a time.
+const MOST_CONVERSATIONS: usize = 64;
 /// Longest time for the process before this one to hand over.
 const HANDOVER_TIME: Duration = Duration::from_secs(10);
 
@@ -114,7 +116,7 @@ async fn serve(
     let mut answering = tokio::task::JoinSet::new();
     let end = loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if answering.len() < MOST_CONVERSATIONS => match accepted {
                 Ok((stream, _)) => {
                     answering.spawn(converse(stream, table.clone(), files.clone(), ends.clone()));
                 }
@@ -231,15 +233,18 @@ async fn answer(
         Ask::Hello => {
             Answer::Hello { pid: std::process::id(), program: ProgramFile::of(Path::new("/proc/self/exe")) }
         }
-        Ask::Apply(configuration) => match files.keep(CONFIGURATION, &configuration) {
-            Ok(()) => {
-                let mut table = table.lock().await;
-                let remembered = Remembered::default();
-                table.apply(configuration, &remembered).await;
+        Ask::Apply(configuration) => {
+            let mut table = table.lock().await;
+            if table.is_handing_over() {
+                // The new process has read what was there before.
+                Answer::Failed("another process is taking over".to_owned())
+            } else if let Err(error) = files.keep(CONFIGURATION, &configuration) {
+                Answer::Failed(format!("cannot keep the configuration: {error}"))
+            } else {
+                table.apply(configuration, &Remembered::default()).await;
                 Answer::Done
             }
-            Err(error) => Answer::Failed(format!("cannot keep the configuration: {error}")),
-        },
+        }
         Ask::Report => Answer::Report(table.lock().await.report()),
         Ask::Stop { drain_seconds } => {
             control::write(stream, &Answer::Done).await?;
@@ -248,7 +253,8 @@ async fn answer(
             return Ok(());
         }
         Ask::HandOver => {
-            let table = table.lock().await;
+            let mut table = table.lock().await;
+            table.hand_over(HANDOVER_TIME);
             let (places, sockets): (Vec<_>, Vec<_>) =
                 table.sockets().map(|(place, socket)| (place, socket.as_fd())).unzip();
             if let Err(error) = files.keep(HEALTH, &table.remembered()) {

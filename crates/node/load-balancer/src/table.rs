@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Targets that were healthy when the process last looked, for the one that comes after it.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -45,6 +47,8 @@ pub(crate) struct Table {
     sockets: BTreeMap<Place, Listening>,
     /// Sockets of the process before this one, until their places are configured.
     inherited: BTreeMap<Place, OwnedFd>,
+    /// Until when another process may still take over what there is: meanwhile it does not change.
+    handing_over: Option<Instant>,
     /// What keeps listeners from working.
     faults: HashMap<String, String>,
     checks: JoinSet<()>,
@@ -71,6 +75,7 @@ impl Table {
             listeners: HashMap::new(),
             sockets: BTreeMap::new(),
             inherited,
+            handing_over: None,
             faults: HashMap::new(),
             checks: JoinSet::new(),
             health_changed: Arc::default(),
@@ -245,6 +250,16 @@ impl Table {
     /// The logs, to be flushed.
     pub(crate) fn logs(&self) -> Vec<Arc<AccessLogFile>> {
         self.logs.values().cloned().collect()
+    }
+
+    /// Leaves everything as it is for a while, for the process that takes over.
+    pub(crate) fn hand_over(&mut self, time: Duration) {
+        self.handing_over = Some(Instant::now() + time);
+    }
+
+    /// Whether another process is taking over.
+    pub(crate) fn is_handing_over(&self) -> bool {
+        self.handing_over.is_some_and(|until| Instant::now() < until)
     }
 
     /// The listening sockets.
