@@ -4,7 +4,7 @@ use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use container_image::{Images, LocalRegistry};
-use container_network::{Network, NetworkConfig, Subnet, pick_free_subnet};
+use container_network::{Network, NetworkConfig, Subnet, Zones, pick_free_subnet};
 use container_runtime::{Runtime, RuntimeConfig, disks_unavailable};
 use environment::Environment;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
@@ -146,6 +146,7 @@ impl Host {
             mtu: 0,
             directory: PathBuf::from("/run/longshore/netns"),
             resolvers: vec![],
+            zones: Zones::default(),
         });
         let network = network.await.context("start the network of tasks")?;
         let engine = ContainerEngine::new(

@@ -1,13 +1,13 @@
-//! The name server on the bridge address: answers names it is told, forwards the rest to the host's resolvers.
+//! The name server on the bridge address: answers for the zones it is given, forwards the rest to the host's resolvers.
 
 mod message;
 mod resolvers;
+pub mod zone;
 
 use crate::error::NetworkError;
-use crate::network::Names;
 use crate::subnet::Subnet;
 use environment::Environment;
-use message::{answers, failure, local_answer, question};
+use message::{Question, answers, failure, question, zone_answer};
 use resolvers::Resolvers;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use zone::{ZoneAnswer, ZoneSource, Zones};
 
 /// Queries being forwarded at a time; more are answered with a failure, for clients to ask again.
 const MAX_QUERIES: usize = 512;
@@ -28,6 +29,8 @@ const MAX_PER_CONNECTION: usize = 256;
 const RESOLVER: Duration = Duration::from_secs(2);
 /// Longest silence of a connected client.
 const IDLE: Duration = Duration::from_secs(10);
+/// Bytes of an answer over a connection.
+const CONNECTED: usize = u16::MAX as usize;
 /// The largest datagram that resolvers send.
 const DATAGRAM: usize = 4096;
 
@@ -39,7 +42,7 @@ pub(crate) struct NameServer {
 struct Shared {
     /// Who may ask: an open resolver would be lent to anyone who finds a route to it.
     subnet: Subnet,
-    names: Names,
+    zones: Zones,
     resolvers: Resolvers,
     environment: Environment,
     queries: Arc<Semaphore>,
@@ -49,7 +52,7 @@ impl NameServer {
     /// Starts serving on port 53 of `address`.
     pub(crate) async fn start(
         subnet: Subnet,
-        names: Names,
+        zones: Zones,
         resolvers: Vec<SocketAddr>,
     ) -> Result<Self, NetworkError> {
         let address = SocketAddr::from((subnet.gateway(), 53));
@@ -58,7 +61,7 @@ impl NameServer {
         let tcp = TcpListener::bind(address).await.map_err(failed)?;
         let shared = Arc::new(Shared {
             subnet,
-            names,
+            zones,
             resolvers: Resolvers::new(resolvers, address.ip()),
             environment: Environment::real(),
             queries: Arc::new(Semaphore::new(MAX_QUERIES)),
@@ -102,7 +105,7 @@ async fn serve_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>) {
         }
         let query = &buffer[..length];
         let Some(asked) = question(query) else { continue };
-        let own = shared.names.get(&asked.name).map(|addresses| local_answer(query, &asked, &addresses));
+        let own = shared.own(asker, &asked).map(|own| zone_answer(query, &asked, &own, asked.datagram()));
         let Ok(permit) = shared.queries.clone().try_acquire_owned() else {
             let _ = socket.try_send_to(&failure(query, &asked), asker);
             continue;
@@ -140,18 +143,18 @@ async fn serve_connections(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         connections.spawn(async move {
             // A client that breaks off or sends nonsense has its connection closed, that is all.
-            let _ = serve_connection(stream, &shared).await;
+            let _ = serve_connection(stream, asker, &shared).await;
             drop(permit);
         });
     }
 }
 
-async fn serve_connection(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+async fn serve_connection(mut stream: TcpStream, asker: SocketAddr, shared: &Shared) -> io::Result<()> {
     for _ in 0..MAX_PER_CONNECTION {
         let query = shared.within(IDLE, read_message(&mut stream)).await?;
         let Some(asked) = question(&query) else { return Ok(()) };
-        let answer = match shared.names.get(&asked.name) {
-            Some(addresses) => local_answer(&query, &asked, &addresses),
+        let answer = match shared.own(asker, &asked) {
+            Some(own) => zone_answer(&query, &asked, &own, CONNECTED),
             None => shared.forward_connected(&query).await.unwrap_or_else(|| failure(&query, &asked)),
         };
         shared.within(IDLE, write_message(&mut stream, &answer)).await?;
@@ -173,6 +176,12 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()>
 impl Shared {
     fn serves(&self, asker: SocketAddr) -> bool {
         matches!(asker.ip(), IpAddr::V4(address) if self.subnet.contains(address))
+    }
+
+    /// What our zones say, if the name is in one of them.
+    fn own(&self, asker: SocketAddr, asked: &Question) -> Option<ZoneAnswer> {
+        let IpAddr::V4(asker) = asker.ip() else { return None };
+        self.zones.answer(asker, &asked.name, asked.kind).filter(|_| asked.is_for_zones())
     }
 
     /// The first answer that a resolver gives to a datagram.

@@ -2,9 +2,9 @@
 //!
 //! A [`Network`] is one bridge with one subnet. Each task gets a named network namespace with an interface of its
 //! own on that bridge, a route to the outside through it (masqueraded), and a name server on the bridge address
-//! that knows the names it is told and asks the host's resolvers for the rest. Containers of one task share the
-//! namespace, and with it localhost. At [`ENDPOINT`] each task reaches this process, as [`Network::endpoint`] tells.
-//! Of link-local addresses a task reaches that one only.
+//! that answers for the zones it is given ([`Zones`]) and asks the host's resolvers for the rest. Containers of one
+//! task share the namespace, and with it localhost. At [`ENDPOINT`] each task reaches this process, as
+//! [`Network::endpoint`] tells. Of link-local addresses a task reaches that one only.
 //!
 //! Promises: no thread of the caller ever changes its namespace; everything this crate makes can be found again
 //! after a crash ([`Network::list`]) and is removed by [`Network::detach`] and [`Network::stop`]; several
@@ -21,8 +21,9 @@ mod netlink;
 mod network;
 mod subnet;
 
+pub use dns::zone::{Authority, Names, Record, RecordData, RecordType, ZoneAnswer, ZoneSource, Zones};
 pub use endpoint::ENDPOINT;
 pub use error::NetworkError;
 pub use files::TaskFiles;
-pub use network::{Names, Network, NetworkConfig, NetworkNamespace, SandboxNetworkSpec};
+pub use network::{Network, NetworkConfig, NetworkNamespace, SandboxNetworkSpec};
 pub use subnet::{Subnet, SubnetError, pick_free_subnet};

@@ -4,13 +4,14 @@
 pub(crate) mod tests;
 
 use crate::dns::NameServer;
+use crate::dns::zone::{Names, Zones};
 use crate::endpoint::{Junction, Line};
 use crate::error::NetworkError;
 use crate::firewall::Firewall;
 use crate::namespace::{self, Connection, file, netlink};
 use crate::netlink::Netlink;
 use crate::subnet::{Subnet, outgoing_mtu};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
@@ -41,6 +42,8 @@ pub struct NetworkConfig {
     pub directory: PathBuf,
     /// Resolvers to forward name queries to; empty means those of `/etc/resolv.conf`, read anew when it changes.
     pub resolvers: Vec<SocketAddr>,
+    /// Zones that the name server answers for, from its first query on.
+    pub zones: Zones,
 }
 
 /// What one task needs.
@@ -67,27 +70,6 @@ pub struct NetworkNamespace {
     pub mac: String,
     /// Its way out and its name server: the bridge's address.
     pub gateway: Ipv4Addr,
-}
-
-/// Names the network's name server answers itself. Cheap to clone; changes take effect at once.
-#[derive(Clone, Debug, Default)]
-pub struct Names(Arc<parking_lot::RwLock<HashMap<String, Vec<Ipv4Addr>>>>);
-
-impl Names {
-    /// Sets the addresses of a name; none removes it.
-    pub fn set(&self, name: &str, addresses: Vec<Ipv4Addr>) {
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if addresses.is_empty() {
-            self.0.write().remove(&name);
-        } else {
-            self.0.write().insert(name, addresses);
-        }
-    }
-
-    /// The addresses of a name, if it is one of ours.
-    pub fn get(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
-        self.0.read().get(&name.trim_end_matches('.').to_ascii_lowercase()).cloned()
-    }
 }
 
 /// A running network; cheap to clone.
@@ -118,7 +100,10 @@ impl Network {
         })
         .await?;
         let names = Names::default();
-        let name_server = NameServer::start(config.subnet, names.clone(), config.resolvers.clone()).await?;
+        let zones = Zones::default();
+        zones.add(Arc::new(names.clone()));
+        zones.add(Arc::new(config.zones.clone()));
+        let name_server = NameServer::start(config.subnet, zones, config.resolvers.clone()).await?;
         Ok(Self(Arc::new(Inner {
             config,
             firewall,
@@ -173,6 +158,11 @@ impl Network {
     /// Names that the name server answers by itself.
     pub fn names(&self) -> &Names {
         &self.0.names
+    }
+
+    /// Zones that the name server answers for; sources may be added at any time.
+    pub fn zones(&self) -> &Zones {
+        &self.0.config.zones
     }
 
     /// The bridge's address: the tasks' gateway and name server.

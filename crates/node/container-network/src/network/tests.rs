@@ -46,6 +46,7 @@ pub(crate) fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkCon
         mtu: 0,
         directory: directory.to_owned(),
         resolvers: vec![],
+        zones: Zones::default(),
     }
 }
 
