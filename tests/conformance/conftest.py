@@ -106,6 +106,7 @@ class Region:
             "AWS_ACCESS_KEY_ID": self.key[0],
             "AWS_SECRET_ACCESS_KEY": self.key[1],
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         }

@@ -1,5 +1,6 @@
 """Services of one cluster through boto3, and what the tests look at."""
 
+import contextlib
 import os
 import signal
 
@@ -58,4 +59,6 @@ def kill(task):
     found = processes(task)
     assert found, f"no process of {task}"
     for pid in found:
-        os.kill(pid, signal.SIGKILL)
+        # One may end with another.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

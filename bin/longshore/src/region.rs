@@ -10,6 +10,7 @@ pub(crate) mod registry;
 mod reset;
 mod storage;
 mod template_roles;
+mod zones;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile, VULNERABILITIES};
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
+use container_network::Zones;
 use environment::Environment;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
@@ -148,6 +150,9 @@ impl Region {
                 ring.clone(),
             ))),
             Arc::new(api_ssm::shapes::Server(api_ssm::SsmService::new(tables.clone(), ring.clone()))),
+            Arc::new(api_servicediscovery::shapes::Server(
+                api_servicediscovery::ServiceDiscoveryService::new(tables.clone()),
+            )),
         ];
         let mut handlers: Vec<Arc<dyn HttpHandler>> =
             vec![Arc::new(RegistryHandler(registry.clone())), Arc::new(AgentHandler(gateway.clone()))];
@@ -213,6 +218,11 @@ impl Region {
                     shutdown.clone(),
                 )),
                 tokio::spawn(scans),
+                tokio::spawn(controllers::run_discovery(
+                    tables.clone(),
+                    settings.region.clone(),
+                    shutdown.clone(),
+                )),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),
             ],
@@ -247,6 +257,12 @@ impl Region {
         };
         let controllers = controllers::run(self.tables.clone(), config, self.shutdown.clone());
         self.background.push(tokio::spawn(controllers));
+        // Before the name server answers anything, so that no name is missing in its first moments.
+        let (zones, following) =
+            controllers::discovery::Zones::open(self.tables.clone(), self.shutdown.clone()).await?;
+        self.background.push(tokio::spawn(following));
+        let sources = Zones::default();
+        sources.add(Arc::new(zones::PrivateZones(zones)));
         let credentials = keys::host_key(&self.dir, access, &self.settings.account).await?;
         let host = Host::start(
             plan,
@@ -255,6 +271,7 @@ impl Region {
                 region: self.settings.region.to_string(),
                 registry_hosts,
                 registry_socket,
+                zones: sources,
             },
             credentials,
             &self.dir,

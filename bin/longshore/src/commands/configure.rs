@@ -31,7 +31,12 @@ pub(crate) fn run(arguments: ConfigureArgs) -> Result<()> {
     write_section(
         &config,
         &config_section,
-        &[("region", &endpoint.region), ("endpoint_url", &endpoint.endpoint)],
+        &[
+            ("region", &endpoint.region),
+            ("endpoint_url", &endpoint.endpoint),
+            // As `longshore env` has it, for DiscoverInstances of Cloud Map.
+            ("disable_host_prefix_injection", "true"),
+        ],
     )?;
     write_section(
         &credentials,

@@ -33,5 +33,7 @@ pub(crate) fn run(arguments: EnvArgs) -> Result<()> {
     println!("export AWS_ACCESS_KEY_ID={}", key.access_key_id);
     println!("export AWS_SECRET_ACCESS_KEY='{}'", key.secret_access_key);
     println!("export AWS_DEFAULT_REGION={}", endpoint.region);
+    // SDKs would put `data-` in front of the endpoint's host for DiscoverInstances, and an address has no such names.
+    println!("export AWS_DISABLE_HOST_PREFIX_INJECTION=true");
     Ok(())
 }

@@ -43,6 +43,8 @@ pub(super) struct Address {
     pub(super) registry_hosts: RegistryHosts,
     /// Where the registry hands blobs over by reference, if it does.
     pub(super) registry_socket: Option<PathBuf>,
+    /// Zones that the name server of tasks answers for.
+    pub(super) zones: Zones,
 }
 
 /// What becomes of sandboxes that are there when the host stops.
@@ -146,7 +148,7 @@ impl Host {
             mtu: 0,
             directory: PathBuf::from("/run/longshore/netns"),
             resolvers: vec![],
-            zones: Zones::default(),
+            zones: address.zones.clone(),
         });
         let network = network.await.context("start the network of tasks")?;
         let engine = ContainerEngine::new(

@@ -15,6 +15,7 @@ mod paging;
 mod permissions;
 mod placement;
 mod refuse;
+mod registries;
 mod render;
 mod secrets;
 mod service;

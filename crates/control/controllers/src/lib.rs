@@ -4,6 +4,7 @@
 //! is in the store; what they keep in memory only saves looking it up. All of them may be killed anywhere and
 //! started over.
 
+pub mod discovery;
 mod feed;
 #[cfg(test)]
 mod flaky;
@@ -20,6 +21,7 @@ pub mod task;
 pub mod task_definition;
 
 use blob_store::BlobStore;
+use discovery::{DiscoveryController, OperationController};
 use encryption::KeyRing;
 use feed::feed;
 use identifiers::{AccountId, Region};
@@ -90,6 +92,21 @@ pub async fn run_secrets(tables: Tables, keys: KeyRing, shutdown: CancellationTo
     tokio::join!(
         reconcile::run(sealing, Queue::new(), often, environment.clone(), shutdown.clone()),
         reconcile::run(expiry, Queue::new(), seldom, environment, shutdown),
+    );
+}
+
+/// Runs the controllers of service discovery until `shutdown`. Without a host they have little to do.
+pub async fn run_discovery(tables: Tables, region: Region, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let instances = Arc::new(DiscoveryController::new(tables.clone(), region, queue.clone()));
+    let operations = Arc::new(OperationController::new(tables.clone()));
+    let seldom = Settings { concurrency: 1, resync: SWEEP, ..Settings::named("discovery_operation") };
+    let often = Settings::named("discovery");
+    tokio::join!(
+        feed(tables, shutdown.clone(), |seen| instances.see_task(&seen)),
+        reconcile::run(instances.clone(), queue, often, environment.clone(), shutdown.clone()),
+        reconcile::run(operations, Queue::new(), seldom, environment, shutdown.clone()),
     );
 }
 

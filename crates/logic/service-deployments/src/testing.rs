@@ -94,6 +94,7 @@ fn deployment(revision: u32, now: Timestamp) -> Deployment {
             assign_public_ip: false,
             load_balancers: vec![],
             volumes: vec![],
+            registries: vec![],
         },
         rollout: RolloutState::InProgress,
         rollout_reason: String::new(),

@@ -40,7 +40,7 @@ pub(crate) struct NameServer {
 }
 
 struct Shared {
-    /// Who may ask: an open resolver would be lent to anyone who finds a route to it.
+    /// Whose tasks may ask, beside the machine: an open resolver would be lent to anyone who finds a route to it.
     subnet: Subnet,
     zones: Zones,
     resolvers: Resolvers,
@@ -175,7 +175,7 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()>
 
 impl Shared {
     fn serves(&self, asker: SocketAddr) -> bool {
-        matches!(asker.ip(), IpAddr::V4(address) if self.subnet.contains(address))
+        matches!(asker.ip(), IpAddr::V4(address) if self.subnet.contains(address) || is_own(address))
     }
 
     /// What our zones say, if the name is in one of them.
@@ -218,6 +218,12 @@ impl Shared {
             () = self.environment.sleep(limit) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
+}
+
+/// Whether it is this machine that asks: what it sends to the bridge may leave under any of its addresses, and only those
+/// can be bound.
+fn is_own(address: Ipv4Addr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
 async fn ask(resolver: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {

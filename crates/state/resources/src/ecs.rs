@@ -17,11 +17,11 @@ pub use lifecycle::{TaskEvent, TaskStatus, next};
 pub use service::{
     CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, Rollback, RolloutState, Service,
     ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceLoadBalancer,
-    ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
+    ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
 };
 pub use task::{
     Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
-    TaskContainer, TaskOverride,
+    TaskContainer, TaskOverride, TaskRegistry,
 };
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,

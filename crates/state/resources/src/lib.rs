@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod cloudtrail;
+pub mod discovery;
 pub mod ecr;
 pub mod ecs;
 pub mod elb;

@@ -275,6 +275,7 @@ impl TestRegion {
             capacity_provider: None,
             protected_until: None,
             targets: vec![],
+            registries: vec![],
             tags: vec![],
             version: 1,
             created_at: now,

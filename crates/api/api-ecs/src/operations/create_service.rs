@@ -6,6 +6,7 @@ use crate::errors::{client, invalid, update_in_progress};
 use crate::execution_role;
 use crate::placement::{network, platform};
 use crate::refuse::filled;
+use crate::registries::registries;
 use crate::render::service as render;
 use crate::service::{
     Unbuilt, deployment_configuration, desired_count, find_service, grace_period, strategy,
@@ -29,6 +30,7 @@ struct Wanted {
     service: Service,
     workload: Workload,
     definition: String,
+    registries: Vec<wire::ServiceRegistry>,
 }
 
 pub(crate) async fn run(
@@ -83,6 +85,7 @@ async fn attempt(
     let workload = Workload {
         family: definition.family.clone(),
         revision: definition.value.revision,
+        registries: registries(tables, context, wanted.registries.clone(), &definition).await?,
         ..wanted.workload.clone()
     };
     let (revision, record) =
@@ -146,7 +149,6 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         controller: deployment_controller,
         execute: enable_execute_command == Some(true),
         load_balancers: filled(load_balancers.as_ref()),
-        registries: filled(service_registries.as_ref()),
         connect: service_connect_configuration,
         lattice: filled(vpc_lattice_configurations.as_ref()),
         constraints: filled(placement_constraints.as_ref()),
@@ -206,8 +208,9 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         assign_public_ip: network.assign_public_ip,
         load_balancers: Vec::new(),
         volumes: volumes::requests_of_service(volume_configurations)?,
+        registries: Vec::new(),
     };
-    Ok(Wanted { service, workload, definition })
+    Ok(Wanted { service, workload, definition, registries: service_registries.unwrap_or_default() })
 }
 
 fn check_launch_type(launch_type: Option<wire::LaunchType>, has_strategy: bool) -> Result<(), ServiceError> {

@@ -6,6 +6,7 @@ use crate::execution_role;
 use crate::operations::create_service::stored_propagation;
 use crate::placement::{network, platform};
 use crate::refuse::filled;
+use crate::registries;
 use crate::render::service as render;
 use crate::service::{
     Unbuilt, deployment_configuration, desired_count, grace_period, require_service, strategy,
@@ -46,7 +47,6 @@ fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
         controller: input.deployment_controller.clone(),
         execute: input.enable_execute_command == Some(true),
         load_balancers: filled(input.load_balancers.as_ref()),
-        registries: filled(input.service_registries.as_ref()),
         connect: input.service_connect_configuration.clone(),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
         constraints: filled(input.placement_constraints.as_ref()),
@@ -144,7 +144,8 @@ async fn new_workload(
     }
     let named = input.task_definition.as_deref().filter(|name| !name.is_empty());
     let is_forced = input.force_new_deployment == Some(true);
-    if named.is_none() && new == primary.workload && !is_forced {
+    let given_registries = input.service_registries.as_ref();
+    if named.is_none() && new == primary.workload && !is_forced && given_registries.is_none() {
         return Ok(None);
     }
     let own = format!("{}:{}", new.family, new.revision);
@@ -152,6 +153,12 @@ async fn new_workload(
     let definition = definition.ok_or_else(|| client("TaskDefinition not found."))?;
     new.family.clone_from(&definition.family);
     new.revision = definition.value.revision;
+    match given_registries {
+        Some(given) => {
+            new.registries = registries::registries(tables, context, given.clone(), &definition).await?;
+        }
+        None => registries::check(tables, context, &new.registries, &definition).await?,
+    }
     if new == primary.workload && !is_forced {
         return Ok(None);
     }

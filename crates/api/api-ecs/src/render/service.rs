@@ -2,6 +2,7 @@
 
 use crate::arns::{arn, cluster_arn, definition_arn};
 use crate::errors::Failure;
+use crate::registries;
 use crate::shapes as wire;
 use crate::volumes;
 use aws_wire::RequestContext;
@@ -142,7 +143,7 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
         scheduling_strategy: Some(wire::SchedulingStrategy::Replica),
         service_arn: Some(service_arn(context, &service.cluster, &service.name)),
         service_name: Some(service.name.clone()),
-        service_registries: Some(vec![]),
+        service_registries: Some(workload.map_or_else(Vec::new, |own| registries::shown(&own.registries))),
         status: Some(service.status.as_str().to_owned()),
         task_definition: workload.map(|own| definition_arn(context, &own.family, own.revision)),
         ..wire::Service::default()
@@ -254,7 +255,7 @@ pub(crate) fn revision(context: &RequestContext, revision: &ServiceRevision) -> 
         platform_family: Some("Linux".to_owned()),
         platform_version: Some(workload.platform_version.clone()),
         service_arn: Some(service_arn(context, &revision.cluster, &revision.service)),
-        service_registries: Some(vec![]),
+        service_registries: Some(registries::shown(&workload.registries)),
         service_revision_arn: Some(revision_arn(context, &own, &revision.id)),
         task_definition: Some(definition_arn(context, &workload.family, workload.revision)),
         ..wire::ServiceRevision::default()

@@ -6,7 +6,8 @@ use reconcile::Next;
 use resources::Stored;
 use resources::ecs::{
     Deployment, Launch, PropagateTags, Service, ServiceDeployment, ServiceEvent, ServiceEvents,
-    ServiceRevision, ServiceTask, StopCode, Tag, Task, TaskDefinition, TaskMark,
+    ServiceRegistry, ServiceRevision, ServiceTask, StopCode, Tag, Task, TaskDefinition, TaskMark,
+    TaskRegistry,
 };
 use service_deployments::{Plan, Start};
 use std::collections::BTreeSet;
@@ -180,6 +181,8 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
         tags.push(tag("aws:ecs:clusterName", &service.cluster));
         tags.push(tag("aws:ecs:serviceName", &service.name));
     }
+    let registry =
+        |own: &ServiceRegistry| TaskRegistry { service: own.service.clone(), port: own.registered_port() };
     Launch {
         cluster: service.cluster.clone(),
         id: start.task.clone(),
@@ -189,6 +192,7 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
         started_by: Some(deployment.id.clone()),
         service: Some(service.name.clone()),
         capacity_provider: start.provider.clone(),
+        registries: deployment.workload.registries.iter().map(registry).collect(),
         tags,
         volumes: deployment.workload.volumes.clone(),
         ..Launch::default()

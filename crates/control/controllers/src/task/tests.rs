@@ -61,6 +61,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         capacity_provider: None,
         protected_until: None,
         targets: Vec::new(),
+        registries: vec![],
         tags: Vec::new(),
         version: 1,
         created_at: now,

@@ -2,7 +2,7 @@
 
 use super::{
     ContainerDefinition, DesiredStatus, HealthStatus, ManagedVolume, Tag, Task, TaskContainer,
-    TaskDefinition, TaskOverride, TaskStatus, VolumeRequest,
+    TaskDefinition, TaskOverride, TaskRegistry, TaskStatus, VolumeRequest,
 };
 use environment::{Environment, Timestamp};
 
@@ -32,6 +32,8 @@ pub struct Launch {
     pub service: Option<String>,
     /// Capacity provider that it was started through.
     pub capacity_provider: Option<String>,
+    /// Services of Cloud Map that it is an instance of.
+    pub registries: Vec<TaskRegistry>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Volumes to make for it.
@@ -75,6 +77,7 @@ impl Task {
             capacity_provider: launch.capacity_provider,
             protected_until: None,
             targets: Vec::new(),
+            registries: launch.registries,
             tags: launch.tags,
             version: 1,
             created_at: now,

@@ -111,6 +111,9 @@ pub struct Workload {
     /// Volumes that are made for each of its tasks.
     #[serde(default)]
     pub volumes: Vec<VolumeRequest>,
+    /// Services of Cloud Map that its tasks are instances of.
+    #[serde(default)]
+    pub registries: Vec<ServiceRegistry>,
 }
 
 /// A target group that the tasks of a service are registered in.
@@ -122,6 +125,21 @@ pub struct ServiceLoadBalancer {
     pub container_name: String,
     /// Port of the container; the target is the task's address with this port.
     pub container_port: u16,
+}
+
+/// A service of Cloud Map that tasks are registered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRegistry {
+    /// Id of the service of Cloud Map.
+    pub service: String,
+    /// Its ARN, as given.
+    pub arn: String,
+    /// The container whose port is registered, as given.
+    pub container_name: Option<String>,
+    /// Its port, as given.
+    pub container_port: Option<u16>,
+    /// The port that is registered, as given.
+    pub port: Option<u16>,
 }
 
 /// A capacity provider and its share.
@@ -377,6 +395,13 @@ impl Stored for ServiceTask {
 
     fn key(&self) -> String {
         format!("{}/{}/{}/{}", self.account, self.cluster, self.service, self.task)
+    }
+}
+
+impl ServiceRegistry {
+    /// The port that is registered, if any.
+    pub fn registered_port(&self) -> Option<u16> {
+        self.port.or(self.container_port)
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Task {
     /// and its containers are not told.
     #[serde(default)]
     pub targets: Vec<String>,
+    /// Services of Cloud Map that it is an instance of while it runs.
+    #[serde(default)]
+    pub registries: Vec<TaskRegistry>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Grows with every change that AWS would announce.
@@ -89,6 +92,15 @@ pub struct Task {
     pub stop_code: Option<StopCode>,
     /// Why it stopped, as a text.
     pub stopped_reason: Option<String>,
+}
+
+/// A service of Cloud Map that a task is an instance of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRegistry {
+    /// Id of the service of Cloud Map.
+    pub service: String,
+    /// The port that is registered with its address.
+    pub port: Option<u16>,
 }
 
 /// What is wanted of a task.

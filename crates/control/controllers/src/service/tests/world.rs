@@ -47,6 +47,7 @@ fn workload(revision: u32) -> Workload {
         assign_public_ip: false,
         load_balancers: Vec::new(),
         volumes: vec![],
+        registries: vec![],
     }
 }
 

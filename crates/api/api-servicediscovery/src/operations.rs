@@ -1,0 +1,32 @@
+//! The operations, one file each.
+
+pub(crate) mod create_http_namespace;
+pub(crate) mod create_private_dns_namespace;
+pub(crate) mod create_public_dns_namespace;
+pub(crate) mod create_service;
+pub(crate) mod delete_namespace;
+pub(crate) mod delete_service;
+pub(crate) mod delete_service_attributes;
+pub(crate) mod deregister_instance;
+pub(crate) mod discover_instances;
+pub(crate) mod discover_instances_revision;
+pub(crate) mod get_instance;
+pub(crate) mod get_instances_health_status;
+pub(crate) mod get_namespace;
+pub(crate) mod get_operation;
+pub(crate) mod get_service;
+pub(crate) mod get_service_attributes;
+pub(crate) mod list_instances;
+pub(crate) mod list_namespaces;
+pub(crate) mod list_operations;
+pub(crate) mod list_services;
+pub(crate) mod list_tags_for_resource;
+pub(crate) mod register_instance;
+pub(crate) mod tag_resource;
+pub(crate) mod untag_resource;
+pub(crate) mod update_http_namespace;
+pub(crate) mod update_instance_custom_health_status;
+pub(crate) mod update_private_dns_namespace;
+pub(crate) mod update_public_dns_namespace;
+pub(crate) mod update_service;
+pub(crate) mod update_service_attributes;
