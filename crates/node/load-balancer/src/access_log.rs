@@ -5,6 +5,7 @@ use load_balancing::AccessLog;
 use parking_lot::Mutex;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -32,6 +33,15 @@ struct Current {
     file: File,
     bytes: u64,
     since: Timestamp,
+}
+
+impl Current {
+    fn is(&self, path: &Path) -> bool {
+        match (self.file.metadata(), fs::metadata(path)) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
 }
 
 impl AccessLogFile {
@@ -67,19 +77,20 @@ impl AccessLogFile {
 
     /// Writes what waits; makes a file whole when it is large or old.
     pub(crate) fn flush(&self) {
+        // Held from here on, so that lines stay in their order.
+        let mut file = self.file.lock();
         let lines = std::mem::take(&mut *self.waiting.lock());
         let lost = self.lost.swap(0, Relaxed);
         if lost > 0 {
             tracing::warn!(lost, directory = %self.settings.directory.display(), "lines of an access log were lost");
         }
-        if let Err(error) = self.write_out(&lines) {
+        if let Err(error) = self.write_out(&mut file, &lines) {
             tracing::warn!(%error, directory = %self.settings.directory.display(), "cannot write an access log");
         }
     }
 
-    fn write_out(&self, lines: &str) -> io::Result<()> {
+    fn write_out(&self, file: &mut Option<Current>, lines: &str) -> io::Result<()> {
         let now = self.environment.now();
-        let mut file = self.file.lock();
         if !lines.is_empty() {
             if file.is_none() {
                 *file = Some(self.open(now)?);
@@ -94,8 +105,11 @@ impl AccessLogFile {
             current.bytes >= self.settings.rotate_bytes || now.since(current.since) >= age
         });
         if whole {
-            *file = None;
-            self.rotate(now)?;
+            // Another process may have taken over the log meanwhile, and made this file whole already.
+            let ours = file.take().is_some_and(|current| current.is(&self.settings.directory.join(CURRENT)));
+            if ours {
+                self.rotate(now)?;
+            }
         }
         Ok(())
     }

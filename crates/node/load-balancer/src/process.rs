@@ -29,6 +29,8 @@ const LOCK: &str = "start.lock";
 const LONGEST_DRAIN: Duration = Duration::from_secs(3600);
 /// How often what has no event of its own is looked at.
 const STEP: Duration = Duration::from_millis(200);
+/// How often listeners that do not work are tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// Most of those who configure at a time.
 const MOST_CONVERSATIONS: usize = 64;
 /// Longest time for the process before this one to hand over.
@@ -113,6 +115,7 @@ async fn serve(
     let table = Arc::new(Mutex::new(table));
     let (ends, mut end) = mpsc::channel(1);
     let mut steps = interval(STEP);
+    let mut since_retry = Duration::ZERO;
     let mut answering = tokio::task::JoinSet::new();
     let end = loop {
         tokio::select! {
@@ -135,7 +138,11 @@ async fn serve(
             _ = steps.tick() => {
                 let mut table = table.lock().await;
                 table.end_of_drains();
-                table.retry().await;
+                since_retry += STEP;
+                if since_retry >= RETRY {
+                    since_retry = Duration::ZERO;
+                    table.retry().await;
+                }
                 flush(table.logs());
             }
             Some(end) = end.recv() => break end,

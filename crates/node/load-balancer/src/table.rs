@@ -51,6 +51,8 @@ pub(crate) struct Table {
     handing_over: Option<Instant>,
     /// What keeps listeners from working.
     faults: HashMap<String, String>,
+    /// The same of the attempt before.
+    told: HashMap<String, String>,
     checks: JoinSet<()>,
     /// Told when the health of a target has changed.
     pub(crate) health_changed: Arc<Notify>,
@@ -77,6 +79,7 @@ impl Table {
             inherited,
             handing_over: None,
             faults: HashMap::new(),
+            told: HashMap::new(),
             checks: JoinSet::new(),
             health_changed: Arc::default(),
         }
@@ -136,7 +139,7 @@ impl Table {
         &mut self,
         configuration: &Configuration,
     ) -> BTreeMap<Place, (String, Arc<ListenerState>)> {
-        self.faults.clear();
+        let mut faults = HashMap::new();
         let mut places = BTreeMap::new();
         let mut listeners = HashMap::new();
         let mut counts = HashMap::new();
@@ -156,12 +159,8 @@ impl Table {
                 match self.compile(&shared, listener) {
                     Ok(compiled) => state.replace(Arc::new(compiled)),
                     Err(fault) => {
-                        tracing::warn!(
-                            listener = listener.arn,
-                            fault,
-                            "a listener cannot do what it is told"
-                        );
-                        self.faults.insert(listener.arn.clone(), fault);
+                        self.tell(&listener.arn, &fault);
+                        faults.insert(listener.arn.clone(), fault);
                     }
                 }
                 if state.compiled().is_some() {
@@ -173,10 +172,18 @@ impl Table {
             }
         }
         self.counts = counts;
+        self.told = std::mem::replace(&mut self.faults, faults);
         for gone in std::mem::replace(&mut self.listeners, listeners).into_values() {
             gone.retire();
         }
         places
+    }
+
+    /// Says what is wrong with a listener, but not each time that it is tried again.
+    fn tell(&self, listener: &str, fault: &str) {
+        if self.faults.get(listener).is_none_or(|before| before != fault) {
+            tracing::warn!(listener, fault, "a listener cannot do what it is told");
+        }
     }
 
     fn compile(&self, balancer: &Arc<Balancer>, listener: &Listener) -> Result<Compiled, String> {
@@ -223,7 +230,11 @@ impl Table {
                     self.sockets.insert(*place, listening);
                 }
                 Err(error) => {
-                    self.faults.insert(arn.clone(), format!("cannot listen on {}: {error}", place.address));
+                    let fault = format!("cannot listen on {}: {error}", place.address);
+                    if self.told.get(arn) != Some(&fault) {
+                        tracing::warn!(listener = arn, fault, "a listener cannot do what it is told");
+                    }
+                    self.faults.insert(arn.clone(), fault);
                 }
             }
         }

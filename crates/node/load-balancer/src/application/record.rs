@@ -223,7 +223,9 @@ impl Drop for Record {
             Source::Fixed => counts.fixed_responses.add(1),
             Source::Target | Source::Nobody => {}
         }
-        record.client.activity.between_requests(true);
+        if !record.client.http2 {
+            record.client.activity.between_requests(true);
+        }
         if let (Some(entry), Some(log)) = (&record.entry, &record.compiled.balancer.log) {
             log.write(|line| record.write(entry, line));
         }

@@ -241,6 +241,33 @@ async fn grpc_goes_through_with_its_trailers_and_streams() {
 }
 
 #[tokio::test]
+async fn a_busy_connection_of_http2_outlives_the_idle_timeout() {
+    let upstream = Upstream::start(|request| async move {
+        if request.uri().path() == "/short" {
+            return Response::new(full("short"));
+        }
+        let pieces = futures::stream::unfold(0, |number| async move {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            (number < 16)
+                .then(|| (Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"x"))), number + 1))
+        });
+        Response::new(BodyExt::boxed(StreamBody::new(Box::pin(pieces))))
+    })
+    .await;
+    let mut region = https(&upstream, ProtocolVersion::Http1).await;
+    region.attributes().idle_timeout_seconds = 1;
+    region.apply().await;
+    let mut client = http2_client(&region).await;
+    let ask =
+        |path: &str| Request::get(format!("https://default.test{path}")).body(full("")).expect("is one");
+    let long = client.send_request(ask("/long")).await.expect("is answered");
+    let short = client.send_request(ask("/short")).await.expect("is answered");
+    assert_eq!(text(short).await, "short");
+    assert_eq!(text(long).await.len(), 16, "four seconds, but never idle");
+    region.stop().await;
+}
+
+#[tokio::test]
 async fn websockets_are_carried() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let address = listener.local_addr().expect("has one");
