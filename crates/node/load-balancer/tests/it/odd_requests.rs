@@ -65,6 +65,106 @@ async fn what_is_ambiguous_is_refused_and_reaches_nobody() {
     region.stop().await;
 }
 
+/// Numbers that repeat with their seed (`SplitMix64`).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+}
+
+/// A few requests in a row, changed here and there.
+fn changed(seed: u64) -> Vec<u8> {
+    const PIECES: &[&str] = &[
+        "Content-Length: 5\r\n",
+        "Content-Length: 50\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding:\x0bchunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        "\t",
+        ":",
+        "0\r\n\r\n",
+        "5\r\nabcde\r\n",
+        "5;x=y\r\n",
+        "ffffffffffffffff\r\n",
+        "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "Connection: close\r\n",
+        "Host: b\r\n",
+        "HTTP/1.0",
+        "Connection: x-amzn-trace-id, x-forwarded-for\r\n",
+        "Expect: 100-continue\r\n",
+        "Upgrade: websocket\r\n",
+    ];
+    let mut numbers = Numbers(seed);
+    let mut bytes = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 38\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\nX: \r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+    for _ in 0..=numbers.below(4) {
+        let at = numbers.below(bytes.len());
+        match numbers.below(4) {
+            0 => bytes[at] = numbers.below(256) as u8,
+            1 => {
+                bytes.remove(at);
+            }
+            _ => {
+                let piece = PIECES[numbers.below(PIECES.len())];
+                // Most of the time where a line begins.
+                let line = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                let at = if numbers.below(4) == 0 { at } else { line };
+                bytes.splice(at..at, piece.bytes());
+            }
+        }
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn whatever_comes_targets_see_only_what_the_load_balancer_has_seen() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let upstream = Upstream::start(|request| async move {
+        let headers = request.headers();
+        let seen = headers.contains_key("x-amzn-trace-id")
+            && headers.get("x-forwarded-for").is_some_and(|value| value.as_bytes().ends_with(b"127.0.0.1"));
+        let _ = request.into_body().collect().await;
+        Response::new(full(if seen { "seen" } else { "SMUGGLED" }))
+    })
+    .await;
+    let region = Region::application(&[upstream.address]).await;
+    region.all(TargetState::Healthy).await;
+    let pid = region.balancers.pid().await.expect("has one");
+    let at = region.at();
+    for first in (0..640u64).step_by(64) {
+        let attempts = (first..first + 64).map(|seed| async move {
+            let mut stream = tokio::net::TcpStream::connect(at).await.expect("connects");
+            // It may be refused before it has been sent.
+            let _ = stream.write_all(&changed(seed)).await;
+            let mut answer = Vec::new();
+            let _ =
+                tokio::time::timeout(std::time::Duration::from_millis(300), stream.read_to_end(&mut answer))
+                    .await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert!(
+                !answer.contains("SMUGGLED"),
+                "seed {seed}: {:?}",
+                String::from_utf8_lossy(&changed(seed))
+            );
+        });
+        futures::future::join_all(attempts).await;
+    }
+    assert_eq!(region.get("/").await, (200, "seen".to_owned()));
+    assert_eq!(region.balancers.pid().await.expect("has one"), pid, "it is the same process still");
+    assert!(upstream.count() > 200, "{}", upstream.count());
+    region.stop().await;
+}
+
 #[tokio::test]
 async fn heads_have_limits() {
     let (region, upstream) = region().await;
