@@ -23,6 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/audit-log", &["crates/base/", "crates/state/blob-store"]),
     ("crates/state/metric-store", &["crates/base/", "crates/state/blob-store"]),
     ("crates/state/encryption", &["crates/base/"]),
+    (
+        "crates/state/event-outbox",
+        &["crates/base/", "crates/state/resources", "crates/state/store", "crates/logic/event-patterns"],
+    ),
     ("crates/state/aws-managed-policies", &["crates/base/"]),
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
     ("crates/logic/sbom", &["crates/logic/image-packages"]),
@@ -49,6 +53,17 @@ const LAYERS: &[(&str, &[&str])] = &[
             "crates/api/access",
             "crates/wire/aws-wire",
             "crates/logic/lifecycle-policy",
+        ],
+    ),
+    (
+        "crates/api/api-events",
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/logic/event-patterns",
+            "crates/logic/schedule-expressions",
         ],
     ),
     (

@@ -1,6 +1,7 @@
 //! A region in this process: everything wired together, started in order and stopped in reverse.
 
 pub(crate) mod accounts;
+mod event_targets;
 mod handlers;
 mod host;
 mod keys;
@@ -24,6 +25,8 @@ use aws_wire::Service;
 use blob_store::BlobStore;
 use container_network::Zones;
 use environment::Environment;
+use event_outbox::Outbox;
+use event_targets::RegionTargets;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
@@ -127,6 +130,16 @@ impl Region {
         if settings.auth == AuthMode::Open {
             ecr = ecr.taking_incomplete_images();
         }
+        let outbox = Outbox::new(tables.clone(), settings.region.clone());
+        outbox.count().await?;
+        let targets = RegionTargets::new(
+            tables.clone(),
+            access.clone(),
+            ring.clone(),
+            logs.clone(),
+            settings.region.clone(),
+            format!("http://{}", reachable(listener.address())),
+        )?;
         let resolves = resolves_localhost(port).await;
         let public = api_ecr_public::EcrPublicService::new(images.clone(), access.clone(), port, resolves);
         let services: Vec<Arc<dyn Service>> = vec![
@@ -138,6 +151,10 @@ impl Region {
             Arc::new(api_cloudwatch::shapes::Server(api_cloudwatch::CloudWatchService::new(
                 metrics.clone(),
                 environment.clone(),
+            ))),
+            Arc::new(api_events::shapes::Server(api_events::EventsService::new(
+                outbox.clone(),
+                ring.clone(),
             ))),
             Arc::new(api_iam::shapes::Server(api_iam::IamService::new(tables.clone(), ring.clone()))),
             Arc::new(api_sts::shapes::Server(api_sts::StsService::new(
@@ -223,6 +240,7 @@ impl Region {
                     settings.region.clone(),
                     shutdown.clone(),
                 )),
+                tokio::spawn(controllers::run_events(outbox, Arc::new(targets), shutdown.clone())),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),
             ],

@@ -4,7 +4,7 @@
 //! resource. Here there is no caller with policies of its own, so the trust policy alone decides.
 
 use crate::{Access, AccessError, RequestFacts, Session, SessionCredentials, Subject};
-use iam_policy::{Context, Policies, PolicyKind, Principal, Request, evaluate};
+use iam_policy::{Context, Effect, Policies, PolicyKind, Principal, Request, evaluate};
 use identifiers::Arn;
 use resources::iam::{Role, RoleUse};
 use std::borrow::Cow;
@@ -71,6 +71,39 @@ impl Access {
         self.note_role_use(&role, "").await;
         let session = Session::of(role.account.clone(), role_subject(&role, session_name));
         Ok(self.issue(session, duration))
+    }
+
+    /// Whether policies of a resource, as they are stored, let an AWS service do something: one of them allows it and
+    /// none denies it. `source_arn` is what the service acts for.
+    pub fn policies_allow_service(
+        &self,
+        policies: &[&str],
+        (service, action, resource): (&str, &str, &str),
+        source_arn: &str,
+    ) -> Result<bool, AccessError> {
+        let principal = Principal::Service { name: service.to_owned() };
+        let mut context = Context::new();
+        principal.describe(&mut context);
+        context.set("aws:SourceArn", source_arn);
+        let account = source_arn.split(':').nth(4).unwrap_or_default();
+        context.set("aws:SourceAccount", account);
+        let account = account.parse().ok();
+        let request = Request { principal: &principal, action, resource, context: &context };
+        let mut allowed = false;
+        for text in policies {
+            let source = self.resource_policy(resource, text, PolicyKind::Resource)?;
+            let policies = Policies {
+                resource: source.as_ref(),
+                resource_account: account.as_ref(),
+                ..Policies::default()
+            };
+            match evaluate(&request, &policies).effect {
+                Effect::ExplicitDeny => return Ok(false),
+                Effect::Allow => allowed = true,
+                Effect::ImplicitDeny => {}
+            }
+        }
+        Ok(allowed)
     }
 
     /// Checks that a role trusts whom an identity provider knows, for each of the actions.

@@ -15,7 +15,7 @@ mod scanning;
 pub mod shapes;
 mod tag_mutability;
 
-pub use events::{EventPage, event_document, events};
+pub use events::{EventPage, events};
 
 use access::Access;
 use image_registry::ImageRegistry;

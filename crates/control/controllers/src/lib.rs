@@ -5,6 +5,8 @@
 //! started over.
 
 pub mod discovery;
+mod announce;
+pub mod event_delivery;
 mod feed;
 #[cfg(test)]
 mod flaky;
@@ -12,6 +14,7 @@ pub mod image_lifecycle;
 pub mod image_replication;
 pub mod image_scan;
 pub mod logs_retention;
+pub mod rule_schedule;
 pub mod run_token;
 pub mod sealing;
 pub mod secrets_expiry;
@@ -23,6 +26,9 @@ pub mod task_definition;
 use blob_store::BlobStore;
 use discovery::{DiscoveryController, OperationController};
 use encryption::KeyRing;
+use event_delivery::EventDelivery;
+pub use event_delivery::{TargetError, Targets};
+use event_outbox::Outbox;
 use feed::feed;
 use identifiers::{AccountId, Region};
 use image_lifecycle::ImageLifecycle;
@@ -33,6 +39,7 @@ use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
 use logs_retention::LogsRetention;
 use reconcile::{Queue, Settings};
+use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
@@ -125,6 +132,33 @@ pub async fn run_image_scans(tables: Tables, blobs: BlobStore, data: PathBuf, sh
         feed(tables, shutdown.clone(), |seen| controller.see_scan(seen)),
         controller.watch_data(shutdown.clone()),
         reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controllers of EventBridge, which a region without a host needs too, until `shutdown`: what happens is
+/// announced, rules with a schedule make their events, and deliveries are brought to their targets.
+pub async fn run_events(outbox: Outbox, targets: Arc<dyn Targets>, shutdown: CancellationToken) {
+    let tables = outbox.tables().clone();
+    let environment = tables.environment().clone();
+    let (deliveries, schedules) = (Queue::new(), Queue::new());
+    let delivery = Arc::new(EventDelivery::new(outbox.clone(), targets, deliveries.clone()));
+    let schedule = Arc::new(RuleSchedule::new(outbox.clone(), schedules.clone()));
+    let few = Settings { concurrency: 8, ..Settings::named("rule_schedule") };
+    tokio::join!(
+        announce::follow(outbox.clone(), announce::Tasks::new(outbox.clone()), shutdown.clone()),
+        announce::follow(outbox.clone(), announce::Services::new(outbox.clone()), shutdown.clone()),
+        announce::follow(outbox.clone(), announce::Instances::new(outbox.clone()), shutdown.clone()),
+        announce::follow(outbox.clone(), announce::Images::new(outbox.clone()), shutdown.clone()),
+        feed(tables.clone(), shutdown.clone(), |seen| delivery.see(&seen)),
+        feed(tables, shutdown.clone(), |seen| schedule.see(&seen)),
+        reconcile::run(schedule.clone(), schedules, few, environment.clone(), shutdown.clone()),
+        reconcile::run(
+            delivery.clone(),
+            deliveries,
+            Settings::named("event_delivery"),
+            environment,
+            shutdown.clone(),
+        ),
     );
 }
 

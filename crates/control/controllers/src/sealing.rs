@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use reconcile::{Next, Reconciler};
 use resources::Stored;
 use resources::access::AccessKey;
+use resources::events::Connection;
 use resources::iam::{MfaDevice, ServerCertificate};
 use resources::sealed::{SealedText, Sealing};
 use resources::secrets::SecretVersion;
@@ -118,6 +119,7 @@ impl Reconciler for SealingController {
         self.pass::<AccessKey>(&mut unopened).await?;
         self.pass::<MfaDevice>(&mut unopened).await?;
         self.pass::<ServerCertificate>(&mut unopened).await?;
+        self.pass::<Connection>(&mut unopened).await?;
         let count = unopened.len();
         if let Some((key, source)) = unopened.into_iter().next() {
             return Err(SealingError::Unopened { count, key, source });

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod ecr;
 pub mod ecs;
 pub mod elb;
+pub mod events;
 pub mod iam;
 pub mod logs;
 pub mod sealed;
