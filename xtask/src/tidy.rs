@@ -24,6 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/state/metric-store", &["crates/base/", "crates/state/blob-store"]),
     ("crates/state/encryption", &["crates/base/"]),
     (
+        "crates/state/alarm-states",
+        &["crates/base/", "crates/state/resources", "crates/state/store", "crates/state/event-outbox"],
+    ),
+    (
         "crates/state/event-outbox",
         &["crates/base/", "crates/state/resources", "crates/state/store", "crates/logic/event-patterns"],
     ),

@@ -150,7 +150,7 @@ impl Region {
             Arc::new(api_logs::shapes::Server(logs.clone())),
             Arc::new(api_cloudwatch::shapes::Server(api_cloudwatch::CloudWatchService::new(
                 metrics.clone(),
-                environment.clone(),
+                outbox.clone(),
             ))),
             Arc::new(api_events::shapes::Server(api_events::EventsService::new(
                 outbox.clone(),
@@ -226,7 +226,7 @@ impl Region {
             background: vec![
                 tokio::spawn(registry::collect(images.clone(), environment, shutdown.clone())),
                 tokio::spawn(note_pulls(images.clone(), shutdown.clone())),
-                tokio::spawn(sweep_metrics(metrics, shutdown.clone())),
+                tokio::spawn(sweep_metrics(metrics.clone(), shutdown.clone())),
                 tokio::spawn(controllers::run_registry(
                     images,
                     settings.region.clone(),
@@ -240,6 +240,7 @@ impl Region {
                     settings.region.clone(),
                     shutdown.clone(),
                 )),
+                tokio::spawn(controllers::run_alarms(outbox.clone(), metrics, shutdown.clone())),
                 tokio::spawn(controllers::run_events(outbox, Arc::new(targets), shutdown.clone())),
                 tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
                 tokio::spawn(deliveries),

@@ -5,6 +5,7 @@
 //! started over.
 
 pub mod discovery;
+pub mod alarms;
 mod announce;
 pub mod event_delivery;
 mod feed;
@@ -23,6 +24,7 @@ pub mod subnet;
 pub mod task;
 pub mod task_definition;
 
+use alarms::Alarms;
 use blob_store::BlobStore;
 use discovery::{DiscoveryController, OperationController};
 use encryption::KeyRing;
@@ -38,6 +40,7 @@ pub use image_replication::{OtherRegions, Reached, Unreachable};
 use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
 use logs_retention::LogsRetention;
+use metric_store::Metrics;
 use reconcile::{Queue, Settings};
 use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
@@ -132,6 +135,18 @@ pub async fn run_image_scans(tables: Tables, blobs: BlobStore, data: PathBuf, sh
         feed(tables, shutdown.clone(), |seen| controller.see_scan(seen)),
         controller.watch_data(shutdown.clone()),
         reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controller of CloudWatch alarms until `shutdown`.
+pub async fn run_alarms(outbox: Outbox, metrics: Metrics, shutdown: CancellationToken) {
+    let (tables, queue) = (outbox.tables().clone(), Queue::new());
+    let environment = tables.environment().clone();
+    let controller = Arc::new(Alarms::new(outbox, metrics, queue.clone()));
+    let few = Settings { concurrency: 8, ..Settings::named("alarms") };
+    tokio::join!(
+        feed(tables, shutdown.clone(), |seen| controller.see(&seen)),
+        reconcile::run(controller.clone(), queue, few, environment, shutdown.clone()),
     );
 }
 

@@ -15,8 +15,10 @@
 
 mod block;
 mod distribution;
+mod statistic;
 mod store;
 
 pub use block::{Sample, Series};
 pub use distribution::{Distribution, InvalidDistribution};
+pub use statistic::Statistic;
 pub use store::{Metrics, MetricsError, Point, Wanted};

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod cloudtrail;
 pub mod discovery;
+pub mod cloudwatch;
 pub mod ecr;
 pub mod ecs;
 pub mod elb;

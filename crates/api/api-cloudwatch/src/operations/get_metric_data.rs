@@ -7,10 +7,9 @@ use crate::shapes::{
     GetMetricDataInput, GetMetricDataOutput, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
     StatusCode,
 };
-use crate::statistic::Statistic;
 use aws_wire::{RequestContext, ServiceError};
 use environment::Timestamp;
-use metric_store::{Distribution, Wanted};
+use metric_store::{Distribution, Statistic, Wanted};
 use std::collections::{BTreeMap, HashSet};
 
 /// Queries of a request.

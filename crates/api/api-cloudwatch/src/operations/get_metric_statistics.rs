@@ -4,10 +4,9 @@ use crate::CloudWatchService;
 use crate::errors::{combination, from_metrics, invalid, missing};
 use crate::metrics::{check_period, rounded_start, seconds, series};
 use crate::shapes::{self, Datapoint, GetMetricStatisticsInput, GetMetricStatisticsOutput, StandardUnit};
-use crate::statistic::Statistic;
 use aws_wire::{FromNode, Node, RequestContext, ServiceError};
 use environment::Timestamp;
-use metric_store::{Point, Wanted};
+use metric_store::{Point, Statistic, Wanted};
 
 /// Data points of an answer.
 const MOST_POINTS: i64 = 1440;

@@ -1,5 +1,7 @@
 //! Every operation with its documented errors, over files in a temporary directory.
 
+mod alarms;
+
 use crate::CloudWatchService;
 use crate::shapes::{
     CloudWatch, Dimension, DimensionFilter, GetMetricDataInput, GetMetricStatisticsInput, ListMetricsInput,
@@ -27,6 +29,8 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let blobs = BlobStore::local(dir.path(), environment.clone()).expect("opens");
         let metrics = Metrics::open(blobs, environment.clone()).await.expect("opens");
+        let tables = store::Tables::new(store::MemoryStore::new(environment.clone()), environment.clone());
+        let outbox = event_outbox::Outbox::new(tables, "us-east-1".parse().expect("a region"));
         let context = RequestContext {
             account: "123456789012".parse().expect("an account"),
             region: "us-east-1".parse().expect("a region"),
@@ -38,7 +42,7 @@ impl Bench {
             time: Timestamp::from_seconds(NOW),
             extensions: aws_wire::Extensions::new(),
         };
-        Self { _dir: dir, service: CloudWatchService::new(metrics, environment), context }
+        Self { _dir: dir, service: CloudWatchService::new(metrics, outbox), context }
     }
 
     async fn put(&self, data: Vec<MetricDatum>) -> Result<(), ServiceError> {

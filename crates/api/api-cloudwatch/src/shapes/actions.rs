@@ -5,6 +5,54 @@
 #[allow(unused_imports)]
 use aws_wire::authorization::{AccessLevel, Action, ActionResource, ResourceType};
 
+pub static CLOUDWATCH_DELETE_ALARMS: Action = Action {
+    name: "cloudwatch:DeleteAlarms",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_DESCRIBE_ALARM_HISTORY: Action = Action {
+    name: "cloudwatch:DescribeAlarmHistory",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_DESCRIBE_ALARMS: Action = Action {
+    name: "cloudwatch:DescribeAlarms",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_DESCRIBE_ALARMS_FOR_METRIC: Action = Action {
+    name: "cloudwatch:DescribeAlarmsForMetric",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_DISABLE_ALARM_ACTIONS: Action = Action {
+    name: "cloudwatch:DisableAlarmActions",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_ENABLE_ALARM_ACTIONS: Action = Action {
+    name: "cloudwatch:EnableAlarmActions",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
 pub static CLOUDWATCH_GET_METRIC_DATA: Action = Action {
     name: "cloudwatch:GetMetricData",
     access: AccessLevel::Read,
@@ -29,6 +77,40 @@ pub static CLOUDWATCH_LIST_METRICS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static CLOUDWATCH_LIST_TAGS_FOR_RESOURCE: Action = Action {
+    name: "cloudwatch:ListTagsForResource",
+    access: AccessLevel::List,
+    resources: &[
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM_MUTE_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DASHBOARD, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DATASET, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_INSIGHT_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_METRIC_STREAM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SERVICE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SLO, required: false },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "cloudwatch:HasAccessGrant"],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_PUT_METRIC_ALARM: Action = Action {
+    name: "cloudwatch:PutMetricAlarm",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DATASET, required: false },
+    ],
+    condition_keys: &[
+        "aws:RequestTag/${TagKey}",
+        "aws:ResourceTag/${TagKey}",
+        "aws:TagKeys",
+        "cloudwatch:AlarmActions",
+        "cloudwatch:AlarmTagsPropagationEnabled",
+    ],
+    dependent_actions: &[],
+};
+
 pub static CLOUDWATCH_PUT_METRIC_DATA: Action = Action {
     name: "cloudwatch:PutMetricData",
     access: AccessLevel::Write,
@@ -37,8 +119,97 @@ pub static CLOUDWATCH_PUT_METRIC_DATA: Action = Action {
     dependent_actions: &[],
 };
 
+pub static CLOUDWATCH_SET_ALARM_STATE: Action = Action {
+    name: "cloudwatch:SetAlarmState",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: true }],
+    condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_TAG_RESOURCE: Action = Action {
+    name: "cloudwatch:TagResource",
+    access: AccessLevel::Tagging,
+    resources: &[
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM_MUTE_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DASHBOARD, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DATASET, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_INSIGHT_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_METRIC_STREAM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SERVICE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SLO, required: false },
+    ],
+    condition_keys: &[
+        "aws:RequestTag/${TagKey}",
+        "aws:ResourceTag/${TagKey}",
+        "aws:TagKeys",
+        "cloudwatch:HasAccessGrant",
+    ],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_UNTAG_RESOURCE: Action = Action {
+    name: "cloudwatch:UntagResource",
+    access: AccessLevel::Tagging,
+    resources: &[
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_ALARM_MUTE_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DASHBOARD, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_DATASET, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_INSIGHT_RULE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_METRIC_STREAM, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SERVICE, required: false },
+        ActionResource { kind: &CLOUDWATCH_TYPE_SLO, required: false },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "aws:TagKeys", "cloudwatch:HasAccessGrant"],
+    dependent_actions: &[],
+};
+
+pub static CLOUDWATCH_TYPE_ALARM: ResourceType = ResourceType {
+    name: "alarm",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:alarm:${AlarmName}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_ALARM_MUTE_RULE: ResourceType = ResourceType {
+    name: "alarm-mute-rule",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:alarm-mute-rule:${AlarmMuteRuleName}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_DASHBOARD: ResourceType = ResourceType {
+    name: "dashboard",
+    arn: "arn:${Partition}:cloudwatch::${Account}:dashboard/${DashboardName}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
 pub static CLOUDWATCH_TYPE_DATASET: ResourceType = ResourceType {
     name: "dataset",
     arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:dataset/${DatasetId}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_INSIGHT_RULE: ResourceType = ResourceType {
+    name: "insight-rule",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:insight-rule/${InsightRuleName}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_METRIC_STREAM: ResourceType = ResourceType {
+    name: "metric-stream",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:metric-stream/${MetricStreamName}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_SERVICE: ResourceType = ResourceType {
+    name: "service",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:service/${ServiceName}-${UniqueAttributesHex}",
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
+};
+
+pub static CLOUDWATCH_TYPE_SLO: ResourceType = ResourceType {
+    name: "slo",
+    arn: "arn:${Partition}:cloudwatch:${Region}:${Account}:slo/${SloName}",
     condition_keys: &["aws:ResourceTag/${TagKey}"],
 };

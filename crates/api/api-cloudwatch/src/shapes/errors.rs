@@ -4,12 +4,36 @@
 
 use aws_wire::{ErrorShape, Fault};
 
+pub static CONCURRENT_MODIFICATION_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ConcurrentModificationException",
+    query_code: Some("ConcurrentModificationException"),
+    status: 429,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static CONFLICT_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ConflictException",
+    query_code: None,
+    status: 409,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
 pub static INTERNAL_SERVICE_FAULT: ErrorShape = ErrorShape {
     name: "InternalServiceFault",
     query_code: Some("InternalServiceError"),
     status: 500,
     fault: Fault::Receiver,
     message_key: "Message",
+};
+
+pub static INVALID_FORMAT_FAULT: ErrorShape = ErrorShape {
+    name: "InvalidFormatFault",
+    query_code: Some("InvalidFormat"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
 };
 
 pub static INVALID_NEXT_TOKEN: ErrorShape = ErrorShape {
@@ -36,10 +60,34 @@ pub static INVALID_PARAMETER_VALUE_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static LIMIT_EXCEEDED_FAULT: ErrorShape = ErrorShape {
+    name: "LimitExceededFault",
+    query_code: Some("LimitExceeded"),
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static MISSING_REQUIRED_PARAMETER_EXCEPTION: ErrorShape = ErrorShape {
     name: "MissingRequiredParameterException",
     query_code: Some("MissingParameter"),
     status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static RESOURCE_NOT_FOUND: ErrorShape = ErrorShape {
+    name: "ResourceNotFound",
+    query_code: Some("ResourceNotFound"),
+    status: 404,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ResourceNotFoundException",
+    query_code: Some("ResourceNotFoundException"),
+    status: 404,
     fault: Fault::Sender,
     message_key: "message",
 };

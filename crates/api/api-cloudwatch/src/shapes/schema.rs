@@ -13,6 +13,480 @@ pub static ACCOUNT_ID: Shape = Shape {
     kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
 };
 
+pub static ACTION_PREFIX: Shape = Shape {
+    name: "ActionPrefix",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static ACTIONS_ENABLED: Shape = Shape { name: "ActionsEnabled", kind: Kind::Boolean };
+
+pub static ACTIONS_SUPPRESSED_BY: Shape = Shape {
+    name: "ActionsSuppressedBy",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["WaitPeriod", "ExtensionPeriod", "Alarm"],
+    },
+};
+
+pub static ACTIONS_SUPPRESSED_REASON: Shape = Shape {
+    name: "ActionsSuppressedReason",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_ARN: Shape = Shape {
+    name: "AlarmArn",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1600) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_DESCRIPTION: Shape = Shape {
+    name: "AlarmDescription",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_HISTORY_ITEM_MEMBERS: [Member; 8] = [
+    Member {
+        name: "AlarmContributorAttributes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTRIBUTOR_ATTRIBUTES,
+    },
+    Member {
+        name: "AlarmContributorId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTRIBUTOR_ID,
+    },
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "AlarmType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_TYPE,
+    },
+    Member {
+        name: "HistoryData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &HISTORY_DATA,
+    },
+    Member {
+        name: "HistoryItemType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &HISTORY_ITEM_TYPE,
+    },
+    Member {
+        name: "HistorySummary",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &HISTORY_SUMMARY,
+    },
+    Member {
+        name: "Timestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static ALARM_HISTORY_ITEM: Shape = Shape {
+    name: "AlarmHistoryItem",
+    kind: Kind::Structure { members: &ALARM_HISTORY_ITEM_MEMBERS, union: false },
+};
+
+pub static ALARM_HISTORY_ITEMS: Shape = Shape {
+    name: "AlarmHistoryItems",
+    kind: Kind::List { item: &ALARM_HISTORY_ITEM, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static ALARM_NAME: Shape = Shape {
+    name: "AlarmName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_NAME_PREFIX: Shape = Shape {
+    name: "AlarmNamePrefix",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_NAMES: Shape = Shape {
+    name: "AlarmNames",
+    kind: Kind::List {
+        item: &ALARM_NAME,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(100) },
+    },
+};
+
+pub static ALARM_PROM_QL_CRITERIA_MEMBERS: [Member; 3] = [
+    Member {
+        name: "PendingPeriod",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PENDING_PERIOD,
+    },
+    Member {
+        name: "Query",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &QUERY,
+    },
+    Member {
+        name: "RecoveryPeriod",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RECOVERY_PERIOD,
+    },
+];
+pub static ALARM_PROM_QL_CRITERIA: Shape = Shape {
+    name: "AlarmPromQLCriteria",
+    kind: Kind::Structure { members: &ALARM_PROM_QL_CRITERIA_MEMBERS, union: false },
+};
+
+pub static ALARM_RULE: Shape = Shape {
+    name: "AlarmRule",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(10240) }, pattern: None, values: &[] },
+};
+
+pub static ALARM_TYPE: Shape = Shape {
+    name: "AlarmType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["CompositeAlarm", "MetricAlarm"] },
+};
+
+pub static ALARM_TYPES: Shape = Shape {
+    name: "AlarmTypes",
+    kind: Kind::List { item: &ALARM_TYPE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static AMAZON_RESOURCE_NAME: Shape = Shape {
+    name: "AmazonResourceName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static ATTRIBUTE_NAME: Shape = Shape {
+    name: "AttributeName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static ATTRIBUTE_VALUE: Shape = Shape {
+    name: "AttributeValue",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1024) }, pattern: None, values: &[] },
+};
+
+pub static COMPARISON_OPERATOR: Shape = Shape {
+    name: "ComparisonOperator",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "GreaterThanOrEqualToThreshold",
+            "GreaterThanThreshold",
+            "LessThanThreshold",
+            "LessThanOrEqualToThreshold",
+            "LessThanLowerOrGreaterThanUpperThreshold",
+            "LessThanLowerThreshold",
+            "GreaterThanUpperThreshold",
+        ],
+    },
+};
+
+pub static COMPOSITE_ALARM_MEMBERS: [Member; 19] = [
+    Member {
+        name: "ActionsEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTIONS_ENABLED,
+    },
+    Member {
+        name: "ActionsSuppressedBy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTIONS_SUPPRESSED_BY,
+    },
+    Member {
+        name: "ActionsSuppressedReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTIONS_SUPPRESSED_REASON,
+    },
+    Member {
+        name: "ActionsSuppressor",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_ARN,
+    },
+    Member {
+        name: "ActionsSuppressorExtensionPeriod",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SUPPRESSOR_PERIOD,
+    },
+    Member {
+        name: "ActionsSuppressorWaitPeriod",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SUPPRESSOR_PERIOD,
+    },
+    Member {
+        name: "AlarmActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "AlarmArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_ARN,
+    },
+    Member {
+        name: "AlarmConfigurationUpdatedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "AlarmDescription",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_DESCRIPTION,
+    },
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "AlarmRule",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_RULE,
+    },
+    Member {
+        name: "InsufficientDataActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "OKActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "StateReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON,
+    },
+    Member {
+        name: "StateReasonData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON_DATA,
+    },
+    Member {
+        name: "StateTransitionedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "StateUpdatedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "StateValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_VALUE,
+    },
+];
+pub static COMPOSITE_ALARM: Shape = Shape {
+    name: "CompositeAlarm",
+    kind: Kind::Structure { members: &COMPOSITE_ALARM_MEMBERS, union: false },
+};
+
+pub static COMPOSITE_ALARMS: Shape = Shape {
+    name: "CompositeAlarms",
+    kind: Kind::List { item: &COMPOSITE_ALARM, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static CONTRIBUTOR_ATTRIBUTES: Shape = Shape {
+    name: "ContributorAttributes",
+    kind: Kind::Map {
+        key: &ATTRIBUTE_NAME,
+        value: &ATTRIBUTE_VALUE,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(150) },
+    },
+};
+
+pub static CONTRIBUTOR_ID: Shape = Shape {
+    name: "ContributorId",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(16) }, pattern: None, values: &[] },
+};
+
 pub static COUNTS: Shape = Shape {
     name: "Counts",
     kind: Kind::List { item: &DATAPOINT_VALUE, item_name: None, flattened: false, length: Limits::NONE },
@@ -134,6 +608,406 @@ pub static DATAPOINTS: Shape = Shape {
     kind: Kind::List { item: &DATAPOINT, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static DATAPOINTS_TO_ALARM: Shape =
+    Shape { name: "DatapointsToAlarm", kind: Kind::Integer { range: Limits { min: Some(1), max: None } } };
+
+pub static DELETE_ALARMS_INPUT_MEMBERS: [Member; 1] = [Member {
+    name: "AlarmNames",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ALARM_NAMES,
+}];
+pub static DELETE_ALARMS_INPUT: Shape = Shape {
+    name: "DeleteAlarmsInput",
+    kind: Kind::Structure { members: &DELETE_ALARMS_INPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARM_HISTORY_INPUT_MEMBERS: [Member; 9] = [
+    Member {
+        name: "AlarmContributorId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CONTRIBUTOR_ID,
+    },
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "AlarmTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_TYPES,
+    },
+    Member {
+        name: "EndDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "HistoryItemType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &HISTORY_ITEM_TYPE,
+    },
+    Member {
+        name: "MaxRecords",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RECORDS,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "ScanBy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCAN_BY,
+    },
+    Member {
+        name: "StartDate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static DESCRIBE_ALARM_HISTORY_INPUT: Shape = Shape {
+    name: "DescribeAlarmHistoryInput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARM_HISTORY_INPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARM_HISTORY_OUTPUT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "AlarmHistoryItems",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_HISTORY_ITEMS,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_ALARM_HISTORY_OUTPUT: Shape = Shape {
+    name: "DescribeAlarmHistoryOutput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARM_HISTORY_OUTPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARMS_FOR_METRIC_INPUT_MEMBERS: [Member; 7] = [
+    Member {
+        name: "Dimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DIMENSIONS,
+    },
+    Member {
+        name: "ExtendedStatistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXTENDED_STATISTIC,
+    },
+    Member {
+        name: "MetricName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAME,
+    },
+    Member {
+        name: "Namespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NAMESPACE,
+    },
+    Member {
+        name: "Period",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PERIOD,
+    },
+    Member {
+        name: "Statistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATISTIC,
+    },
+    Member {
+        name: "Unit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STANDARD_UNIT,
+    },
+];
+pub static DESCRIBE_ALARMS_FOR_METRIC_INPUT: Shape = Shape {
+    name: "DescribeAlarmsForMetricInput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARMS_FOR_METRIC_INPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARMS_FOR_METRIC_OUTPUT_MEMBERS: [Member; 1] = [Member {
+    name: "MetricAlarms",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &METRIC_ALARMS,
+}];
+pub static DESCRIBE_ALARMS_FOR_METRIC_OUTPUT: Shape = Shape {
+    name: "DescribeAlarmsForMetricOutput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARMS_FOR_METRIC_OUTPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARMS_INPUT_MEMBERS: [Member; 9] = [
+    Member {
+        name: "ActionPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTION_PREFIX,
+    },
+    Member {
+        name: "AlarmNamePrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME_PREFIX,
+    },
+    Member {
+        name: "AlarmNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAMES,
+    },
+    Member {
+        name: "AlarmTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_TYPES,
+    },
+    Member {
+        name: "ChildrenOfAlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "MaxRecords",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MAX_RECORDS,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+    Member {
+        name: "ParentsOfAlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "StateValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_VALUE,
+    },
+];
+pub static DESCRIBE_ALARMS_INPUT: Shape = Shape {
+    name: "DescribeAlarmsInput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARMS_INPUT_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_ALARMS_OUTPUT_MEMBERS: [Member; 3] = [
+    Member {
+        name: "CompositeAlarms",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &COMPOSITE_ALARMS,
+    },
+    Member {
+        name: "MetricAlarms",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_ALARMS,
+    },
+    Member {
+        name: "NextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NEXT_TOKEN,
+    },
+];
+pub static DESCRIBE_ALARMS_OUTPUT: Shape = Shape {
+    name: "DescribeAlarmsOutput",
+    kind: Kind::Structure { members: &DESCRIBE_ALARMS_OUTPUT_MEMBERS, union: false },
+};
+
 pub static DIMENSION_MEMBERS: [Member; 2] = [
     Member {
         name: "Name",
@@ -218,6 +1092,38 @@ pub static DIMENSIONS: Shape = Shape {
         flattened: false,
         length: Limits { min: None, max: Some(30) },
     },
+};
+
+pub static DISABLE_ALARM_ACTIONS_INPUT_MEMBERS: [Member; 1] = [Member {
+    name: "AlarmNames",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ALARM_NAMES,
+}];
+pub static DISABLE_ALARM_ACTIONS_INPUT: Shape = Shape {
+    name: "DisableAlarmActionsInput",
+    kind: Kind::Structure { members: &DISABLE_ALARM_ACTIONS_INPUT_MEMBERS, union: false },
+};
+
+pub static ENABLE_ALARM_ACTIONS_INPUT_MEMBERS: [Member; 1] = [Member {
+    name: "AlarmNames",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ALARM_NAMES,
+}];
+pub static ENABLE_ALARM_ACTIONS_INPUT: Shape = Shape {
+    name: "EnableAlarmActionsInput",
+    kind: Kind::Structure { members: &ENABLE_ALARM_ACTIONS_INPUT_MEMBERS, union: false },
 };
 
 pub static ENTITY_MEMBERS: [Member; 2] = [
@@ -319,6 +1225,44 @@ pub static ENTITY_METRIC_DATA: Shape = Shape {
 pub static ENTITY_METRIC_DATA_LIST: Shape = Shape {
     name: "EntityMetricDataList",
     kind: Kind::List { item: &ENTITY_METRIC_DATA, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static EVALUATE_LOW_SAMPLE_COUNT_PERCENTILE: Shape = Shape {
+    name: "EvaluateLowSampleCountPercentile",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static EVALUATION_CRITERIA_MEMBERS: [Member; 1] = [Member {
+    name: "PromQLCriteria",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ALARM_PROM_QL_CRITERIA,
+}];
+pub static EVALUATION_CRITERIA: Shape = Shape {
+    name: "EvaluationCriteria",
+    kind: Kind::Structure { members: &EVALUATION_CRITERIA_MEMBERS, union: true },
+};
+
+pub static EVALUATION_INTERVAL: Shape = Shape {
+    name: "EvaluationInterval",
+    kind: Kind::Integer { range: Limits { min: Some(10), max: Some(3600) } },
+};
+
+pub static EVALUATION_PERIODS: Shape =
+    Shape { name: "EvaluationPeriods", kind: Kind::Integer { range: Limits { min: Some(1), max: None } } };
+
+pub static EVALUATION_STATE: Shape = Shape {
+    name: "EvaluationState",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["PARTIAL_DATA", "EVALUATION_FAILURE", "EVALUATION_ERROR"],
+    },
 };
 
 pub static EXTENDED_STATISTIC: Shape = Shape {
@@ -603,6 +1547,31 @@ pub static GET_METRIC_STATISTICS_OUTPUT: Shape = Shape {
     kind: Kind::Structure { members: &GET_METRIC_STATISTICS_OUTPUT_MEMBERS, union: false },
 };
 
+pub static HISTORY_DATA: Shape = Shape {
+    name: "HistoryData",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(4095) }, pattern: None, values: &[] },
+};
+
+pub static HISTORY_ITEM_TYPE: Shape = Shape {
+    name: "HistoryItemType",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "ConfigurationUpdate",
+            "StateUpdate",
+            "Action",
+            "AlarmContributorStateUpdate",
+            "AlarmContributorAction",
+        ],
+    },
+};
+
+pub static HISTORY_SUMMARY: Shape = Shape {
+    name: "HistorySummary",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
 pub static INCLUDE_LINKED_ACCOUNTS: Shape = Shape { name: "IncludeLinkedAccounts", kind: Kind::Boolean };
 
 pub static LABEL_OPTIONS_MEMBERS: [Member; 1] = [Member {
@@ -743,6 +1712,41 @@ pub static LIST_METRICS_OUTPUT: Shape = Shape {
     kind: Kind::Structure { members: &LIST_METRICS_OUTPUT_MEMBERS, union: false },
 };
 
+pub static LIST_TAGS_FOR_RESOURCE_INPUT_MEMBERS: [Member; 1] = [Member {
+    name: "ResourceARN",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &AMAZON_RESOURCE_NAME,
+}];
+pub static LIST_TAGS_FOR_RESOURCE_INPUT: Shape = Shape {
+    name: "ListTagsForResourceInput",
+    kind: Kind::Structure { members: &LIST_TAGS_FOR_RESOURCE_INPUT_MEMBERS, union: false },
+};
+
+pub static LIST_TAGS_FOR_RESOURCE_OUTPUT_MEMBERS: [Member; 1] = [Member {
+    name: "Tags",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TAG_LIST,
+}];
+pub static LIST_TAGS_FOR_RESOURCE_OUTPUT: Shape = Shape {
+    name: "ListTagsForResourceOutput",
+    kind: Kind::Structure { members: &LIST_TAGS_FOR_RESOURCE_OUTPUT_MEMBERS, union: false },
+};
+
+pub static MAX_RECORDS: Shape =
+    Shape { name: "MaxRecords", kind: Kind::Integer { range: Limits { min: Some(1), max: Some(100) } } };
+
 pub static MESSAGE_DATA_MEMBERS: [Member; 2] = [
     Member {
         name: "Code",
@@ -813,6 +1817,357 @@ pub static METRIC_MEMBERS: [Member; 3] = [
 ];
 pub static METRIC: Shape =
     Shape { name: "Metric", kind: Kind::Structure { members: &METRIC_MEMBERS, union: false } };
+
+pub static METRIC_ALARM_MEMBERS: [Member; 31] = [
+    Member {
+        name: "ActionsEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTIONS_ENABLED,
+    },
+    Member {
+        name: "AlarmActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "AlarmArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_ARN,
+    },
+    Member {
+        name: "AlarmConfigurationUpdatedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "AlarmDescription",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_DESCRIPTION,
+    },
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "ComparisonOperator",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &COMPARISON_OPERATOR,
+    },
+    Member {
+        name: "DatapointsToAlarm",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATAPOINTS_TO_ALARM,
+    },
+    Member {
+        name: "Dimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DIMENSIONS,
+    },
+    Member {
+        name: "EvaluateLowSampleCountPercentile",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATE_LOW_SAMPLE_COUNT_PERCENTILE,
+    },
+    Member {
+        name: "EvaluationCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_CRITERIA,
+    },
+    Member {
+        name: "EvaluationInterval",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_INTERVAL,
+    },
+    Member {
+        name: "EvaluationPeriods",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_PERIODS,
+    },
+    Member {
+        name: "EvaluationState",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_STATE,
+    },
+    Member {
+        name: "ExtendedStatistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXTENDED_STATISTIC,
+    },
+    Member {
+        name: "InsufficientDataActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "MetricName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAME,
+    },
+    Member {
+        name: "Metrics",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_DATA_QUERIES,
+    },
+    Member {
+        name: "Namespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NAMESPACE,
+    },
+    Member {
+        name: "OKActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "Period",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PERIOD,
+    },
+    Member {
+        name: "StateReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON,
+    },
+    Member {
+        name: "StateReasonData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON_DATA,
+    },
+    Member {
+        name: "StateTransitionedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "StateUpdatedTimestamp",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "StateValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_VALUE,
+    },
+    Member {
+        name: "Statistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATISTIC,
+    },
+    Member {
+        name: "Threshold",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &THRESHOLD,
+    },
+    Member {
+        name: "ThresholdMetricId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_ID,
+    },
+    Member {
+        name: "TreatMissingData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TREAT_MISSING_DATA,
+    },
+    Member {
+        name: "Unit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STANDARD_UNIT,
+    },
+];
+pub static METRIC_ALARM: Shape =
+    Shape { name: "MetricAlarm", kind: Kind::Structure { members: &METRIC_ALARM_MEMBERS, union: false } };
+
+pub static METRIC_ALARMS: Shape = Shape {
+    name: "MetricAlarms",
+    kind: Kind::List { item: &METRIC_ALARM, item_name: None, flattened: false, length: Limits::NONE },
+};
 
 pub static METRIC_DATA: Shape = Shape {
     name: "MetricData",
@@ -1184,8 +2539,282 @@ pub static OWNING_ACCOUNTS: Shape = Shape {
     kind: Kind::List { item: &ACCOUNT_ID, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static PENDING_PERIOD: Shape =
+    Shape { name: "PendingPeriod", kind: Kind::Integer { range: Limits { min: Some(0), max: Some(86400) } } };
+
 pub static PERIOD: Shape =
     Shape { name: "Period", kind: Kind::Integer { range: Limits { min: Some(1), max: None } } };
+
+pub static PUT_METRIC_ALARM_INPUT_MEMBERS: [Member; 24] = [
+    Member {
+        name: "ActionsEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACTIONS_ENABLED,
+    },
+    Member {
+        name: "AlarmActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "AlarmDescription",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_DESCRIPTION,
+    },
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "ComparisonOperator",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &COMPARISON_OPERATOR,
+    },
+    Member {
+        name: "DatapointsToAlarm",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DATAPOINTS_TO_ALARM,
+    },
+    Member {
+        name: "Dimensions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DIMENSIONS,
+    },
+    Member {
+        name: "EvaluateLowSampleCountPercentile",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATE_LOW_SAMPLE_COUNT_PERCENTILE,
+    },
+    Member {
+        name: "EvaluationCriteria",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_CRITERIA,
+    },
+    Member {
+        name: "EvaluationInterval",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_INTERVAL,
+    },
+    Member {
+        name: "EvaluationPeriods",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EVALUATION_PERIODS,
+    },
+    Member {
+        name: "ExtendedStatistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXTENDED_STATISTIC,
+    },
+    Member {
+        name: "InsufficientDataActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "MetricName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_NAME,
+    },
+    Member {
+        name: "Metrics",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_DATA_QUERIES,
+    },
+    Member {
+        name: "Namespace",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NAMESPACE,
+    },
+    Member {
+        name: "OKActions",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &RESOURCE_LIST,
+    },
+    Member {
+        name: "Period",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PERIOD,
+    },
+    Member {
+        name: "Statistic",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATISTIC,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+    Member {
+        name: "Threshold",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &THRESHOLD,
+    },
+    Member {
+        name: "ThresholdMetricId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &METRIC_ID,
+    },
+    Member {
+        name: "TreatMissingData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TREAT_MISSING_DATA,
+    },
+    Member {
+        name: "Unit",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STANDARD_UNIT,
+    },
+];
+pub static PUT_METRIC_ALARM_INPUT: Shape = Shape {
+    name: "PutMetricAlarmInput",
+    kind: Kind::Structure { members: &PUT_METRIC_ALARM_INPUT_MEMBERS, union: false },
+};
 
 pub static PUT_METRIC_DATA_INPUT_MEMBERS: [Member; 4] = [
     Member {
@@ -1238,9 +2867,34 @@ pub static PUT_METRIC_DATA_INPUT: Shape = Shape {
     kind: Kind::Structure { members: &PUT_METRIC_DATA_INPUT_MEMBERS, union: false },
 };
 
+pub static QUERY: Shape = Shape {
+    name: "Query",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(10000) }, pattern: None, values: &[] },
+};
+
 pub static RECENTLY_ACTIVE: Shape = Shape {
     name: "RecentlyActive",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["PT3H"] },
+};
+
+pub static RECOVERY_PERIOD: Shape = Shape {
+    name: "RecoveryPeriod",
+    kind: Kind::Integer { range: Limits { min: Some(0), max: Some(86400) } },
+};
+
+pub static RESOURCE_LIST: Shape = Shape {
+    name: "ResourceList",
+    kind: Kind::List {
+        item: &RESOURCE_NAME,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: None, max: Some(5) },
+    },
+};
+
+pub static RESOURCE_NAME: Shape = Shape {
+    name: "ResourceName",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(1024) }, pattern: None, values: &[] },
 };
 
 pub static RETURN_DATA: Shape = Shape { name: "ReturnData", kind: Kind::Boolean };
@@ -1252,6 +2906,57 @@ pub static SCAN_BY: Shape = Shape {
         pattern: None,
         values: &["TimestampDescending", "TimestampAscending"],
     },
+};
+
+pub static SET_ALARM_STATE_INPUT_MEMBERS: [Member; 4] = [
+    Member {
+        name: "AlarmName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALARM_NAME,
+    },
+    Member {
+        name: "StateReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON,
+    },
+    Member {
+        name: "StateReasonData",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_REASON_DATA,
+    },
+    Member {
+        name: "StateValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STATE_VALUE,
+    },
+];
+pub static SET_ALARM_STATE_INPUT: Shape = Shape {
+    name: "SetAlarmStateInput",
+    kind: Kind::Structure { members: &SET_ALARM_STATE_INPUT_MEMBERS, union: false },
 };
 
 pub static STANDARD_UNIT: Shape = Shape {
@@ -1293,6 +2998,21 @@ pub static STANDARD_UNIT: Shape = Shape {
 
 pub static STAT: Shape =
     Shape { name: "Stat", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
+pub static STATE_REASON: Shape = Shape {
+    name: "StateReason",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(1023) }, pattern: None, values: &[] },
+};
+
+pub static STATE_REASON_DATA: Shape = Shape {
+    name: "StateReasonData",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(4000) }, pattern: None, values: &[] },
+};
+
+pub static STATE_VALUE: Shape = Shape {
+    name: "StateValue",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["OK", "ALARM", "INSUFFICIENT_DATA"] },
+};
 
 pub static STATISTIC: Shape = Shape {
     name: "Statistic",
@@ -1376,11 +3096,137 @@ pub static STORAGE_RESOLUTION: Shape =
 
 pub static STRICT_ENTITY_VALIDATION: Shape = Shape { name: "StrictEntityValidation", kind: Kind::Boolean };
 
+pub static SUPPRESSOR_PERIOD: Shape =
+    Shape { name: "SuppressorPeriod", kind: Kind::Integer { range: Limits::NONE } };
+
+pub static TAG_MEMBERS: [Member; 2] = [
+    Member {
+        name: "Key",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY,
+    },
+    Member {
+        name: "Value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_VALUE,
+    },
+];
+pub static TAG: Shape = Shape { name: "Tag", kind: Kind::Structure { members: &TAG_MEMBERS, union: false } };
+
+pub static TAG_KEY: Shape = Shape {
+    name: "TagKey",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(128) }, pattern: None, values: &[] },
+};
+
+pub static TAG_KEY_LIST: Shape = Shape {
+    name: "TagKeyList",
+    kind: Kind::List { item: &TAG_KEY, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static TAG_LIST: Shape = Shape {
+    name: "TagList",
+    kind: Kind::List { item: &TAG, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static TAG_RESOURCE_INPUT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ResourceARN",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AMAZON_RESOURCE_NAME,
+    },
+    Member {
+        name: "Tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_LIST,
+    },
+];
+pub static TAG_RESOURCE_INPUT: Shape = Shape {
+    name: "TagResourceInput",
+    kind: Kind::Structure { members: &TAG_RESOURCE_INPUT_MEMBERS, union: false },
+};
+
+pub static TAG_RESOURCE_OUTPUT_MEMBERS: [Member; 0] = [];
+pub static TAG_RESOURCE_OUTPUT: Shape = Shape {
+    name: "TagResourceOutput",
+    kind: Kind::Structure { members: &TAG_RESOURCE_OUTPUT_MEMBERS, union: false },
+};
+
+pub static TAG_VALUE: Shape = Shape {
+    name: "TagValue",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(256) }, pattern: None, values: &[] },
+};
+
+pub static THRESHOLD: Shape = Shape { name: "Threshold", kind: Kind::Double { range: Limits::NONE } };
+
 pub static TIMESTAMP: Shape = Shape { name: "Timestamp", kind: Kind::Timestamp { format: None } };
 
 pub static TIMESTAMPS: Shape = Shape {
     name: "Timestamps",
     kind: Kind::List { item: &TIMESTAMP, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static TREAT_MISSING_DATA: Shape = Shape {
+    name: "TreatMissingData",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(255) }, pattern: None, values: &[] },
+};
+
+pub static UNTAG_RESOURCE_INPUT_MEMBERS: [Member; 2] = [
+    Member {
+        name: "ResourceARN",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AMAZON_RESOURCE_NAME,
+    },
+    Member {
+        name: "TagKeys",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAG_KEY_LIST,
+    },
+];
+pub static UNTAG_RESOURCE_INPUT: Shape = Shape {
+    name: "UntagResourceInput",
+    kind: Kind::Structure { members: &UNTAG_RESOURCE_INPUT_MEMBERS, union: false },
+};
+
+pub static UNTAG_RESOURCE_OUTPUT_MEMBERS: [Member; 0] = [];
+pub static UNTAG_RESOURCE_OUTPUT: Shape = Shape {
+    name: "UntagResourceOutput",
+    kind: Kind::Structure { members: &UNTAG_RESOURCE_OUTPUT_MEMBERS, union: false },
 };
 
 pub static VALUES: Shape = Shape {

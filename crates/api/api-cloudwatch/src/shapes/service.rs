@@ -9,7 +9,73 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 4] = [
+pub static OPERATIONS: [Operation; 15] = [
+    Operation {
+        name: "DeleteAlarms",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_ALARMS_INPUT,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::CLOUDWATCH_DELETE_ALARMS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeAlarmHistory",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_ALARM_HISTORY_INPUT,
+        output: Some(&schema::DESCRIBE_ALARM_HISTORY_OUTPUT),
+        result_wrapper: Some("DescribeAlarmHistoryResult"),
+        actions: &[&actions::CLOUDWATCH_DESCRIBE_ALARM_HISTORY],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeAlarms",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_ALARMS_INPUT,
+        output: Some(&schema::DESCRIBE_ALARMS_OUTPUT),
+        result_wrapper: Some("DescribeAlarmsResult"),
+        actions: &[&actions::CLOUDWATCH_DESCRIBE_ALARMS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeAlarmsForMetric",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_ALARMS_FOR_METRIC_INPUT,
+        output: Some(&schema::DESCRIBE_ALARMS_FOR_METRIC_OUTPUT),
+        result_wrapper: Some("DescribeAlarmsForMetricResult"),
+        actions: &[&actions::CLOUDWATCH_DESCRIBE_ALARMS_FOR_METRIC],
+        signed: true,
+    },
+    Operation {
+        name: "DisableAlarmActions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DISABLE_ALARM_ACTIONS_INPUT,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::CLOUDWATCH_DISABLE_ALARM_ACTIONS],
+        signed: true,
+    },
+    Operation {
+        name: "EnableAlarmActions",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::ENABLE_ALARM_ACTIONS_INPUT,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::CLOUDWATCH_ENABLE_ALARM_ACTIONS],
+        signed: true,
+    },
     Operation {
         name: "GetMetricData",
         method: "POST",
@@ -44,6 +110,28 @@ pub static OPERATIONS: [Operation; 4] = [
         signed: true,
     },
     Operation {
+        name: "ListTagsForResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_TAGS_FOR_RESOURCE_INPUT,
+        output: Some(&schema::LIST_TAGS_FOR_RESOURCE_OUTPUT),
+        result_wrapper: Some("ListTagsForResourceResult"),
+        actions: &[&actions::CLOUDWATCH_LIST_TAGS_FOR_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "PutMetricAlarm",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_METRIC_ALARM_INPUT,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::CLOUDWATCH_PUT_METRIC_ALARM],
+        signed: true,
+    },
+    Operation {
         name: "PutMetricData",
         method: "POST",
         uri: "/",
@@ -52,6 +140,39 @@ pub static OPERATIONS: [Operation; 4] = [
         output: None,
         result_wrapper: None,
         actions: &[&actions::CLOUDWATCH_PUT_METRIC_DATA],
+        signed: true,
+    },
+    Operation {
+        name: "SetAlarmState",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::SET_ALARM_STATE_INPUT,
+        output: None,
+        result_wrapper: None,
+        actions: &[&actions::CLOUDWATCH_SET_ALARM_STATE],
+        signed: true,
+    },
+    Operation {
+        name: "TagResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TAG_RESOURCE_INPUT,
+        output: Some(&schema::TAG_RESOURCE_OUTPUT),
+        result_wrapper: Some("TagResourceResult"),
+        actions: &[&actions::CLOUDWATCH_TAG_RESOURCE],
+        signed: true,
+    },
+    Operation {
+        name: "UntagResource",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UNTAG_RESOURCE_INPUT,
+        output: Some(&schema::UNTAG_RESOURCE_OUTPUT),
+        result_wrapper: Some("UntagResourceResult"),
+        actions: &[&actions::CLOUDWATCH_UNTAG_RESOURCE],
         signed: true,
     },
 ];
@@ -67,20 +188,14 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     operations: &OPERATIONS,
     unbuilt: &[
         "DeleteAlarmMuteRule",
-        "DeleteAlarms",
         "DeleteAnomalyDetector",
         "DeleteDashboards",
         "DeleteInsightRules",
         "DeleteMetricStream",
         "DescribeAlarmContributors",
-        "DescribeAlarmHistory",
-        "DescribeAlarms",
-        "DescribeAlarmsForMetric",
         "DescribeAnomalyDetectors",
         "DescribeInsightRules",
-        "DisableAlarmActions",
         "DisableInsightRules",
-        "EnableAlarmActions",
         "EnableInsightRules",
         "GetAlarmMuteRule",
         "GetDashboard",
@@ -92,22 +207,17 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "ListDashboards",
         "ListManagedInsightRules",
         "ListMetricStreams",
-        "ListTagsForResource",
         "PutAlarmMuteRule",
         "PutAnomalyDetector",
         "PutCompositeAlarm",
         "PutDashboard",
         "PutInsightRule",
         "PutManagedInsightRules",
-        "PutMetricAlarm",
         "PutMetricStream",
-        "SetAlarmState",
         "StartMetricStreams",
         "StartOTelEnrichment",
         "StopMetricStreams",
         "StopOTelEnrichment",
-        "TagResource",
-        "UntagResource",
     ],
 };
 
@@ -131,6 +241,48 @@ pub trait CloudWatch: Send + Sync + 'static {
     ) -> Result<Vec<Permission>, ServiceError> {
         Ok(aws_wire::authorization::default_permissions(operation))
     }
+    async fn delete_alarms(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteAlarmsInput,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteAlarms is not implemented."))
+    }
+    async fn describe_alarm_history(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeAlarmHistoryInput,
+    ) -> Result<DescribeAlarmHistoryOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeAlarmHistory is not implemented."))
+    }
+    async fn describe_alarms(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeAlarmsInput,
+    ) -> Result<DescribeAlarmsOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeAlarms is not implemented."))
+    }
+    async fn describe_alarms_for_metric(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeAlarmsForMetricInput,
+    ) -> Result<DescribeAlarmsForMetricOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeAlarmsForMetric is not implemented."))
+    }
+    async fn disable_alarm_actions(
+        &self,
+        _context: &RequestContext,
+        _input: DisableAlarmActionsInput,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DisableAlarmActions is not implemented."))
+    }
+    async fn enable_alarm_actions(
+        &self,
+        _context: &RequestContext,
+        _input: EnableAlarmActionsInput,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "EnableAlarmActions is not implemented."))
+    }
     async fn get_metric_data(
         &self,
         _context: &RequestContext,
@@ -152,12 +304,47 @@ pub trait CloudWatch: Send + Sync + 'static {
     ) -> Result<ListMetricsOutput, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListMetrics is not implemented."))
     }
+    async fn list_tags_for_resource(
+        &self,
+        _context: &RequestContext,
+        _input: ListTagsForResourceInput,
+    ) -> Result<ListTagsForResourceOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTagsForResource is not implemented."))
+    }
+    async fn put_metric_alarm(
+        &self,
+        _context: &RequestContext,
+        _input: PutMetricAlarmInput,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutMetricAlarm is not implemented."))
+    }
     async fn put_metric_data(
         &self,
         _context: &RequestContext,
         _input: PutMetricDataInput,
     ) -> Result<(), ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "PutMetricData is not implemented."))
+    }
+    async fn set_alarm_state(
+        &self,
+        _context: &RequestContext,
+        _input: SetAlarmStateInput,
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "SetAlarmState is not implemented."))
+    }
+    async fn tag_resource(
+        &self,
+        _context: &RequestContext,
+        _input: TagResourceInput,
+    ) -> Result<TagResourceOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TagResource is not implemented."))
+    }
+    async fn untag_resource(
+        &self,
+        _context: &RequestContext,
+        _input: UntagResourceInput,
+    ) -> Result<UntagResourceOutput, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UntagResource is not implemented."))
     }
 }
 
@@ -187,10 +374,27 @@ impl<T: CloudWatch> Service for Server<T> {
         input: Node,
     ) -> Result<Answer, ServiceError> {
         match operation.name {
+            "DeleteAlarms" => Ok(Box::new(self.0.delete_alarms(context, read(input)?).await?)),
+            "DescribeAlarmHistory" => {
+                Ok(Box::new(self.0.describe_alarm_history(context, read(input)?).await?))
+            }
+            "DescribeAlarms" => Ok(Box::new(self.0.describe_alarms(context, read(input)?).await?)),
+            "DescribeAlarmsForMetric" => {
+                Ok(Box::new(self.0.describe_alarms_for_metric(context, read(input)?).await?))
+            }
+            "DisableAlarmActions" => Ok(Box::new(self.0.disable_alarm_actions(context, read(input)?).await?)),
+            "EnableAlarmActions" => Ok(Box::new(self.0.enable_alarm_actions(context, read(input)?).await?)),
             "GetMetricData" => Ok(Box::new(self.0.get_metric_data(context, read(input)?).await?)),
             "GetMetricStatistics" => Ok(Box::new(self.0.get_metric_statistics(context, read(input)?).await?)),
             "ListMetrics" => Ok(Box::new(self.0.list_metrics(context, read(input)?).await?)),
+            "ListTagsForResource" => {
+                Ok(Box::new(self.0.list_tags_for_resource(context, read(input)?).await?))
+            }
+            "PutMetricAlarm" => Ok(Box::new(self.0.put_metric_alarm(context, read(input)?).await?)),
             "PutMetricData" => Ok(Box::new(self.0.put_metric_data(context, read(input)?).await?)),
+            "SetAlarmState" => Ok(Box::new(self.0.set_alarm_state(context, read(input)?).await?)),
+            "TagResource" => Ok(Box::new(self.0.tag_resource(context, read(input)?).await?)),
+            "UntagResource" => Ok(Box::new(self.0.untag_resource(context, read(input)?).await?)),
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }
     }

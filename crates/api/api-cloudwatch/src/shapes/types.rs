@@ -10,6 +10,259 @@ use environment::Timestamp;
 #[allow(unused_imports)]
 use std::collections::BTreeMap;
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActionsSuppressedBy {
+    #[default]
+    WaitPeriod,
+    ExtensionPeriod,
+    Alarm,
+}
+
+impl ActionsSuppressedBy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitPeriod => "WaitPeriod",
+            Self::ExtensionPeriod => "ExtensionPeriod",
+            Self::Alarm => "Alarm",
+        }
+    }
+}
+
+impl std::str::FromStr for ActionsSuppressedBy {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "WaitPeriod" => Ok(Self::WaitPeriod),
+            "ExtensionPeriod" => Ok(Self::ExtensionPeriod),
+            "Alarm" => Ok(Self::Alarm),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ActionsSuppressedBy {}
+impl ToWire for ActionsSuppressedBy {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlarmHistoryItem {
+    pub alarm_contributor_attributes: Option<BTreeMap<String, String>>,
+    pub alarm_contributor_id: Option<String>,
+    pub alarm_name: Option<String>,
+    pub alarm_type: Option<AlarmType>,
+    pub history_data: Option<String>,
+    pub history_item_type: Option<HistoryItemType>,
+    pub history_summary: Option<String>,
+    pub timestamp: Option<Timestamp>,
+}
+
+impl WriteItem for AlarmHistoryItem {}
+impl ToWire for AlarmHistoryItem {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[0], &self.alarm_contributor_attributes);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[1], &self.alarm_contributor_id);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[2], &self.alarm_name);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[3], &self.alarm_type);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[4], &self.history_data);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[5], &self.history_item_type);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[6], &self.history_summary);
+        write_member(writer, &schema::ALARM_HISTORY_ITEM_MEMBERS[7], &self.timestamp);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlarmPromQLCriteria {
+    pub pending_period: Option<i32>,
+    pub query: String,
+    pub recovery_period: Option<i32>,
+}
+
+impl ReadItem for AlarmPromQLCriteria {}
+impl FromNode for AlarmPromQLCriteria {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "PendingPeriod" => out.pending_period = FromNode::from_node(value)?,
+                "Query" => out.query = FromNode::from_node(value)?,
+                "RecoveryPeriod" => out.recovery_period = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for AlarmPromQLCriteria {}
+impl ToWire for AlarmPromQLCriteria {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ALARM_PROM_QL_CRITERIA_MEMBERS[0], &self.pending_period);
+        write_member(writer, &schema::ALARM_PROM_QL_CRITERIA_MEMBERS[1], &self.query);
+        write_member(writer, &schema::ALARM_PROM_QL_CRITERIA_MEMBERS[2], &self.recovery_period);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlarmType {
+    #[default]
+    CompositeAlarm,
+    MetricAlarm,
+}
+
+impl AlarmType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CompositeAlarm => "CompositeAlarm",
+            Self::MetricAlarm => "MetricAlarm",
+        }
+    }
+}
+
+impl std::str::FromStr for AlarmType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CompositeAlarm" => Ok(Self::CompositeAlarm),
+            "MetricAlarm" => Ok(Self::MetricAlarm),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for AlarmType {}
+impl FromNode for AlarmType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for AlarmType {}
+impl ToWire for AlarmType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ComparisonOperator {
+    #[default]
+    GreaterThanOrEqualToThreshold,
+    GreaterThanThreshold,
+    LessThanThreshold,
+    LessThanOrEqualToThreshold,
+    LessThanLowerOrGreaterThanUpperThreshold,
+    LessThanLowerThreshold,
+    GreaterThanUpperThreshold,
+}
+
+impl ComparisonOperator {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GreaterThanOrEqualToThreshold => "GreaterThanOrEqualToThreshold",
+            Self::GreaterThanThreshold => "GreaterThanThreshold",
+            Self::LessThanThreshold => "LessThanThreshold",
+            Self::LessThanOrEqualToThreshold => "LessThanOrEqualToThreshold",
+            Self::LessThanLowerOrGreaterThanUpperThreshold => "LessThanLowerOrGreaterThanUpperThreshold",
+            Self::LessThanLowerThreshold => "LessThanLowerThreshold",
+            Self::GreaterThanUpperThreshold => "GreaterThanUpperThreshold",
+        }
+    }
+}
+
+impl std::str::FromStr for ComparisonOperator {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "GreaterThanOrEqualToThreshold" => Ok(Self::GreaterThanOrEqualToThreshold),
+            "GreaterThanThreshold" => Ok(Self::GreaterThanThreshold),
+            "LessThanThreshold" => Ok(Self::LessThanThreshold),
+            "LessThanOrEqualToThreshold" => Ok(Self::LessThanOrEqualToThreshold),
+            "LessThanLowerOrGreaterThanUpperThreshold" => Ok(Self::LessThanLowerOrGreaterThanUpperThreshold),
+            "LessThanLowerThreshold" => Ok(Self::LessThanLowerThreshold),
+            "GreaterThanUpperThreshold" => Ok(Self::GreaterThanUpperThreshold),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ComparisonOperator {}
+impl FromNode for ComparisonOperator {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ComparisonOperator {}
+impl ToWire for ComparisonOperator {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CompositeAlarm {
+    pub actions_enabled: Option<bool>,
+    pub actions_suppressed_by: Option<ActionsSuppressedBy>,
+    pub actions_suppressed_reason: Option<String>,
+    pub actions_suppressor: Option<String>,
+    pub actions_suppressor_extension_period: Option<i32>,
+    pub actions_suppressor_wait_period: Option<i32>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub alarm_arn: Option<String>,
+    pub alarm_configuration_updated_timestamp: Option<Timestamp>,
+    pub alarm_description: Option<String>,
+    pub alarm_name: Option<String>,
+    pub alarm_rule: Option<String>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub ok_actions: Option<Vec<String>>,
+    pub state_reason: Option<String>,
+    pub state_reason_data: Option<String>,
+    pub state_transitioned_timestamp: Option<Timestamp>,
+    pub state_updated_timestamp: Option<Timestamp>,
+    pub state_value: Option<StateValue>,
+}
+
+impl WriteItem for CompositeAlarm {}
+impl ToWire for CompositeAlarm {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[0], &self.actions_enabled);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[1], &self.actions_suppressed_by);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[2], &self.actions_suppressed_reason);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[3], &self.actions_suppressor);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[4], &self.actions_suppressor_extension_period);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[5], &self.actions_suppressor_wait_period);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[6], &self.alarm_actions);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[7], &self.alarm_arn);
+        write_member(
+            writer,
+            &schema::COMPOSITE_ALARM_MEMBERS[8],
+            &self.alarm_configuration_updated_timestamp,
+        );
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[9], &self.alarm_description);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[10], &self.alarm_name);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[11], &self.alarm_rule);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[12], &self.insufficient_data_actions);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[13], &self.ok_actions);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[14], &self.state_reason);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[15], &self.state_reason_data);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[16], &self.state_transitioned_timestamp);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[17], &self.state_updated_timestamp);
+        write_member(writer, &schema::COMPOSITE_ALARM_MEMBERS[18], &self.state_value);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Datapoint {
     pub average: Option<f64>,
@@ -34,6 +287,186 @@ impl ToWire for Datapoint {
         write_member(writer, &schema::DATAPOINT_MEMBERS[5], &self.sum);
         write_member(writer, &schema::DATAPOINT_MEMBERS[6], &self.timestamp);
         write_member(writer, &schema::DATAPOINT_MEMBERS[7], &self.unit);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteAlarmsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl ReadItem for DeleteAlarmsInput {}
+impl FromNode for DeleteAlarmsInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AlarmNames" => out.alarm_names = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmHistoryInput {
+    pub alarm_contributor_id: Option<String>,
+    pub alarm_name: Option<String>,
+    pub alarm_types: Option<Vec<AlarmType>>,
+    pub end_date: Option<Timestamp>,
+    pub history_item_type: Option<HistoryItemType>,
+    pub max_records: Option<i32>,
+    pub next_token: Option<String>,
+    pub scan_by: Option<ScanBy>,
+    pub start_date: Option<Timestamp>,
+}
+
+impl ReadItem for DescribeAlarmHistoryInput {}
+impl FromNode for DescribeAlarmHistoryInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AlarmContributorId" => out.alarm_contributor_id = FromNode::from_node(value)?,
+                "AlarmName" => out.alarm_name = FromNode::from_node(value)?,
+                "AlarmTypes" => out.alarm_types = FromNode::from_node(value)?,
+                "EndDate" => out.end_date = FromNode::from_node(value)?,
+                "HistoryItemType" => out.history_item_type = FromNode::from_node(value)?,
+                "MaxRecords" => out.max_records = FromNode::from_node(value)?,
+                "NextToken" => out.next_token = FromNode::from_node(value)?,
+                "ScanBy" => out.scan_by = FromNode::from_node(value)?,
+                "StartDate" => out.start_date = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmHistoryOutput {
+    pub alarm_history_items: Option<Vec<AlarmHistoryItem>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeAlarmHistoryOutput {}
+impl ToWire for DescribeAlarmHistoryOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_ALARM_HISTORY_OUTPUT_MEMBERS[0], &self.alarm_history_items);
+        write_member(writer, &schema::DESCRIBE_ALARM_HISTORY_OUTPUT_MEMBERS[1], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmsForMetricInput {
+    pub dimensions: Option<Vec<Dimension>>,
+    pub extended_statistic: Option<String>,
+    pub metric_name: String,
+    pub namespace: String,
+    pub period: Option<i32>,
+    pub statistic: Option<Statistic>,
+    pub unit: Option<StandardUnit>,
+}
+
+impl ReadItem for DescribeAlarmsForMetricInput {}
+impl FromNode for DescribeAlarmsForMetricInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Dimensions" => out.dimensions = FromNode::from_node(value)?,
+                "ExtendedStatistic" => out.extended_statistic = FromNode::from_node(value)?,
+                "MetricName" => out.metric_name = FromNode::from_node(value)?,
+                "Namespace" => out.namespace = FromNode::from_node(value)?,
+                "Period" => out.period = FromNode::from_node(value)?,
+                "Statistic" => out.statistic = FromNode::from_node(value)?,
+                "Unit" => out.unit = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmsForMetricOutput {
+    pub metric_alarms: Option<Vec<MetricAlarm>>,
+}
+
+impl WriteItem for DescribeAlarmsForMetricOutput {}
+impl ToWire for DescribeAlarmsForMetricOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_ALARMS_FOR_METRIC_OUTPUT_MEMBERS[0], &self.metric_alarms);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmsInput {
+    pub action_prefix: Option<String>,
+    pub alarm_name_prefix: Option<String>,
+    pub alarm_names: Option<Vec<String>>,
+    pub alarm_types: Option<Vec<AlarmType>>,
+    pub children_of_alarm_name: Option<String>,
+    pub max_records: Option<i32>,
+    pub next_token: Option<String>,
+    pub parents_of_alarm_name: Option<String>,
+    pub state_value: Option<StateValue>,
+}
+
+impl ReadItem for DescribeAlarmsInput {}
+impl FromNode for DescribeAlarmsInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ActionPrefix" => out.action_prefix = FromNode::from_node(value)?,
+                "AlarmNamePrefix" => out.alarm_name_prefix = FromNode::from_node(value)?,
+                "AlarmNames" => out.alarm_names = FromNode::from_node(value)?,
+                "AlarmTypes" => out.alarm_types = FromNode::from_node(value)?,
+                "ChildrenOfAlarmName" => out.children_of_alarm_name = FromNode::from_node(value)?,
+                "MaxRecords" => out.max_records = FromNode::from_node(value)?,
+                "NextToken" => out.next_token = FromNode::from_node(value)?,
+                "ParentsOfAlarmName" => out.parents_of_alarm_name = FromNode::from_node(value)?,
+                "StateValue" => out.state_value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeAlarmsOutput {
+    pub composite_alarms: Option<Vec<CompositeAlarm>>,
+    pub metric_alarms: Option<Vec<MetricAlarm>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeAlarmsOutput {}
+impl ToWire for DescribeAlarmsOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_ALARMS_OUTPUT_MEMBERS[0], &self.composite_alarms);
+        write_member(writer, &schema::DESCRIBE_ALARMS_OUTPUT_MEMBERS[1], &self.metric_alarms);
+        write_member(writer, &schema::DESCRIBE_ALARMS_OUTPUT_MEMBERS[2], &self.next_token);
         writer.end_structure();
     }
 }
@@ -97,6 +530,50 @@ impl FromNode for DimensionFilter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisableAlarmActionsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl ReadItem for DisableAlarmActionsInput {}
+impl FromNode for DisableAlarmActionsInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AlarmNames" => out.alarm_names = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnableAlarmActionsInput {
+    pub alarm_names: Vec<String>,
+}
+
+impl ReadItem for EnableAlarmActionsInput {}
+impl FromNode for EnableAlarmActionsInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AlarmNames" => out.alarm_names = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entity {
     pub attributes: Option<BTreeMap<String, String>>,
     pub key_attributes: Option<BTreeMap<String, String>>,
@@ -141,6 +618,74 @@ impl FromNode for EntityMetricData {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EvaluationCriteria {
+    pub prom_ql_criteria: Option<AlarmPromQLCriteria>,
+}
+
+impl ReadItem for EvaluationCriteria {}
+impl FromNode for EvaluationCriteria {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "PromQLCriteria" => out.prom_ql_criteria = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for EvaluationCriteria {}
+impl ToWire for EvaluationCriteria {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EVALUATION_CRITERIA_MEMBERS[0], &self.prom_ql_criteria);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EvaluationState {
+    #[default]
+    PartialData,
+    EvaluationFailure,
+    EvaluationError,
+}
+
+impl EvaluationState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PartialData => "PARTIAL_DATA",
+            Self::EvaluationFailure => "EVALUATION_FAILURE",
+            Self::EvaluationError => "EVALUATION_ERROR",
+        }
+    }
+}
+
+impl std::str::FromStr for EvaluationState {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PARTIAL_DATA" => Ok(Self::PartialData),
+            "EVALUATION_FAILURE" => Ok(Self::EvaluationFailure),
+            "EVALUATION_ERROR" => Ok(Self::EvaluationError),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for EvaluationState {}
+impl ToWire for EvaluationState {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -250,6 +795,56 @@ impl ToWire for GetMetricStatisticsOutput {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HistoryItemType {
+    #[default]
+    ConfigurationUpdate,
+    StateUpdate,
+    Action,
+    AlarmContributorStateUpdate,
+    AlarmContributorAction,
+}
+
+impl HistoryItemType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigurationUpdate => "ConfigurationUpdate",
+            Self::StateUpdate => "StateUpdate",
+            Self::Action => "Action",
+            Self::AlarmContributorStateUpdate => "AlarmContributorStateUpdate",
+            Self::AlarmContributorAction => "AlarmContributorAction",
+        }
+    }
+}
+
+impl std::str::FromStr for HistoryItemType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ConfigurationUpdate" => Ok(Self::ConfigurationUpdate),
+            "StateUpdate" => Ok(Self::StateUpdate),
+            "Action" => Ok(Self::Action),
+            "AlarmContributorStateUpdate" => Ok(Self::AlarmContributorStateUpdate),
+            "AlarmContributorAction" => Ok(Self::AlarmContributorAction),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for HistoryItemType {}
+impl FromNode for HistoryItemType {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for HistoryItemType {}
+impl ToWire for HistoryItemType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelOptions {
     pub timezone: Option<String>,
@@ -325,6 +920,42 @@ impl ToWire for ListMetricsOutput {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListTagsForResourceInput {
+    pub resource_arn: String,
+}
+
+impl ReadItem for ListTagsForResourceInput {}
+impl FromNode for ListTagsForResourceInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ResourceARN" => out.resource_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListTagsForResourceOutput {
+    pub tags: Option<Vec<Tag>>,
+}
+
+impl WriteItem for ListTagsForResourceOutput {}
+impl ToWire for ListTagsForResourceOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_TAGS_FOR_RESOURCE_OUTPUT_MEMBERS[0], &self.tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageData {
     pub code: Option<String>,
     pub value: Option<String>,
@@ -378,6 +1009,80 @@ impl ToWire for Metric {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricAlarm {
+    pub actions_enabled: Option<bool>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub alarm_arn: Option<String>,
+    pub alarm_configuration_updated_timestamp: Option<Timestamp>,
+    pub alarm_description: Option<String>,
+    pub alarm_name: Option<String>,
+    pub comparison_operator: Option<ComparisonOperator>,
+    pub datapoints_to_alarm: Option<i32>,
+    pub dimensions: Option<Vec<Dimension>>,
+    pub evaluate_low_sample_count_percentile: Option<String>,
+    pub evaluation_criteria: Option<EvaluationCriteria>,
+    pub evaluation_interval: Option<i32>,
+    pub evaluation_periods: Option<i32>,
+    pub evaluation_state: Option<EvaluationState>,
+    pub extended_statistic: Option<String>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub metric_name: Option<String>,
+    pub metrics: Option<Vec<MetricDataQuery>>,
+    pub namespace: Option<String>,
+    pub ok_actions: Option<Vec<String>>,
+    pub period: Option<i32>,
+    pub state_reason: Option<String>,
+    pub state_reason_data: Option<String>,
+    pub state_transitioned_timestamp: Option<Timestamp>,
+    pub state_updated_timestamp: Option<Timestamp>,
+    pub state_value: Option<StateValue>,
+    pub statistic: Option<Statistic>,
+    pub threshold: Option<f64>,
+    pub threshold_metric_id: Option<String>,
+    pub treat_missing_data: Option<String>,
+    pub unit: Option<StandardUnit>,
+}
+
+impl WriteItem for MetricAlarm {}
+impl ToWire for MetricAlarm {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[0], &self.actions_enabled);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[1], &self.alarm_actions);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[2], &self.alarm_arn);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[3], &self.alarm_configuration_updated_timestamp);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[4], &self.alarm_description);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[5], &self.alarm_name);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[6], &self.comparison_operator);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[7], &self.datapoints_to_alarm);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[8], &self.dimensions);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[9], &self.evaluate_low_sample_count_percentile);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[10], &self.evaluation_criteria);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[11], &self.evaluation_interval);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[12], &self.evaluation_periods);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[13], &self.evaluation_state);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[14], &self.extended_statistic);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[15], &self.insufficient_data_actions);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[16], &self.metric_name);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[17], &self.metrics);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[18], &self.namespace);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[19], &self.ok_actions);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[20], &self.period);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[21], &self.state_reason);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[22], &self.state_reason_data);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[23], &self.state_transitioned_timestamp);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[24], &self.state_updated_timestamp);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[25], &self.state_value);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[26], &self.statistic);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[27], &self.threshold);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[28], &self.threshold_metric_id);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[29], &self.treat_missing_data);
+        write_member(writer, &schema::METRIC_ALARM_MEMBERS[30], &self.unit);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricDataQuery {
     pub account_id: Option<String>,
     pub expression: Option<String>,
@@ -408,6 +1113,21 @@ impl FromNode for MetricDataQuery {
             }
         }
         Ok(out)
+    }
+}
+
+impl WriteItem for MetricDataQuery {}
+impl ToWire for MetricDataQuery {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[0], &self.account_id);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[1], &self.expression);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[2], &self.id);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[3], &self.label);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[4], &self.metric_stat);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[5], &self.period);
+        write_member(writer, &schema::METRIC_DATA_QUERY_MEMBERS[6], &self.return_data);
+        writer.end_structure();
     }
 }
 
@@ -493,6 +1213,88 @@ impl FromNode for MetricStat {
                 "Metric" => out.metric = FromNode::from_node(value)?,
                 "Period" => out.period = FromNode::from_node(value)?,
                 "Stat" => out.stat = FromNode::from_node(value)?,
+                "Unit" => out.unit = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for MetricStat {}
+impl ToWire for MetricStat {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::METRIC_STAT_MEMBERS[0], &self.metric);
+        write_member(writer, &schema::METRIC_STAT_MEMBERS[1], &self.period);
+        write_member(writer, &schema::METRIC_STAT_MEMBERS[2], &self.stat);
+        write_member(writer, &schema::METRIC_STAT_MEMBERS[3], &self.unit);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutMetricAlarmInput {
+    pub actions_enabled: Option<bool>,
+    pub alarm_actions: Option<Vec<String>>,
+    pub alarm_description: Option<String>,
+    pub alarm_name: String,
+    pub comparison_operator: Option<ComparisonOperator>,
+    pub datapoints_to_alarm: Option<i32>,
+    pub dimensions: Option<Vec<Dimension>>,
+    pub evaluate_low_sample_count_percentile: Option<String>,
+    pub evaluation_criteria: Option<EvaluationCriteria>,
+    pub evaluation_interval: Option<i32>,
+    pub evaluation_periods: Option<i32>,
+    pub extended_statistic: Option<String>,
+    pub insufficient_data_actions: Option<Vec<String>>,
+    pub metric_name: Option<String>,
+    pub metrics: Option<Vec<MetricDataQuery>>,
+    pub namespace: Option<String>,
+    pub ok_actions: Option<Vec<String>>,
+    pub period: Option<i32>,
+    pub statistic: Option<Statistic>,
+    pub tags: Option<Vec<Tag>>,
+    pub threshold: Option<f64>,
+    pub threshold_metric_id: Option<String>,
+    pub treat_missing_data: Option<String>,
+    pub unit: Option<StandardUnit>,
+}
+
+impl ReadItem for PutMetricAlarmInput {}
+impl FromNode for PutMetricAlarmInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ActionsEnabled" => out.actions_enabled = FromNode::from_node(value)?,
+                "AlarmActions" => out.alarm_actions = FromNode::from_node(value)?,
+                "AlarmDescription" => out.alarm_description = FromNode::from_node(value)?,
+                "AlarmName" => out.alarm_name = FromNode::from_node(value)?,
+                "ComparisonOperator" => out.comparison_operator = FromNode::from_node(value)?,
+                "DatapointsToAlarm" => out.datapoints_to_alarm = FromNode::from_node(value)?,
+                "Dimensions" => out.dimensions = FromNode::from_node(value)?,
+                "EvaluateLowSampleCountPercentile" => {
+                    out.evaluate_low_sample_count_percentile = FromNode::from_node(value)?
+                }
+                "EvaluationCriteria" => out.evaluation_criteria = FromNode::from_node(value)?,
+                "EvaluationInterval" => out.evaluation_interval = FromNode::from_node(value)?,
+                "EvaluationPeriods" => out.evaluation_periods = FromNode::from_node(value)?,
+                "ExtendedStatistic" => out.extended_statistic = FromNode::from_node(value)?,
+                "InsufficientDataActions" => out.insufficient_data_actions = FromNode::from_node(value)?,
+                "MetricName" => out.metric_name = FromNode::from_node(value)?,
+                "Metrics" => out.metrics = FromNode::from_node(value)?,
+                "Namespace" => out.namespace = FromNode::from_node(value)?,
+                "OKActions" => out.ok_actions = FromNode::from_node(value)?,
+                "Period" => out.period = FromNode::from_node(value)?,
+                "Statistic" => out.statistic = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                "Threshold" => out.threshold = FromNode::from_node(value)?,
+                "ThresholdMetricId" => out.threshold_metric_id = FromNode::from_node(value)?,
+                "TreatMissingData" => out.treat_missing_data = FromNode::from_node(value)?,
                 "Unit" => out.unit = FromNode::from_node(value)?,
                 _ => {}
             }
@@ -591,6 +1393,34 @@ impl ReadItem for ScanBy {}
 impl FromNode for ScanBy {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SetAlarmStateInput {
+    pub alarm_name: String,
+    pub state_reason: String,
+    pub state_reason_data: Option<String>,
+    pub state_value: StateValue,
+}
+
+impl ReadItem for SetAlarmStateInput {}
+impl FromNode for SetAlarmStateInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "AlarmName" => out.alarm_name = FromNode::from_node(value)?,
+                "StateReason" => out.state_reason = FromNode::from_node(value)?,
+                "StateReasonData" => out.state_reason_data = FromNode::from_node(value)?,
+                "StateValue" => out.state_value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
     }
 }
 
@@ -711,6 +1541,50 @@ impl ToWire for StandardUnit {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateValue {
+    #[default]
+    Ok,
+    Alarm,
+    InsufficientData,
+}
+
+impl StateValue {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Alarm => "ALARM",
+            Self::InsufficientData => "INSUFFICIENT_DATA",
+        }
+    }
+}
+
+impl std::str::FromStr for StateValue {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "OK" => Ok(Self::Ok),
+            "ALARM" => Ok(Self::Alarm),
+            "INSUFFICIENT_DATA" => Ok(Self::InsufficientData),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for StateValue {}
+impl FromNode for StateValue {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for StateValue {}
+impl ToWire for StateValue {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statistic {
     #[default]
     SampleCount,
@@ -750,6 +1624,13 @@ impl ReadItem for Statistic {}
 impl FromNode for Statistic {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for Statistic {}
+impl ToWire for Statistic {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
     }
 }
 
@@ -818,5 +1699,109 @@ impl WriteItem for StatusCode {}
 impl ToWire for StatusCode {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tag {
+    pub key: String,
+    pub value: String,
+}
+
+impl ReadItem for Tag {}
+impl FromNode for Tag {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "Key" => out.key = FromNode::from_node(value)?,
+                "Value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for Tag {}
+impl ToWire for Tag {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TAG_MEMBERS[0], &self.key);
+        write_member(writer, &schema::TAG_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagResourceInput {
+    pub resource_arn: String,
+    pub tags: Vec<Tag>,
+}
+
+impl ReadItem for TagResourceInput {}
+impl FromNode for TagResourceInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ResourceARN" => out.resource_arn = FromNode::from_node(value)?,
+                "Tags" => out.tags = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagResourceOutput {}
+
+impl WriteItem for TagResourceOutput {}
+impl ToWire for TagResourceOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagResourceInput {
+    pub resource_arn: String,
+    pub tag_keys: Vec<String>,
+}
+
+impl ReadItem for UntagResourceInput {}
+impl FromNode for UntagResourceInput {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "ResourceARN" => out.resource_arn = FromNode::from_node(value)?,
+                "TagKeys" => out.tag_keys = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UntagResourceOutput {}
+
+impl WriteItem for UntagResourceOutput {}
+impl ToWire for UntagResourceOutput {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        writer.end_structure();
     }
 }

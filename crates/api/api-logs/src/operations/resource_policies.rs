@@ -1,8 +1,7 @@
 //! PutResourcePolicy, DescribeResourcePolicies and DeleteResourcePolicy.
 //!
-//! On AWS these let other services write into the account's groups. Nothing of a region writes as a service of AWS, and
-//! the operations of this API name their groups inside the caller's account, so there is no call that such a policy
-//! would allow: policies are checked and kept, and they give nobody anything.
+//! They let services of AWS write into the account's groups: of this region's services, EventBridge does. The operations
+//! of this API name their groups inside the caller's account, so no caller of them is given anything.
 
 use crate::LogsService;
 use crate::errors::{from_store, invalid, invalid_token};

@@ -121,7 +121,8 @@ async fn every_version_of_a_task_is_told_once() {
     until(&outbox, "both versions", |events| statuses(events, "one").len() >= 2).await;
     stop.cancel();
     following.await.expect("ends");
-    let events = told(&outbox).await;
+    let mut events = told(&outbox).await;
+    events.sort_by_key(|event| event["detail"]["version"].as_u64());
     assert_eq!(events.len(), 2, "{events:#?}");
     assert_eq!(events[0]["detail-type"], "ECS Task State Change");
     assert_eq!(events[0]["resources"][0], "arn:aws:ecs:us-east-1:123456789012:task/default/one");

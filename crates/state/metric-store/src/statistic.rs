@@ -1,6 +1,6 @@
 //! The statistics of a period.
 
-use metric_store::Distribution;
+use crate::Distribution;
 
 /// A statistic.
 #[derive(Clone, Copy, Debug, PartialEq)]
