@@ -164,10 +164,10 @@ pub fn dimensions_of(given: Option<Vec<Dimension>>) -> Result<BTreeMap<String, S
 
 fn comparison(given: wire::ComparisonOperator) -> Result<Comparison, ServiceError> {
     Ok(match given {
-        wire::ComparisonOperator::GreaterThanOrEqualToThreshold => Comparison::GreaterThanOrEqualToThreshold,
-        wire::ComparisonOperator::GreaterThanThreshold => Comparison::GreaterThanThreshold,
-        wire::ComparisonOperator::LessThanThreshold => Comparison::LessThanThreshold,
-        wire::ComparisonOperator::LessThanOrEqualToThreshold => Comparison::LessThanOrEqualToThreshold,
+        wire::ComparisonOperator::GreaterThanOrEqualToThreshold => Comparison::GreaterOrEqual,
+        wire::ComparisonOperator::GreaterThanThreshold => Comparison::Greater,
+        wire::ComparisonOperator::LessThanThreshold => Comparison::Less,
+        wire::ComparisonOperator::LessThanOrEqualToThreshold => Comparison::LessOrEqual,
         other => {
             return Err(validation(format!(
                 "{} is for anomaly detection, which is not supported by this region.",

@@ -92,10 +92,10 @@ impl Facts<'_> {
 
 fn words(comparison: Comparison) -> &'static str {
     match comparison {
-        Comparison::GreaterThanOrEqualToThreshold => "greater than or equal to",
-        Comparison::GreaterThanThreshold => "greater than",
-        Comparison::LessThanThreshold => "less than",
-        Comparison::LessThanOrEqualToThreshold => "less than or equal to",
+        Comparison::GreaterOrEqual => "greater than or equal to",
+        Comparison::Greater => "greater than",
+        Comparison::Less => "less than",
+        Comparison::LessOrEqual => "less than or equal to",
     }
 }
 

@@ -14,7 +14,7 @@ fn watch(periods: u32, to_alarm: u32, missing: MissingData) -> AlarmWatch {
         evaluation_periods: periods,
         datapoints_to_alarm: Some(to_alarm),
         threshold: 3.0,
-        comparison: Comparison::GreaterThanThreshold,
+        comparison: Comparison::Greater,
         missing,
         low_samples: None,
     }

@@ -58,17 +58,13 @@ pub async fn add_history(
 ) -> Result<Batch, StoreError> {
     let data = data.to_string().chars().take(MOST_DATA).collect();
     let item = AlarmHistoryItem { time: tables.environment().now(), kind, summary, data };
-    Ok(match tables.get::<AlarmHistory>(&alarm.key()).await? {
-        Some(old) => {
-            let mut new = (*old.value).clone();
-            new.add(item);
-            batch.replace(&old, &new)
-        }
-        None => {
-            let (account, alarm) = (alarm.account.clone(), alarm.name.clone());
-            batch.create(&AlarmHistory { account, alarm, items: vec![item] })
-        }
-    })
+    let Some(old) = tables.get::<AlarmHistory>(&alarm.key()).await? else {
+        let (account, alarm) = (alarm.account.clone(), alarm.name.clone());
+        return Ok(batch.create(&AlarmHistory { account, alarm, items: vec![item] }));
+    };
+    let mut new = (*old.value).clone();
+    new.add(item);
+    Ok(batch.replace(&old, &new))
 }
 
 fn state_json(state: &AlarmState) -> Value {

@@ -22,7 +22,7 @@ fn alarm() -> Alarm {
             evaluation_periods: 1,
             datapoints_to_alarm: None,
             threshold: 30.0,
-            comparison: Comparison::GreaterThanThreshold,
+            comparison: Comparison::Greater,
             missing: MissingData::Missing,
             low_samples: None,
         },

@@ -28,6 +28,9 @@ const COMPILED: usize = 10_000;
 /// Rows counted at a time.
 const COUNTED: usize = 10_000;
 
+/// A rule's pattern at a revision of its row; none when it is not good.
+type Compiled = (Revision, Option<Arc<EventPattern>>);
+
 /// Why an event is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
@@ -44,7 +47,7 @@ pub enum OutboxError {
 pub struct Outbox {
     tables: Tables,
     region: Region,
-    patterns: Arc<Cache<String, (Revision, Option<Arc<EventPattern>>)>>,
+    patterns: Arc<Cache<String, Compiled>>,
     /// Rows that wait, as counted last and made since.
     waiting: Arc<AtomicUsize>,
 }

@@ -67,13 +67,13 @@ pub struct AlarmWatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// Greater or equal.
-    GreaterThanOrEqualToThreshold,
+    GreaterOrEqual,
     /// Greater.
-    GreaterThanThreshold,
+    Greater,
     /// Less.
-    LessThanThreshold,
+    Less,
     /// Less or equal.
-    LessThanOrEqualToThreshold,
+    LessOrEqual,
 }
 
 /// What a missing data point counts as.
@@ -161,20 +161,20 @@ impl Comparison {
     /// As the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::GreaterThanOrEqualToThreshold => "GreaterThanOrEqualToThreshold",
-            Self::GreaterThanThreshold => "GreaterThanThreshold",
-            Self::LessThanThreshold => "LessThanThreshold",
-            Self::LessThanOrEqualToThreshold => "LessThanOrEqualToThreshold",
+            Self::GreaterOrEqual => "GreaterThanOrEqualToThreshold",
+            Self::Greater => "GreaterThanThreshold",
+            Self::Less => "LessThanThreshold",
+            Self::LessOrEqual => "LessThanOrEqualToThreshold",
         }
     }
 
     /// Whether a value breaches a threshold.
     pub fn breaches(self, value: f64, threshold: f64) -> bool {
         match self {
-            Self::GreaterThanOrEqualToThreshold => value >= threshold,
-            Self::GreaterThanThreshold => value > threshold,
-            Self::LessThanThreshold => value < threshold,
-            Self::LessThanOrEqualToThreshold => value <= threshold,
+            Self::GreaterOrEqual => value >= threshold,
+            Self::Greater => value > threshold,
+            Self::Less => value < threshold,
+            Self::LessOrEqual => value <= threshold,
         }
     }
 }

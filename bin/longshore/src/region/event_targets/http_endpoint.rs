@@ -211,7 +211,9 @@ fn url(endpoint: &str, values: &[String], query: &[(&str, &str)]) -> String {
     }
     for (key, value) in query {
         url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str(&format!("{}={}", encode(key), encode(value)));
+        url.push_str(&encode(key));
+        url.push('=');
+        url.push_str(&encode(value));
     }
     url
 }

@@ -51,14 +51,13 @@ pub async fn put(
         let old = service.alarm(context, &input.alarm_name).await?;
         let new = read(context, input.clone(), old.as_ref().map(|old| &*old.value))?;
         let (verb, kind) = if old.is_some() { ("updated", "Update") } else { ("created", "Create") };
-        let batch = match &old {
-            Some(old) => tables.batch().replace(old, &new),
-            None => {
-                if service.alarms(context).await?.len() >= MOST_ALARMS {
-                    return Err(too_many_alarms());
-                }
-                tables.batch().create(&new)
+        let batch = if let Some(old) = &old {
+            tables.batch().replace(old, &new)
+        } else {
+            if service.alarms(context).await?.len() >= MOST_ALARMS {
+                return Err(too_many_alarms());
             }
+            tables.batch().create(&new)
         };
         let summary = format!("Alarm \"{}\" {verb}", new.name);
         let data = json!({"type": kind, "version": "1.0", "updatedAlarm": {

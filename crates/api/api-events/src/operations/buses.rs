@@ -179,13 +179,12 @@ impl EventsService {
         let old = self.tables().get::<EventBus>(&bus.key()).await.map_err(store)?;
         change(&mut bus)?;
         bus.modified_at = context.time;
-        match old {
-            Some(old) => self.tables().replace(&old, bus.clone()).await.map_err(store)?,
-            None => {
-                bus.created_at = context.time;
-                self.tables().create(bus.clone()).await.map_err(store)?
-            }
-        };
+        if let Some(old) = old {
+            self.tables().replace(&old, bus.clone()).await.map_err(store)?;
+        } else {
+            bus.created_at = context.time;
+            self.tables().create(bus.clone()).await.map_err(store)?;
+        }
         Ok(bus)
     }
 }

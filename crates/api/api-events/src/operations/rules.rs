@@ -55,16 +55,15 @@ pub(crate) async fn put(
         targets: old.as_ref().map(|old| old.targets.clone()).unwrap_or_default(),
         created_by: old.as_ref().map_or_else(|| context.account.to_string(), |old| old.created_by.clone()),
     };
-    match old {
-        Some(old) => service.tables().replace(&old, rule).await.map_err(store)?,
-        None => {
-            let prefix = format!("{}/{bus}/", context.account);
-            if service.tables().list_all::<Rule>(&prefix).await.map_err(store)?.len() >= MOST {
-                return Err(limit());
-            }
-            service.tables().create(rule).await.map_err(store)?
+    if let Some(old) = old {
+        service.tables().replace(&old, rule).await.map_err(store)?;
+    } else {
+        let prefix = format!("{}/{bus}/", context.account);
+        if service.tables().list_all::<Rule>(&prefix).await.map_err(store)?.len() >= MOST {
+            return Err(limit());
         }
-    };
+        service.tables().create(rule).await.map_err(store)?;
+    }
     Ok(PutRuleResponse { rule_arn: Some(rule_arn(context, &bus, &input.name)) })
 }
 

@@ -29,7 +29,7 @@ fn watch(missing: MissingData) -> AlarmWatch {
         evaluation_periods: 3,
         datapoints_to_alarm: Some(2),
         threshold: 30.0,
-        comparison: Comparison::GreaterThanThreshold,
+        comparison: Comparison::Greater,
         missing,
         low_samples: None,
     }

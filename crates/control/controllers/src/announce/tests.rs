@@ -192,6 +192,7 @@ fn service(rollout: RolloutState, steady: bool) -> Service {
         subnets: vec![],
         security_groups: vec![],
         assign_public_ip: false,
+        load_balancers: vec![],
     };
     Service {
         account: account(),
