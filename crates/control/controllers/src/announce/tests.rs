@@ -3,10 +3,7 @@
 use super::*;
 use environment::Environment;
 use parking_lot::Mutex;
-use resources::ecs::{
-    Deployment, DeploymentConfiguration, Launch, PropagateTags, RolloutState, Service, ServiceStatus,
-    StopCode, Task, TaskDefinition, TaskEvent, Workload,
-};
+use resources::ecs::{Launch, RolloutState, Service, StopCode, Task, TaskDefinition, TaskEvent};
 use resources::events::{Delivery, Input, RetryPolicy, Rule, Target};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -184,54 +181,18 @@ async fn the_last_state_of_every_task_is_told_however_often_the_follower_is_kill
 }
 
 fn service(rollout: RolloutState, steady: bool) -> Service {
-    let workload = Workload {
-        family: "web".to_owned(),
-        revision: 1,
-        strategy: vec![],
-        platform_version: "LATEST".to_owned(),
-        subnets: vec![],
-        security_groups: vec![],
-        assign_public_ip: false,
-        load_balancers: vec![],
-    };
-    Service {
-        account: account(),
-        cluster: "default".to_owned(),
-        name: "web".to_owned(),
-        status: ServiceStatus::Active,
-        desired_count: 1,
-        deployment_configuration: DeploymentConfiguration {
-            minimum_healthy_percent: 100,
-            maximum_percent: 200,
-            breaker: false,
-            rollback: false,
-        },
-        deployments: vec![Deployment {
-            id: "ecs-svc/1".to_owned(),
-            service_deployment: "d".to_owned(),
-            service_revision: "1".to_owned(),
-            workload,
-            rollout,
-            rollout_reason: "ECS deployment ecs-svc/1 completed.".to_owned(),
-            failed_tasks: 0,
-            failed_rounds: 0,
-            retry_at: None,
-            created_at: Timestamp::default(),
-            updated_at: Timestamp::default(),
-        }],
-        last_completed: None,
-        stop_requested: None,
-        steady,
-        notices: vec![],
-        propagate_tags: PropagateTags::None,
-        managed_tags: false,
-        health_check_grace_period: None,
-        zone_rebalancing: false,
-        client_token: None,
-        tags: vec![],
-        created_by: String::new(),
-        created_at: Timestamp::default(),
-    }
+    let text = r#"{"account":"123456789012","cluster":"default","name":"web","status":"Active","desired_count":1,
+        "deployment_configuration":{"minimum_healthy_percent":100,"maximum_percent":200,"breaker":false,"rollback":false},
+        "deployments":[{"id":"ecs-svc/1","service_deployment":"d","service_revision":"1","workload":{"family":"web",
+        "revision":1,"strategy":[],"platform_version":"LATEST","subnets":[],"security_groups":[],"assign_public_ip":false},
+        "rollout":"InProgress","rollout_reason":"ECS deployment ecs-svc/1 completed.","failed_tasks":0,"failed_rounds":0,
+        "retry_at":null,"created_at":0,"updated_at":0}],"last_completed":null,"stop_requested":null,"steady":false,
+        "notices":[],"propagate_tags":"None","managed_tags":false,"health_check_grace_period":null,
+        "zone_rebalancing":false,"client_token":null,"tags":[],"created_by":"","created_at":0}"#;
+    let mut service: Service = serde_json::from_str(text).expect("a service");
+    service.steady = steady;
+    service.deployments[0].rollout = rollout;
+    service
 }
 
 #[tokio::test]
