@@ -4,9 +4,9 @@
 //! is in the store; what they keep in memory only saves looking it up. All of them may be killed anywhere and
 //! started over.
 
-pub mod discovery;
 pub mod alarms;
 mod announce;
+pub mod discovery;
 pub mod event_delivery;
 mod feed;
 #[cfg(test)]

@@ -4,8 +4,8 @@
 
 pub mod access;
 pub mod cloudtrail;
-pub mod discovery;
 pub mod cloudwatch;
+pub mod discovery;
 pub mod ecr;
 pub mod ecs;
 pub mod elb;
