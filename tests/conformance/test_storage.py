@@ -234,3 +234,25 @@ def test_terminals_and_open_inputs(tasks, image):
     assert tasks.lines(arn, "closed") == ["ended"]
     assert tasks.lines(arn, "terminal") == ["xterm"]
     assert tasks.lines(arn, "opened") == [], "nothing ever comes, and it does not end"
+
+
+def test_managed_tags_and_what_run_task_refuses(tasks, image):
+    definition = tasks.register([tasks.container(image, sh("true"))], tags=[{"key": "from", "value": "definition"}])
+    task = tasks.run(definition, enableECSManagedTags=True, propagateTags="TASK_DEFINITION", referenceId="mine",
+                     tags=[{"key": "own", "value": "tag"}])
+    tags = {tag["key"]: tag["value"] for tag in tasks.describe(task)["tags"]}
+    assert tags == {"own": "tag", "from": "definition", "aws:ecs:clusterName": tasks.cluster}
+    tasks.ecs.tag_resource(resourceArn=task, tags=[{"key": "later", "value": "one"}])
+    tasks.ecs.untag_resource(resourceArn=task, tagKeys=["own"])
+    listed = {tag["key"] for tag in tasks.ecs.list_tags_for_resource(resourceArn=task)["tags"]}
+    assert listed == {"later", "from", "aws:ecs:clusterName"}
+    gpu = {"containerOverrides": [{"name": "main", "resourceRequirements": [{"type": "GPU", "value": "1"}]}]}
+    for more, words in [
+        ({"propagateTags": "SERVICE"}, "from a service"),
+        ({"placementConstraints": [{"type": "distinctInstance"}]}, "Placement constraints are not supported with FARGATE"),
+        ({"placementStrategy": [{"type": "random"}]}, "Placement strategies are not supported with FARGATE"),
+        ({"overrides": gpu}, "do not support GPU resource requirements"),
+        ({"tags": [{"key": "aws:ecs:mine", "value": "x"}]}, "tags"),
+    ]:
+        with pytest.raises(ClientError, match=words):
+            tasks.run(definition, **more)
