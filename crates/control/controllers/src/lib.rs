@@ -14,12 +14,14 @@ mod flaky;
 pub mod image_lifecycle;
 pub mod image_replication;
 pub mod image_scan;
+pub mod load_balancer;
 pub mod logs_retention;
 pub mod rule_schedule;
 pub mod run_token;
 pub mod sealing;
 pub mod secrets_expiry;
 pub mod service;
+pub mod service_targets;
 pub mod subnet;
 pub mod task;
 pub mod task_definition;
@@ -39,14 +41,17 @@ pub use image_replication::{OtherRegions, Reached, Unreachable};
 
 use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
+use load_balancer::{DataPlane, LoadBalancerController};
 use logs_retention::LogsRetention;
 use metric_store::Metrics;
 use reconcile::{Queue, Settings};
 use rule_schedule::RuleSchedule;
+use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use run_token::RunTokenController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
 use service::ServiceController;
+use service_targets::ServiceTargetsController;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +73,9 @@ const KEYS: Duration = Duration::from_secs(5);
 /// Time between two looks at all images, for settings that changed meanwhile.
 const SCANS: Duration = Duration::from_secs(600);
 
+/// Time between two looks at load balancers, when nothing changes, and longest wait after a failure of their data plane.
+const BALANCERS: Duration = Duration::from_secs(5);
+
 /// What the controllers of a region need to know.
 #[derive(Clone)]
 pub struct Config {
@@ -86,6 +94,7 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
     tokio::join!(
         run_tasks(tables.clone(), &config, shutdown.clone()),
         run_services(tables.clone(), config.services.clone()),
+        run_service_targets(tables.clone(), config.services.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
         run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
@@ -220,8 +229,51 @@ async fn run_services(tables: Tables, shutdown: CancellationToken) {
     let environment = tables.environment().clone();
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),
-        feed(tables, shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
         reconcile::run(controller.clone(), queue, Settings::named("service"), environment, shutdown.clone()),
+    );
+}
+
+async fn run_service_targets(tables: Tables, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let controller = Arc::new(ServiceTargetsController::new(tables.clone(), queue.clone()));
+    let environment = tables.environment().clone();
+    let settings = Settings { concurrency: 8, ..Settings::named("service_targets") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controller of load balancers over a host's data plane until `shutdown`. The data plane goes on without it.
+pub async fn run_load_balancers<D: DataPlane>(
+    tables: Tables,
+    keys: KeyRing,
+    metrics: Metrics,
+    settings: load_balancer::Settings,
+    data_plane: D,
+    shutdown: CancellationToken,
+) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let controller =
+        Arc::new(LoadBalancerController::new(tables.clone(), keys, Some(metrics), settings, data_plane));
+    let one = Settings {
+        concurrency: 1,
+        resync: BALANCERS,
+        longest_backoff: BALANCERS,
+        ..Settings::named("load_balancer")
+    };
+    let nudge = || queue.nudge(load_balancer::All);
+    tokio::join!(
+        feed::<LoadBalancer>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Listener>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Rule>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<TargetGroup>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Target>(tables, shutdown.clone(), |_| nudge()),
+        reconcile::run(controller, queue.clone(), one, environment, shutdown.clone()),
     );
 }
 

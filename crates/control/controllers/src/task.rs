@@ -14,7 +14,7 @@ mod plan;
 
 use crate::feed::Seen;
 use crate::subnet::Subnet;
-use addresses::Addresses;
+pub(crate) use addresses::Addresses;
 use environment::Timestamp;
 use identifiers::AccountId;
 use parking_lot::Mutex;
