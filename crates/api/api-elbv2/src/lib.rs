@@ -29,9 +29,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use environment::Environment;
-use operations as op;
 #[allow(
     clippy::wildcard_imports,
     reason = "the macro below names an input and an output for every operation"
@@ -55,28 +53,8 @@ impl ElbV2Service {
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own function.
-macro_rules! operations {
-    ($($name:ident: $input:ty => $output:ty, $module:ident::$function:ident;)*) => {
-        #[async_trait::async_trait]
-        impl ElbV2 for ElbV2Service {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                Ok(op::$module::$function(self, context, input).await?)
-            })*
-        }
-    };
-}
-
-operations! {
+aws_wire::operations! {
+    ElbV2 for ElbV2Service;
     add_listener_certificates: AddListenerCertificatesInput => AddListenerCertificatesOutput, listener_certificates::add_listener_certificates;
     add_tags: AddTagsInput => AddTagsOutput, tags::add_tags;
     create_listener: CreateListenerInput => CreateListenerOutput, create_listener::run;

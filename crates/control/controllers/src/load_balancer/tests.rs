@@ -210,7 +210,8 @@ async fn with_the_last_load_balancer_the_data_plane_ends_and_targets_are_unused(
     let balancer = bench.only::<LoadBalancer>().await;
     bench.tables.delete(&balancer).await.expect("deletes");
     bench.run().await;
-    assert_eq!((bench.plane.0.lock().stops, bench.plane.0.lock().wanted.is_some()), (1, false));
+    let stops = bench.plane.0.lock().stops;
+    assert_eq!((stops, bench.plane.0.lock().wanted.is_some()), (1, false));
     let target = bench.only::<Target>().await;
     assert_eq!(target.health.reason.as_deref(), Some("Target.NotInUse"));
     bench.drain().await;
