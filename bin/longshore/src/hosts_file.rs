@@ -49,12 +49,14 @@ impl HostsFile {
             is_ours &= line != end;
         }
         if !names.is_empty() {
-            let lines: String = names.iter().fold(String::new(), |mut lines, (name, address)| {
+            new.push_str(&begin);
+            new.push('\n');
+            for (name, address) in names {
                 // Writing to a text does not fail.
-                let _ = writeln!(lines, "{address} {name}");
-                lines
-            });
-            new.push_str(&format!("{begin}\n{lines}{end}\n"));
+                let _ = writeln!(new, "{address} {name}");
+            }
+            new.push_str(&end);
+            new.push('\n');
         }
         new
     }
