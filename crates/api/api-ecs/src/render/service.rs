@@ -2,8 +2,8 @@
 
 use crate::arns::{arn, cluster_arn, definition_arn};
 use crate::errors::Failure;
-use crate::registries;
 use crate::load_balancers;
+use crate::registries;
 use crate::shapes as wire;
 use crate::volumes;
 use aws_wire::RequestContext;
