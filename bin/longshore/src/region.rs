@@ -175,6 +175,7 @@ impl Region {
                 access.clone(),
                 api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
             ))),
+            Arc::new(api_scheduler::shapes::Server(api_scheduler::SchedulerService::new(tables.clone()))),
             Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
                 tables.clone(),
                 ring.clone(),

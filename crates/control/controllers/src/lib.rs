@@ -18,6 +18,7 @@ pub mod load_balancer;
 pub mod logs_retention;
 pub mod rule_schedule;
 pub mod run_token;
+pub mod schedule;
 pub mod sealing;
 pub mod secrets_expiry;
 pub mod service;
@@ -48,6 +49,7 @@ use reconcile::{Queue, Settings};
 use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
+use schedule::ScheduleController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
 use service::ServiceController;
@@ -160,22 +162,26 @@ pub async fn run_alarms(outbox: Outbox, metrics: Metrics, shutdown: Cancellation
 }
 
 /// Runs the controllers of EventBridge, which a region without a host needs too, until `shutdown`: what happens is
-/// announced, rules with a schedule make their events, and deliveries are brought to their targets.
+/// announced, rules with a schedule make their events, schedules come due, and deliveries are brought to their targets.
 pub async fn run_events(outbox: Outbox, targets: Arc<dyn Targets>, shutdown: CancellationToken) {
     let tables = outbox.tables().clone();
     let environment = tables.environment().clone();
-    let (deliveries, schedules) = (Queue::new(), Queue::new());
+    let (deliveries, rules, schedules) = (Queue::new(), Queue::new(), Queue::new());
     let delivery = Arc::new(EventDelivery::new(outbox.clone(), targets, deliveries.clone()));
-    let schedule = Arc::new(RuleSchedule::new(outbox.clone(), schedules.clone()));
-    let few = Settings { concurrency: 8, ..Settings::named("rule_schedule") };
+    let rule = Arc::new(RuleSchedule::new(outbox.clone(), rules.clone()));
+    let schedule = Arc::new(ScheduleController::new(outbox.clone(), schedules.clone()));
+    let few = |name| Settings { concurrency: 8, ..Settings::named(name) };
     tokio::join!(
         announce::follow(outbox.clone(), announce::Tasks::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Services::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Instances::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Images::new(outbox.clone()), shutdown.clone()),
         feed(tables.clone(), shutdown.clone(), |seen| delivery.see(&seen)),
-        feed(tables, shutdown.clone(), |seen| schedule.see(&seen)),
-        reconcile::run(schedule.clone(), schedules, few, environment.clone(), shutdown.clone()),
+        feed(tables.clone(), shutdown.clone(), |seen| rule.see(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| schedule.see(&seen)),
+        schedule::remove_groups(tables, shutdown.clone()),
+        reconcile::run(rule.clone(), rules, few("rule_schedule"), environment.clone(), shutdown.clone()),
+        reconcile::run(schedule.clone(), schedules, few("schedule"), environment.clone(), shutdown.clone()),
         reconcile::run(
             delivery.clone(),
             deliveries,
