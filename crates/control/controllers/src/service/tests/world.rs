@@ -11,7 +11,9 @@ use resources::ecs::{
     ServiceDeploymentStatus, ServiceEvents, ServiceLoadBalancer, ServiceStatus, ServiceTask, StopCode,
     Strategy, Task, TaskDefinition, TaskEvent, TaskStatus, TrafficStep, Workload,
 };
-use resources::elb::{Action, Forward, Listener, Protocol, Rule, WeightedTargetGroup};
+use resources::elb::{
+    Action, Forward, Listener, Protocol, Rule, Target, TargetHealth, TargetState, WeightedTargetGroup,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -367,6 +369,33 @@ impl World {
         .await;
     }
 
+    /// Load balancers, if there are any, find the task healthy from the start.
+    async fn register(&self, task: &Task) {
+        let service = self.service().await;
+        let row = self.ledger().await.into_iter().find(|row| row.task == task.id);
+        let own = row.and_then(|row| service.deployments.iter().find(|own| own.id == row.deployment));
+        let Some((own, balancer)) = own.and_then(|own| Some((own, own.workload.load_balancers.first()?))) else {
+            return;
+        };
+        let number = u32::from_str_radix(&task.id[..6], 16).expect("hexadecimal");
+        let target = Target {
+            account: task.account.clone(),
+            target_group: "web".to_owned(),
+            target_group_arn: own.target_group_of(balancer).to_owned(),
+            address: std::net::Ipv4Addr::from_bits(0x0a00_0000 | number).into(),
+            port: 80,
+            zone: None,
+            task: Some(task.key()),
+            service: Some(KEY.to_owned()),
+            registered_at: self.tables.environment().now(),
+            draining_since: None,
+            health: TargetHealth { state: TargetState::Healthy, reason: None, description: None },
+        };
+        let key = target.key();
+        let _ = self.tables.create(target).await;
+        self.update(task, |task, _| task.targets = vec![key.clone()]).await;
+    }
+
     /// Moves a task on as its release has it.
     async fn move_task(&self, task: &Task, crash: bool) {
         let release = self.releases[&task.revision];
@@ -386,6 +415,7 @@ impl World {
                 ends(StopCode::TaskFailedToStart).await;
             }
             TaskStatus::Pending | TaskStatus::Activating => {
+                self.register(task).await;
                 self.step(task, TaskEvent::Started).await;
             }
             TaskStatus::Running if crash || release == Release::Crashing => {
