@@ -1,5 +1,5 @@
 """Benchmarks, side by side with the peers in one run: cargo xtask bench [run-task] [api] [registry] [collection]
-[start] [identity] [pull] [load-balancer].
+[start] [identity] [pull] [load-balancer] [services].
 
 Every figure is measured here and now on this machine; what is not installed is said to be missing, never guessed.
 """
@@ -31,6 +31,7 @@ from images import Registry, busybox_layer  # noqa: E402
 from load_balancer import load_balancer  # noqa: E402
 from pull import pull  # noqa: E402
 from registry import collection, registry  # noqa: E402
+from services_bench import services  # noqa: E402
 from tasks import NETWORK, Tasks  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
@@ -285,7 +286,7 @@ def identity():
 
 
 BENCHMARKS = {"start": start, "run-task": run_task, "api": api, "registry": registry, "collection": collection, "identity": identity,
-              "pull": pull, "load-balancer": load_balancer}
+              "pull": pull, "load-balancer": load_balancer, "services": lambda: services(say)}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or BENCHMARKS:

@@ -201,6 +201,8 @@ def test_scaling_to_zero_and_back_and_protected_tasks(services, definition):
 
 def test_capacity_providers_share_the_tasks(services, definition):
     strategy = [{"capacityProvider": "FARGATE", "base": 1, "weight": 0}, {"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    services.ecs.put_cluster_capacity_providers(cluster=services.cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"],
+                                                defaultCapacityProviderStrategy=[])
     made = services.ecs.create_service(cluster=services.cluster, serviceName="spot", taskDefinition=definition,
                                        desiredCount=3, capacityProviderStrategy=strategy, networkConfiguration=NETWORK)
     assert "launchType" not in made["service"]
@@ -240,8 +242,8 @@ def test_documented_errors(services, definition):
         ({"schedulingStrategy": "DAEMON"}, "InvalidParameterException"),
         ({"platformVersion": "9.9"}, "PlatformUnknownException"),
         ({"deploymentConfiguration": {"minimumHealthyPercent": 101}}, "InvalidParameterException"),
-        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "UnsupportedFeatureException"),
-        ({"deploymentController": {"type": "EXTERNAL"}}, "UnsupportedFeatureException"),
+        ({"deploymentController": {"type": "EXTERNAL"}}, "InvalidParameterException"),
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "UnsupportedFeatureException"),
         ({"loadBalancers": balancer}, "UnsupportedFeatureException"),
         ({"enableExecuteCommand": True}, "UnsupportedFeatureException"),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}, "InvalidParameterException"),

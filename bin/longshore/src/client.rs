@@ -1,7 +1,7 @@
 //! A small client of the region's own API, for commands that look at it from outside as any user would.
 
 use crate::data_dir::AccessKeyFile;
-use crate::region::{accounts, registry};
+use crate::region::{accounts, registry, spot};
 use anyhow::{Context, Result, bail};
 use aws_wire::sigv4::{Signer, sign};
 use base64::Engine;
@@ -85,6 +85,16 @@ impl Client {
     pub(crate) async fn create_account(&self, id: Option<&AccountId>) -> Result<Value> {
         let query = id.map(|id| format!("?id={id}")).unwrap_or_default();
         let request = http::Request::post(format!("{}{}{query}", self.endpoint, accounts::PATH));
+        let (status, content) = self.send(request, accounts::SIGNING_NAME, Bytes::new()).await?;
+        if !status.is_success() {
+            bail!("{}", String::from_utf8_lossy(&content));
+        }
+        serde_json::from_slice(&content).context("read the answer")
+    }
+
+    /// Takes spare capacity back; the query says of which tasks.
+    pub(crate) async fn interrupt_spot(&self, query: &str) -> Result<Value> {
+        let request = http::Request::post(format!("{}{}?{query}", self.endpoint, spot::PATH));
         let (status, content) = self.send(request, accounts::SIGNING_NAME, Bytes::new()).await?;
         if !status.is_success() {
             bail!("{}", String::from_utf8_lossy(&content));

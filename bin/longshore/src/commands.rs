@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod keys;
 pub(crate) mod registry;
+pub(crate) mod spot;
 pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod vulnerabilities;

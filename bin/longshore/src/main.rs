@@ -11,7 +11,7 @@ mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{account, configure, demo, doctor, env, keys, registry, status, up, vulnerabilities};
+use commands::{account, configure, demo, doctor, env, keys, registry, spot, status, up, vulnerabilities};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +39,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
     Registry(registry::RegistryArgs),
+    Spot(spot::SpotArgs),
     Vulnerabilities(vulnerabilities::VulnerabilitiesArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
@@ -99,6 +100,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(arguments) => block_on(demo::run(arguments)),
         Command::Account(arguments) => block_on(account::run(arguments)),
         Command::Registry(arguments) => block_on(registry::run(arguments)),
+        Command::Spot(arguments) => block_on(spot::run(arguments)),
         Command::Status(arguments) => block_on(status::run(arguments)),
         Command::Vulnerabilities(arguments) => block_on(vulnerabilities::run(arguments)),
     }

@@ -10,6 +10,8 @@ mod other_regions;
 mod records;
 pub(crate) mod registry;
 mod reset;
+mod service_hooks;
+pub(crate) mod spot;
 mod storage;
 mod template_roles;
 mod zones;
@@ -42,6 +44,8 @@ use records::Records;
 use registry::{MetricsHandler, RegistryCareHandler};
 use reset::ResetHandler;
 use resources::ecr::RegistryHosts;
+use service_hooks::{Endpoints, name_endpoints};
+use spot::SpotHandler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +113,7 @@ impl Region {
             region: settings.region.clone(),
             environment: environment.clone(),
         };
+        name_endpoints(&tables, &settings.hooks).await?;
         let images = ImageRegistry::new(tables.clone(), blobs.clone()).with_roles(Arc::new(roles));
         let port = listener.address().port();
         let hosts = registry_hosts(&settings, port);
@@ -196,6 +201,8 @@ impl Region {
         );
         handlers.push(Arc::new(care));
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
+        let spot = SpotHandler::new(tables.clone(), settings.account.clone(), environment.clone());
+        handlers.push(Arc::new(spot));
         let mut authenticator =
             Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
         if settings.auth == AuthMode::Open {
@@ -288,6 +295,8 @@ impl Region {
             account: self.settings.account.clone(),
             subnet: plan.controller_subnet()?,
             blobs,
+            region: self.settings.region.clone(),
+            hooks: Arc::new(Endpoints::new(self.environment.clone())?),
             services: self.services.clone(),
         };
         let controllers = controllers::run(self.tables.clone(), config, self.shutdown.clone());

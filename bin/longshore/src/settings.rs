@@ -1,11 +1,13 @@
 //! The configuration of a region: flags over environment over file over defaults, resolved once.
 
 mod efs;
+mod hook_address;
 
 pub(crate) use efs::EfsDirectory;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+pub(crate) use hook_address::HookAddress;
 use identifiers::{AccountId, Region};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -90,6 +92,9 @@ pub(crate) struct SettingsArgs {
     /// Directory with the access keys of other regions, readable by its owner alone [default: DATA-DIR/replication-keys]
     #[arg(long, env = "LONGSHORE_REPLICATION_KEYS", value_name = "DIR")]
     pub(crate) replication_keys: Option<PathBuf>,
+    /// Where a function is called that ECS deployments wait for (a lifecycle hook); may be given several times
+    #[arg(long = "hook", env = "LONGSHORE_HOOKS", value_delimiter = ',', value_name = "ARN=URL")]
+    pub(crate) hooks: Vec<HookAddress>,
     /// Let lifecycle policies delete and archive images that tasks of this region use, as AWS does
     #[arg(long, env = "LONGSHORE_EXPIRE_IMAGES_IN_USE")]
     pub(crate) expire_images_in_use: bool,
@@ -205,6 +210,8 @@ struct File {
     replicate_to: Vec<ReplicateTo>,
     replication_keys: Option<PathBuf>,
     #[serde(default)]
+    hooks: Vec<HookAddress>,
+    #[serde(default)]
     expire_images_in_use: bool,
     #[serde(default)]
     no_elb_loopback: bool,
@@ -243,6 +250,7 @@ pub(crate) struct Settings {
     pub(crate) pull_through_recheck_hours: u64,
     pub(crate) replicate_to: Vec<ReplicateTo>,
     pub(crate) replication_keys: PathBuf,
+    pub(crate) hooks: Vec<HookAddress>,
     pub(crate) expire_images_in_use: bool,
     pub(crate) no_elb_loopback: bool,
     pub(crate) manage_hosts_file: bool,
@@ -295,6 +303,7 @@ impl SettingsArgs {
             trails_dir: absolute(&trails_dir)?,
             replication_keys: absolute(&keys)?,
             replicate_to: [self.replicate_to, file.replicate_to].concat(),
+            hooks: [self.hooks, file.hooks].concat(),
             data_dir: absolute(&data_dir)?,
             audit_retention_days: retention.map_or(DEFAULT_RETENTION_DAYS, NonZeroU32::get),
             trail_interval: interval.map_or(DEFAULT_TRAIL_INTERVAL, NonZeroU32::get),

@@ -94,6 +94,7 @@ impl<'a> Generator<'a> {
             self.rust_type(&reference.as_ref().context("a list or map without its member")?.shape)
         };
         Ok(match shape.kind.as_str() {
+            "structure" if shape.document => "aws_wire::Document".to_owned(),
             kind if kind == "structure" || !shape.values.is_empty() => type_name(name),
             "string" | "character" => "String".to_owned(),
             "integer" => "i32".to_owned(),
@@ -117,6 +118,7 @@ impl<'a> Generator<'a> {
         );
         for (name, shape) in self.all() {
             match shape.kind.as_str() {
+                "structure" if shape.document => {}
                 "structure" => self.structure(&mut out, name, shape)?,
                 "string" if !shape.values.is_empty() => self.enumeration(&mut out, name, shape)?,
                 _ => {}

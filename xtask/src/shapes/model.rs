@@ -84,6 +84,9 @@ pub(crate) struct Shape {
     pub(crate) flattened: bool,
     #[serde(default)]
     pub(crate) union: bool,
+    /// Whatever JSON the caller sends.
+    #[serde(default)]
+    pub(crate) document: bool,
     #[serde(default)]
     pub(crate) exception: bool,
     #[serde(default)]

@@ -22,7 +22,7 @@ const STOP_TIME: Duration = Duration::from_secs(150);
 const AT_ONCE: usize = 500;
 /// Rows that a region keeps when it is emptied: its own secrets, its hosts, and the log streams whose groups are gone,
 /// which the retention controller removes together with their events.
-const KEPT: &[&str] = &["access/account/", "ecs/container-instance/", "logs/stream/"];
+const KEPT: &[&str] = &["access/account/", "ecs/container-instance/", "ecs/hook-endpoint/", "logs/stream/"];
 
 /// `POST /moto-api/reset`: stops every task, deletes every resource and forgets every record of a call. Served by open regions only.
 pub(super) struct ResetHandler {

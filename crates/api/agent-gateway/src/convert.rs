@@ -129,7 +129,7 @@ fn container(
     let resource = format!("container/{}/{}/{}", task.cluster, task.id, state.id);
     acs::Container {
         name: definition.name.clone(),
-        image: state.image.clone(),
+        image: state.image_to_pull(),
         container_arn: Arn::new("ecs", region, &task.account, resource).to_string(),
         essential: definition.essential,
         command: command.unwrap_or_else(|| definition.command.clone()),

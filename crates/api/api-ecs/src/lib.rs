@@ -4,11 +4,14 @@
 //! `PROVISIONING`; the task controller places it, the agent runs it, and what the agent submits moves it on. What is
 //! not honoured is refused by name: every request is taken apart without a rest, so no parameter is dropped.
 
+mod account_setting;
 mod arns;
+mod capacity;
 mod containers;
 mod definition;
 mod errors;
 mod execution_role;
+mod image_digests;
 mod load_balancers;
 mod logging;
 mod operations;
@@ -21,6 +24,7 @@ mod render;
 mod secrets;
 mod service;
 pub mod shapes;
+mod task_set;
 #[cfg(test)]
 mod testing;
 mod volumes;
@@ -78,20 +82,26 @@ macro_rules! operations {
 }
 
 operations! {
+    continue_service_deployment: continue_service_deployment, ContinueServiceDeploymentRequest => ContinueServiceDeploymentResponse;
     create_cluster: create_cluster, CreateClusterRequest => CreateClusterResponse;
+    delete_account_setting: delete_account_setting, DeleteAccountSettingRequest => DeleteAccountSettingResponse;
     delete_cluster: delete_cluster, DeleteClusterRequest => DeleteClusterResponse;
     delete_service: delete_service, DeleteServiceRequest => DeleteServiceResponse;
     delete_task_definitions: delete_task_definitions, DeleteTaskDefinitionsRequest => DeleteTaskDefinitionsResponse;
+    delete_task_set: delete_task_set, DeleteTaskSetRequest => DeleteTaskSetResponse;
     deregister_container_instance: deregister_container_instance, DeregisterContainerInstanceRequest => DeregisterContainerInstanceResponse;
     deregister_task_definition: deregister_task_definition, DeregisterTaskDefinitionRequest => DeregisterTaskDefinitionResponse;
+    describe_capacity_providers: describe_capacity_providers, DescribeCapacityProvidersRequest => DescribeCapacityProvidersResponse;
     describe_clusters: describe_clusters, DescribeClustersRequest => DescribeClustersResponse;
     describe_service_deployments: describe_service_deployments, DescribeServiceDeploymentsRequest => DescribeServiceDeploymentsResponse;
     describe_service_revisions: describe_service_revisions, DescribeServiceRevisionsRequest => DescribeServiceRevisionsResponse;
     describe_services: describe_services, DescribeServicesRequest => DescribeServicesResponse;
     describe_task_definition: describe_task_definition, DescribeTaskDefinitionRequest => DescribeTaskDefinitionResponse;
+    describe_task_sets: describe_task_sets, DescribeTaskSetsRequest => DescribeTaskSetsResponse;
     describe_tasks: describe_tasks, DescribeTasksRequest => DescribeTasksResponse;
     discover_poll_endpoint: discover_poll_endpoint, DiscoverPollEndpointRequest => DiscoverPollEndpointResponse;
     get_task_protection: get_task_protection, GetTaskProtectionRequest => GetTaskProtectionResponse;
+    list_account_settings: list_account_settings, ListAccountSettingsRequest => ListAccountSettingsResponse;
     list_clusters: list_clusters, ListClustersRequest => ListClustersResponse;
     list_service_deployments: list_service_deployments, ListServiceDeploymentsRequest => ListServiceDeploymentsResponse;
     list_services: list_services, ListServicesRequest => ListServicesResponse;
@@ -100,6 +110,9 @@ operations! {
     list_task_definition_families: list_task_definition_families, ListTaskDefinitionFamiliesRequest => ListTaskDefinitionFamiliesResponse;
     list_task_definitions: list_task_definitions, ListTaskDefinitionsRequest => ListTaskDefinitionsResponse;
     list_tasks: list_tasks, ListTasksRequest => ListTasksResponse;
+    put_account_setting: put_account_setting, PutAccountSettingRequest => PutAccountSettingResponse;
+    put_account_setting_default: put_account_setting_default, PutAccountSettingDefaultRequest => PutAccountSettingDefaultResponse;
+    put_cluster_capacity_providers: put_cluster_capacity_providers, PutClusterCapacityProvidersRequest => PutClusterCapacityProvidersResponse;
     register_container_instance: register_container_instance, RegisterContainerInstanceRequest => RegisterContainerInstanceResponse;
     stop_service_deployment: stop_service_deployment, StopServiceDeploymentRequest => StopServiceDeploymentResponse;
     stop_task: stop_task, StopTaskRequest => StopTaskResponse;
@@ -110,10 +123,13 @@ operations! {
     untag_resource: untag_resource, UntagResourceRequest => UntagResourceResponse;
     update_cluster: update_cluster, UpdateClusterRequest => UpdateClusterResponse;
     update_cluster_settings: update_cluster_settings, UpdateClusterSettingsRequest => UpdateClusterSettingsResponse;
+    update_service_primary_task_set: update_service_primary_task_set, UpdateServicePrimaryTaskSetRequest => UpdateServicePrimaryTaskSetResponse;
     update_task_protection: update_task_protection, UpdateTaskProtectionRequest => UpdateTaskProtectionResponse;
+    update_task_set: update_task_set, UpdateTaskSetRequest => UpdateTaskSetResponse;
 
     [with registry]
     create_service: CreateServiceRequest => CreateServiceResponse;
+    create_task_set: CreateTaskSetRequest => CreateTaskSetResponse;
     register_task_definition: RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
     run_task: RunTaskRequest => RunTaskResponse;
     update_service: UpdateServiceRequest => UpdateServiceResponse;

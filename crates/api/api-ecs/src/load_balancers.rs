@@ -1,10 +1,9 @@
 //! Load balancers of services: reading them, and requiring what they name.
 
 use crate::errors::{Failure, invalid};
-use crate::service::not_built;
 use crate::shapes as wire;
 use aws_wire::ServiceError;
-use resources::ecs::{ServiceLoadBalancer, TaskDefinition};
+use resources::ecs::{AlternateTargets, ServiceLoadBalancer, TaskDefinition};
 use resources::elb::{Action, Listener, Rule, TargetGroup};
 use store::{Batch, Tables};
 
@@ -40,7 +39,6 @@ fn read_one(given: wire::LoadBalancer) -> Result<ServiceLoadBalancer, ServiceErr
             "Classic Load Balancers are not supported with the awsvpc network mode; specify a targetGroupArn.",
         ));
     }
-    not_built(advanced_configuration.is_some(), "loadBalancers.advancedConfiguration")?;
     let named = |given: Option<String>, what: &str| {
         given.filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{what} cannot be empty.")))
     };
@@ -53,6 +51,35 @@ fn read_one(given: wire::LoadBalancer) -> Result<ServiceLoadBalancer, ServiceErr
         target_group_arn,
         container_name: named(container_name, "container name")?,
         container_port: port.ok_or_else(|| invalid("Container port must be between 1 and 65535."))?,
+        advanced: advanced_configuration.map(read_advanced).transpose()?,
+    })
+}
+
+fn read_advanced(given: wire::AdvancedConfiguration) -> Result<AlternateTargets, ServiceError> {
+    let wire::AdvancedConfiguration {
+        alternate_target_group_arn,
+        production_listener_rule,
+        role_arn,
+        test_listener_rule,
+    } = given;
+    let named = |given: Option<String>, what: &str| {
+        given.filter(|text| !text.is_empty()).ok_or_else(|| invalid(format!("{what} cannot be empty.")))
+    };
+    let target_group_arn = named(alternate_target_group_arn, "alternateTargetGroupArn")?;
+    if TargetGroup::key_in(&target_group_arn).is_none() {
+        return Err(invalid(format!("Invalid alternateTargetGroupArn '{target_group_arn}'.")));
+    }
+    let production_rule = named(production_listener_rule, "productionListenerRule")?;
+    for rule in [Some(&production_rule), test_listener_rule.as_ref()].into_iter().flatten() {
+        if Rule::key_in(rule).or_else(|| Listener::key_in(rule)).is_none() {
+            return Err(invalid(format!("Invalid listener rule '{rule}'.")));
+        }
+    }
+    Ok(AlternateTargets {
+        target_group_arn,
+        production_rule,
+        test_rule: test_listener_rule,
+        role_arn: named(role_arn, "roleArn")?,
     })
 }
 
@@ -113,6 +140,12 @@ pub(crate) fn shown(own: &[ServiceLoadBalancer]) -> Vec<wire::LoadBalancer> {
             target_group_arn: Some(own.target_group_arn.clone()),
             container_name: Some(own.container_name.clone()),
             container_port: Some(i32::from(own.container_port)),
+            advanced_configuration: own.advanced.as_ref().map(|other| wire::AdvancedConfiguration {
+                alternate_target_group_arn: Some(other.target_group_arn.clone()),
+                production_listener_rule: Some(other.production_rule.clone()),
+                role_arn: Some(other.role_arn.clone()),
+                test_listener_rule: other.test_rule.clone(),
+            }),
             ..wire::LoadBalancer::default()
         })
         .collect()

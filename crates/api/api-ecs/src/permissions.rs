@@ -27,7 +27,11 @@ pub(crate) async fn of(
     let request = Request { tables, context, operation, input };
     Ok(match operation.name {
         "CreateCluster" => request.create_cluster(),
-        "DeleteCluster" | "UpdateCluster" | "UpdateClusterSettings" | "RegisterContainerInstance" => {
+        "DeleteCluster"
+        | "PutClusterCapacityProviders"
+        | "RegisterContainerInstance"
+        | "UpdateCluster"
+        | "UpdateClusterSettings" => {
             vec![request.on_cluster(input.text("cluster")).await?]
         }
         "DeregisterContainerInstance" => vec![request.deregister_instance().await?],
@@ -41,7 +45,7 @@ pub(crate) async fn of(
         "StopTask" => vec![request.on_task(input.text("task").unwrap_or_default()).await?],
         "CreateService" => request.create_service().await?,
         "UpdateService" => request.update_service().await?,
-        "DeleteService" | "ListServiceDeployments" => {
+        "DeleteService" | "ListServiceDeployments" | "UpdateServicePrimaryTaskSet" => {
             vec![request.on_service(input.text("service").unwrap_or_default()).await?]
         }
         "DescribeServices" => {
@@ -50,6 +54,22 @@ pub(crate) async fn of(
                 permissions.push(request.on_service(service).await?);
             }
             request.or_everything(permissions)
+        }
+        "CreateTaskSet" => request.create_task_set().await?,
+        "DeleteTaskSet" | "UpdateTaskSet" => {
+            vec![request.on_task_set(input.text("taskSet").unwrap_or_default()).await?]
+        }
+        "DescribeTaskSets" => {
+            let mut permissions = Vec::new();
+            for set in input.texts("taskSets") {
+                permissions.push(request.on_task_set(set).await?);
+            }
+            request.or_everything(permissions)
+        }
+        "DescribeCapacityProviders" => {
+            let providers = input.texts("capacityProviders");
+            let named = providers.map(|name| request.permission(request.provider(name)));
+            request.or_everything(named.collect())
         }
         "ListServices" => {
             vec![request.permission("*").with("ecs:cluster", request.cluster(input.text("cluster")))]
@@ -63,7 +83,7 @@ pub(crate) async fn of(
         "DescribeServiceDeployments" => {
             request.on_parts(input.texts("serviceDeploymentArns").collect(), "service-deployment").await?
         }
-        "StopServiceDeployment" => {
+        "ContinueServiceDeployment" | "StopServiceDeployment" => {
             request
                 .on_parts(input.text("serviceDeploymentArn").into_iter().collect(), "service-deployment")
                 .await?
@@ -128,6 +148,15 @@ impl Request<'_> {
         let Some(name) = own_resource(self.context, &cluster, "cluster") else { return Ok(permission) };
         let found = self.get::<Cluster>(&format!("{}/{name}", self.context.account)).await?;
         Ok(with_tags(permission, found.as_ref().map(|found| found.tags.as_slice())))
+    }
+
+    /// The ARN of a capacity provider.
+    fn provider(&self, given: &str) -> String {
+        if given.starts_with("arn:") {
+            given.to_owned()
+        } else {
+            arn(self.context, format!("capacity-provider/{given}"))
+        }
     }
 
     fn create_cluster(&self) -> Vec<Permission> {

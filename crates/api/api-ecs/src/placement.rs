@@ -8,6 +8,7 @@ use aws_wire::ServiceError;
 const PLATFORMS: &[&str] = &["LATEST", "1.4.0"];
 
 /// Subnets and security groups.
+#[derive(Default)]
 pub(crate) struct Network {
     pub(crate) subnets: Vec<String>,
     pub(crate) security_groups: Vec<String>,

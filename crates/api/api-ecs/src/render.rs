@@ -1,8 +1,10 @@
 //! Stored resources as wire shapes.
 
 pub(crate) mod service;
+pub(crate) mod shift;
 
 use crate::arns::{arn, cluster_arn, definition_arn, task_arn};
+use crate::capacity::render_strategy;
 use crate::containers;
 use crate::shapes as wire;
 use crate::volumes;
@@ -54,7 +56,7 @@ pub(crate) fn cluster(context: &RequestContext, cluster: &Cluster, counts: Count
         tags: Some(vec![]),
         settings: Some(settings.collect()),
         capacity_providers: Some(cluster.capacity_providers.clone()),
-        default_capacity_provider_strategy: Some(vec![]),
+        default_capacity_provider_strategy: Some(render_strategy(&cluster.default_strategy)),
         ..wire::Cluster::default()
     }
 }
@@ -145,6 +147,7 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
             StopCode::EssentialContainerExited => wire::TaskStopCode::EssentialContainerExited,
             StopCode::UserInitiated => wire::TaskStopCode::UserInitiated,
             StopCode::ServiceSchedulerInitiated => wire::TaskStopCode::ServiceSchedulerInitiated,
+            StopCode::SpotInterruption => wire::TaskStopCode::SpotInterruption,
         }),
         stopped_at: task.stopped_at,
         stopped_reason: task.stopped_reason.clone(),

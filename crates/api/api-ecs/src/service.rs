@@ -1,18 +1,21 @@
 //! What the operations of services share: finding one, and reading what is asked for.
 
+mod configuration;
+mod hooks;
+
+pub(crate) use configuration::deployment_configuration;
+pub(crate) use hooks::check_hooks;
+
 use crate::arns::own_resource;
+use crate::capacity::PROVIDERS;
 use crate::errors::{Failure, invalid, service_not_found, unsupported};
-use crate::operations::create_cluster::PROVIDERS;
-use crate::refuse::filled;
 use crate::shapes as wire;
 use aws_wire::{RequestContext, ServiceError};
-use resources::ecs::{DeploymentConfiguration, Service, StrategyItem};
+use resources::ecs::{Service, StrategyItem};
 use store::{Tables, Versioned};
 
 /// Most tasks of a service, as AWS's quota is.
 const MOST_TASKS: i32 = 5_000;
-/// Largest maximum percent.
-const MOST_PERCENT: i32 = 100_000;
 
 /// The name in a service's name or ARN.
 pub(crate) fn service_name(context: &RequestContext, given: &str) -> Result<String, ServiceError> {
@@ -52,7 +55,6 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
 
 /// The parts of a request that are for what is not built: Service Connect.
 pub(crate) struct Unbuilt {
-    pub(crate) controller: Option<wire::DeploymentController>,
     pub(crate) execute: bool,
     pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
     pub(crate) lattice: bool,
@@ -62,11 +64,6 @@ pub(crate) struct Unbuilt {
 
 impl Unbuilt {
     pub(crate) fn refuse(&self) -> Result<(), ServiceError> {
-        if let Some(controller) = &self.controller
-            && controller.r#type != wire::DeploymentControllerType::Ecs
-        {
-            return Err(unsupported(&format!("The deployment controller {}", controller.r#type.as_str())));
-        }
         not_built(self.execute, "enableExecuteCommand")?;
         not_built(
             self.connect.as_ref().is_some_and(|connect| connect.enabled),
@@ -137,59 +134,4 @@ pub(crate) fn strategy(
         ));
     }
     Ok(items)
-}
-
-/// What a request changes of how deployments go.
-pub(crate) fn deployment_configuration(
-    given: Option<wire::DeploymentConfiguration>,
-    old: DeploymentConfiguration,
-) -> Result<DeploymentConfiguration, ServiceError> {
-    let Some(given) = given else { return Ok(old) };
-    let wire::DeploymentConfiguration {
-        alarms,
-        bake_time_in_minutes,
-        canary_configuration,
-        deployment_circuit_breaker,
-        lifecycle_hooks,
-        linear_configuration,
-        maximum_percent,
-        minimum_healthy_percent,
-        strategy,
-    } = given;
-    let alarms = alarms.is_some_and(|alarms| alarms.enable || !alarms.alarm_names.is_empty());
-    not_built(alarms, "deploymentConfiguration.alarms")?;
-    not_built(
-        bake_time_in_minutes.is_some_and(|time| time > 0),
-        "deploymentConfiguration.bakeTimeInMinutes",
-    )?;
-    not_built(canary_configuration.is_some(), "deploymentConfiguration.canaryConfiguration")?;
-    not_built(filled(lifecycle_hooks.as_ref()), "deploymentConfiguration.lifecycleHooks")?;
-    not_built(linear_configuration.is_some(), "deploymentConfiguration.linearConfiguration")?;
-    if let Some(strategy) = strategy.filter(|strategy| *strategy != wire::DeploymentStrategy::Rolling) {
-        return Err(unsupported(&format!("The deployment strategy {}", strategy.as_str())));
-    }
-    let percent = |given: Option<i32>, old: u32, least: i32, most: i32, name: &str| match given {
-        None => Ok(old),
-        Some(given) => u32::try_from(given)
-            .ok()
-            .filter(|_| (least..=most).contains(&given))
-            .ok_or_else(|| invalid(format!("{name} must be between {least} and {most}."))),
-    };
-    let (breaker, rollback) = deployment_circuit_breaker
-        .map_or((old.breaker, old.rollback), |breaker| (breaker.enable, breaker.rollback));
-    if rollback && !breaker {
-        return Err(invalid("A circuit breaker that is not enabled cannot roll back."));
-    }
-    Ok(DeploymentConfiguration {
-        minimum_healthy_percent: percent(
-            minimum_healthy_percent,
-            old.minimum_healthy_percent,
-            0,
-            100,
-            "minimumHealthyPercent",
-        )?,
-        maximum_percent: percent(maximum_percent, old.maximum_percent, 100, MOST_PERCENT, "maximumPercent")?,
-        breaker,
-        rollback,
-    })
 }

@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod sealing;
 pub mod secrets_expiry;
 pub mod service;
+pub mod service_hook;
 pub mod service_targets;
 pub mod subnet;
 pub mod task;
@@ -53,6 +54,8 @@ use schedule::ScheduleController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
 use service::ServiceController;
+pub use service_hook::HookCaller;
+use service_hook::ServiceHookController;
 use service_targets::ServiceTargetsController;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,6 +75,9 @@ const LIFECYCLE: Duration = Duration::from_secs(60);
 /// Time between two looks whether the region's keys changed.
 const KEYS: Duration = Duration::from_secs(5);
 
+/// Most functions that are called at once for deployments that wait for them.
+const HOOK_CALLS: usize = 64;
+
 /// Time between two looks at all images, for settings that changed meanwhile.
 const SCANS: Duration = Duration::from_secs(600);
 
@@ -87,6 +93,10 @@ pub struct Config {
     pub subnet: Subnet,
     /// Where log events lie.
     pub blobs: BlobStore,
+    /// Name of the region.
+    pub region: Region,
+    /// How the functions are called that deployments wait for.
+    pub hooks: Arc<dyn HookCaller>,
     /// Ends the controller of services before the others, so that it does not replace tasks that are stopped for good.
     pub services: CancellationToken,
 }
@@ -97,6 +107,7 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
         run_tasks(tables.clone(), &config, shutdown.clone()),
         run_services(tables.clone(), config.services.clone()),
         run_service_targets(tables.clone(), config.services.clone()),
+        run_service_hooks(tables.clone(), &config, config.services.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
         run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
@@ -249,6 +260,21 @@ async fn run_service_targets(tables: Tables, shutdown: CancellationToken) {
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
         feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+async fn run_service_hooks(tables: Tables, config: &Config, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let (region, hooks) = (config.region.clone(), config.hooks.clone());
+    let controller =
+        ServiceHookController::new(tables.clone(), region, hooks, queue.clone(), shutdown.clone());
+    let controller = Arc::new(controller);
+    // A call may last for minutes, and another service's shall not wait for it.
+    let settings = Settings { concurrency: HOOK_CALLS, ..Settings::named("service_hook") };
+    tokio::join!(
+        feed(tables, shutdown.clone(), |seen| controller.see(&seen)),
         reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
     );
 }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod observe;
+mod rules;
 
 use crate::feed::Seen;
 use environment::Environment;
@@ -20,6 +21,8 @@ use store::{StoreError, Tables};
 /// How long a task without a health check must run to count as healthy. AWS waits 40 seconds; what crashes at its
 /// start does so in the first moments, and nobody wants to wait that long on their own machine.
 pub const SETTLE: Duration = Duration::from_secs(5);
+/// How long a deleted service is shown.
+pub const KEEP_INACTIVE: Duration = Duration::from_secs(3600);
 /// Attempts of a step that others interfere with, before the queue backs off.
 const MOST_ATTEMPTS: usize = 16;
 
@@ -41,6 +44,11 @@ impl Names for RandomNames<'_> {
     fn deployment(&mut self) -> String {
         self.0.random_text(19, b"0123456789")
     }
+
+    fn hook(&mut self) -> String {
+        let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+        format!("ecs-hook-{}", self.0.random_text(43, alphabet))
+    }
 }
 
 impl ServiceController {
@@ -51,9 +59,7 @@ impl ServiceController {
 
     /// Queues a service that was changed.
     pub(crate) fn see_service(&self, seen: &Seen<Service>) {
-        if let Seen::Row(row) = seen
-            && row.status != ServiceStatus::Inactive
-        {
+        if let Seen::Row(row) = seen {
             self.queue.nudge(row.key());
         }
     }
@@ -81,6 +87,9 @@ impl ServiceController {
     async fn step(&self, key: &str) -> Result<Next, StoreError> {
         let Some(observed) = self.observe(key).await? else { return Ok(Next::Settled) };
         let environment = self.tables.environment();
+        if observed.service.status == ServiceStatus::Inactive && observed.members.is_empty() {
+            return self.reap(&observed).await;
+        }
         let record = observed.record.as_ref().map(|record| &*record.value);
         let snapshot = Snapshot {
             service: &observed.service,
@@ -110,8 +119,7 @@ impl Reconciler for ServiceController {
     }
 
     async fn keys(&self) -> Result<Vec<String>, StoreError> {
-        let mut services = self.tables.list_all::<Service>("").await?;
-        services.retain(|service| service.status != ServiceStatus::Inactive);
+        let services = self.tables.list_all::<Service>("").await?;
         Ok(services.iter().map(|service| service.key()).collect())
     }
 }

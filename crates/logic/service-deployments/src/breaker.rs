@@ -28,7 +28,7 @@ impl Work<'_> {
     pub(crate) fn heed_stop_request(&mut self) {
         let Some(request) = self.plan.service.stop_requested.take() else { return };
         let Some(primary) = self.plan.service.primary() else { return };
-        if primary.rollout != RolloutState::InProgress {
+        if primary.rollout != RolloutState::InProgress || self.is_past_undoing() {
             return;
         }
         let id = primary.id.clone();
@@ -47,12 +47,13 @@ impl Work<'_> {
     }
 
     pub(crate) fn trip_breaker(&mut self) {
-        let configuration = self.plan.service.deployment_configuration;
+        let configuration = self.plan.service.deployment_configuration.clone();
         let Some(primary) = self.plan.service.primary() else { return };
         let threshold = DeploymentConfiguration::threshold(self.plan.service.desired_count);
         if !configuration.breaker
             || primary.rollout != RolloutState::InProgress
             || primary.failed_tasks < threshold
+            || self.is_past_undoing()
         {
             return;
         }
@@ -77,12 +78,12 @@ impl Work<'_> {
     }
 
     /// What was completed before the newest deployment, if that is another.
-    fn rollback_target(&self) -> Option<CompletedDeployment> {
+    pub(crate) fn rollback_target(&self) -> Option<CompletedDeployment> {
         let id = self.primary_id();
         self.plan.service.last_completed.clone().filter(|completed| completed.deployment != id)
     }
 
-    fn give_up(&mut self, reason: &str) {
+    pub(crate) fn give_up(&mut self, reason: &str) {
         let now = self.snapshot.now;
         if let Some(primary) = self.plan.service.deployments.first_mut() {
             primary.rollout = RolloutState::Failed;
@@ -109,11 +110,12 @@ impl Work<'_> {
     }
 
     /// Makes the completed deployment the newest again: itself while it has tasks, else one like it.
-    fn roll_back(&mut self, target: CompletedDeployment, reason: String, who: &str) {
+    pub(crate) fn roll_back(&mut self, target: CompletedDeployment, reason: String, who: &str) {
         let now = self.snapshot.now;
         let text = format!("{who}: rolling back to deploymentId {}.", target.deployment);
         let service = &mut self.plan.service;
         let own = service.primary().map(|primary| primary.service_deployment.clone()).unwrap_or_default();
+        let alternate = service.primary().is_some_and(|primary| primary.alternate);
         let there = service.deployments.iter().position(|own| own.id == target.deployment);
         let mut back = match there {
             Some(index) => service.deployments.remove(index),
@@ -129,6 +131,8 @@ impl Work<'_> {
                 retry_at: None,
                 created_at: now,
                 updated_at: now,
+                alternate,
+                task_set: None,
             },
         };
         back.service_deployment = own;
@@ -140,6 +144,7 @@ impl Work<'_> {
         service.deployments.insert(0, back);
         service.steady = false;
         service.notices.clear();
+        self.shift_back();
         if let Some(record) = &mut self.plan.record {
             record.status = Status::RollbackInProgress;
             record.status_reason = Some(reason.clone());

@@ -2,16 +2,29 @@
 
 use crate::Work;
 use crate::scale::worth;
-use resources::ecs::{CompletedDeployment, RolloutState, ServiceDeploymentStatus as Status, ServiceStatus};
+use resources::ecs::{
+    CompletedDeployment, Controller, LifecycleStage, RolloutState, ServiceDeploymentStatus as Status,
+    ServiceStatus,
+};
 use std::time::Duration;
 
 impl Work<'_> {
     /// Lets go of deployments without tasks, and says when the newest one is done.
     pub(crate) fn finish(&mut self) {
         let members = &self.members;
+        if self.plan.service.controller == Controller::External {
+            return;
+        }
         let primary = self.plan.service.primary().map(|own| own.id.clone()).unwrap_or_default();
+        // While traffic is shifted, what has the one or the other part of it is kept, whatever became of its tasks.
+        let shift = self.plan.service.lifecycle.clone();
+        let is_cleaning = shift.as_ref().is_none_or(|own| own.stage == LifecycleStage::CleanUp);
+        let kept = shift.filter(|_| !is_cleaning);
+        let is_kept =
+            |id: &String| kept.as_ref().is_some_and(|own| own.green == *id || own.blue.as_ref() == Some(id));
         self.plan.service.deployments.retain(|own| {
             own.id == primary
+                || is_kept(&own.id)
                 || members.iter().any(|member| member.deployment == own.id && worth(member).is_some())
         });
         let desired = self.plan.service.desired_count as usize;
@@ -20,7 +33,7 @@ impl Work<'_> {
             && counts.live == desired
             && self.plan.service.deployments.len() == 1
             && !self.is_given_up();
-        if !at_rest {
+        if !at_rest || !is_cleaning {
             return;
         }
         self.complete();
@@ -47,6 +60,8 @@ impl Work<'_> {
             workload: primary.workload.clone(),
         });
         self.plan.service.steady = false;
+        self.note_lifecycle();
+        self.plan.service.lifecycle = None;
         self.tell(&format!("(deployment {id}) deployment completed."));
         let undone = self.plan.record.as_ref().and_then(|record| record.rollback.as_ref());
         match undone.map(|rollback| rollback.reason.clone()) {
@@ -72,6 +87,8 @@ impl Work<'_> {
             // What it ran last is still shown.
             self.plan.service.deployments.truncate(1);
             self.plan.service.last_completed = None;
+            self.plan.service.lifecycle = None;
+            self.plan.service.deleted_at = Some(self.snapshot.now);
             self.plan.service.notices.clear();
         }
     }

@@ -6,21 +6,22 @@
 //!
 //! Promises: a healthy task is stopped only while enough others are healthy; no task is started past the maximum; a
 //! failing deployment starts its tasks ever more slowly and never stops what still works to make room for itself;
-//! with no more faults, every service comes to rest with as many tasks as wanted of one revision.
+//! traffic is never shifted to tasks that do not work; with no more faults, every service comes to rest with as many tasks as wanted of one revision.
 
 mod breaker;
 mod count;
 mod events;
 mod finish;
 mod scale;
-mod strategy;
+mod shift;
+mod sides;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
 use environment::Timestamp;
-use resources::ecs::{RolloutState, Service, ServiceDeployment, ServiceStatus, TaskMark};
+use resources::ecs::{Controller, RolloutState, Service, ServiceDeployment, ServiceStatus, TaskMark};
 use std::time::Duration;
 
 /// Most tasks that one plan starts, and most that it stops.
@@ -124,6 +125,8 @@ pub trait Names {
     fn task(&mut self) -> String;
     /// Number of a new deployment.
     fn deployment(&mut self) -> String;
+    /// Id of a hook that is asked.
+    fn hook(&mut self) -> String;
 }
 
 /// What to do. All of it, or nothing.
@@ -152,8 +155,8 @@ pub struct Plan {
 pub struct Start {
     /// Its id.
     pub task: String,
-    /// Index of its deployment in the planned service.
-    pub deployment: usize,
+    /// Id of its deployment.
+    pub deployment: String,
     /// Capacity provider.
     pub provider: Option<String>,
 }
@@ -174,8 +177,12 @@ pub fn plan(snapshot: Snapshot<'_>, names: &mut dyn Names) -> Plan {
     match snapshot.service.status {
         ServiceStatus::Active => {
             work.begin();
-            work.heed_stop_request();
-            work.trip_breaker();
+            if snapshot.service.controller == Controller::Ecs {
+                work.begin_shift();
+                work.heed_stop_request();
+                work.trip_breaker();
+                work.advance_shift();
+            }
             work.scale();
             work.finish();
         }

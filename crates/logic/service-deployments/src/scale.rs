@@ -1,8 +1,8 @@
 //! How many tasks to start and which to stop.
 
 use crate::count::left;
-use crate::{Health, MOST_AT_ONCE, Member, Sight, Start, Stop, Work, strategy};
-use resources::ecs::TaskMark;
+use crate::{Health, MOST_AT_ONCE, Member, Sight, Stop, Work};
+use resources::ecs::{Controller, StrategyItem, TaskMark};
 use std::time::Duration;
 
 /// How much a task is worth. The order is the order in which tasks are stopped.
@@ -57,8 +57,19 @@ impl Work<'_> {
         counts
     }
 
-    /// Moves towards as many healthy tasks of the newest deployment as wanted, and none else.
+    /// Moves towards as many healthy tasks as wanted of every deployment.
     pub(crate) fn scale(&mut self) {
+        if self.plan.service.controller == Controller::External {
+            self.scale_task_sets();
+        } else if self.plan.service.lifecycle.is_some() {
+            self.scale_sides();
+        } else {
+            self.roll();
+        }
+    }
+
+    /// Moves towards as many healthy tasks of the newest deployment as wanted, and none else.
+    fn roll(&mut self) {
         let blocked = self.start_missing();
         let (before, protected) = (self.plan.stop.len(), self.stop_surplus());
         if blocked > 0 {
@@ -102,32 +113,22 @@ impl Work<'_> {
         let count = missing.min(room).min(MOST_AT_ONCE);
         let mut started = Vec::with_capacity(count);
         for _ in 0..count {
-            started.push(self.start_one());
+            let id = self.primary_id();
+            started.push(self.start_of(&id));
         }
         self.tell_tasks("started", "tasks", &started);
         missing.saturating_sub(room)
     }
 
-    fn start_one(&mut self) -> String {
-        let deployment = self.primary_id();
-        let task = self.names.task();
-        let strategy = self.plan.service.primary().map(|own| own.workload.strategy.as_slice());
-        let provider = strategy::next(strategy.unwrap_or_default(), |name| {
+    /// Starts a task of a deployment.
+    pub(crate) fn start_of(&mut self, deployment: &str) -> String {
+        let own = self.plan.service.deployments.iter().find(|own| own.id == deployment);
+        let strategy = own.map(|own| own.workload.strategy.as_slice());
+        let provider = StrategyItem::next(strategy.unwrap_or_default(), |name| {
             let own = |member: &&Member| member.deployment == deployment && worth(member).is_some();
             self.members.iter().filter(own).filter(|member| member.provider.as_deref() == Some(name)).count()
         });
-        self.members.push(Member {
-            task: task.clone(),
-            deployment,
-            provider: provider.clone(),
-            mark: TaskMark::New,
-            created_at: self.snapshot.now,
-            protected_until: None,
-            sight: Sight::Starting,
-            failing_target: None,
-        });
-        self.plan.start.push(Start { task: task.clone(), deployment: 0, provider });
-        task
+        self.new_member(deployment, provider)
     }
 
     /// Desired count and maximum of tasks.
@@ -220,7 +221,7 @@ impl Work<'_> {
         order
     }
 
-    fn is_protected(&mut self, index: usize) -> bool {
+    pub(crate) fn is_protected(&mut self, index: usize) -> bool {
         let now = self.snapshot.now;
         let until = self.members[index].protected_until.filter(|until| *until > now);
         if let Some(until) = until {

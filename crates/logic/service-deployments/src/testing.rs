@@ -2,8 +2,8 @@
 
 use crate::*;
 use resources::ecs::{
-    CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, ServiceDeploymentStatus,
-    Workload,
+    CompletedDeployment, Deployment, DeploymentConfiguration, HookStatus, LifecycleStage, PropagateTags,
+    ServiceDeploymentStatus, WHOLE, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -54,6 +54,7 @@ pub(crate) enum Release {
 struct Numbered {
     tasks: u64,
     deployments: u64,
+    hooks: u64,
 }
 
 impl Names for Numbered {
@@ -65,6 +66,11 @@ impl Names for Numbered {
     fn deployment(&mut self) -> String {
         self.deployments += 1;
         format!("r{}", self.deployments)
+    }
+
+    fn hook(&mut self) -> String {
+        self.hooks += 1;
+        format!("h{}", self.hooks)
     }
 }
 
@@ -103,6 +109,8 @@ fn deployment(revision: u32, now: Timestamp) -> Deployment {
         retry_at: None,
         created_at: now,
         updated_at: now,
+        alternate: false,
+        task_set: None,
     }
 }
 
@@ -118,12 +126,13 @@ impl World {
             deployment_configuration: DeploymentConfiguration {
                 minimum_healthy_percent: minimum,
                 maximum_percent: maximum,
-                breaker: false,
-                rollback: false,
+                ..DeploymentConfiguration::default()
             },
             deployments: vec![],
             last_completed: None::<CompletedDeployment>,
             stop_requested: None,
+            lifecycle: None,
+            controller: Controller::Ecs,
             steady: false,
             notices: vec![],
             propagate_tags: PropagateTags::None,
@@ -134,6 +143,7 @@ impl World {
             tags: vec![],
             created_by: String::new(),
             created_at: now,
+            deleted_at: None,
         };
         let mut world = Self {
             service,
@@ -152,7 +162,8 @@ impl World {
     /// A new deployment, as UpdateService makes it.
     pub(crate) fn deploy(&mut self, release: Release) {
         self.revisions += 1;
-        let new = deployment(self.revisions, self.now);
+        let mut new = deployment(self.revisions, self.now);
+        new.alternate = self.service.primary().is_some_and(|primary| primary.alternate);
         self.releases.insert(self.revisions, release);
         self.record = Some(ServiceDeployment {
             account: self.service.account.clone(),
@@ -163,10 +174,11 @@ impl World {
             target: new.service_revision.clone(),
             status: ServiceDeploymentStatus::Pending,
             status_reason: None,
-            configuration: self.service.deployment_configuration,
+            configuration: self.service.deployment_configuration.clone(),
             failures: (0, 3),
             triggered: false,
             rollback: None,
+            lifecycle: None,
             created_at: self.now,
             started_at: None,
             finished_at: None,
@@ -208,6 +220,7 @@ impl World {
             || plan.record.as_ref() != record
             || !(plan.events.is_empty() && plan.marks.is_empty() && plan.settled.is_empty());
         let before = self.running();
+        let (shares, healthy) = (self.shares(), self.healthy_on(&self.service));
         assert!(plan.start.len() <= MOST_AT_ONCE && plan.stop.len() <= MOST_AT_ONCE);
         for stop in &plan.stop {
             let member = self.members.iter_mut().find(|m| m.task == stop.task).expect("a member is stopped");
@@ -218,16 +231,17 @@ impl World {
             assert!(!is_protected || is_failing || !is_active, "a protected task is stopped");
             member.sight = Sight::Stopping;
         }
-        let configuration = plan.service.deployment_configuration;
+        let configuration = plan.service.deployment_configuration.clone();
         if plan.service.status == ServiceStatus::Active && !plan.stop.is_empty() {
             let minimum = configuration.minimum(plan.service.desired_count) as usize;
             assert!(self.running() >= minimum.min(before), "below the minimum: {plan:?}");
         }
         for start in &plan.start {
-            assert!(plan.service.deployments[start.deployment].rollout != RolloutState::Failed);
+            let own = plan.service.deployments.iter().find(|own| own.id == start.deployment);
+            assert!(own.expect("a deployment of the service").rollout != RolloutState::Failed);
             self.members.push(Member {
                 task: start.task.clone(),
-                deployment: plan.service.deployments[start.deployment].id.clone(),
+                deployment: start.deployment.clone(),
                 provider: start.provider.clone(),
                 mark: TaskMark::New,
                 created_at: self.now,
@@ -236,7 +250,7 @@ impl World {
                 failing_target: None,
             });
         }
-        if !plan.start.is_empty() {
+        if !plan.start.is_empty() && plan.service.lifecycle.is_none() {
             let maximum = configuration.maximum(plan.service.desired_count) as usize;
             assert!(self.live() <= maximum, "above the maximum: {plan:?}");
         }
@@ -245,11 +259,69 @@ impl World {
         }
         self.members.retain(|member| !plan.settled.contains(&member.task));
         self.events.extend(plan.events);
+        let known = self.service.clone();
         self.service = plan.service;
+        self.check_traffic(&known, shares, healthy);
         if plan.record.is_some() {
             self.record = plan.record;
         }
         changed
+    }
+
+    /// Shares of production traffic of the main and the alternate side.
+    fn shares(&self) -> [u32; 2] {
+        let alternate = self.service.alternate_share().production;
+        [WHOLE - alternate, alternate]
+    }
+
+    /// Healthy tasks of the main and the alternate side.
+    fn healthy_on(&self, service: &Service) -> [usize; 2] {
+        let mut healthy = [0, 0];
+        for member in &self.members {
+            let own = service.deployments.iter().find(|own| own.id == member.deployment);
+            let is_healthy = member.mark == TaskMark::Healthy
+                && matches!(&member.sight, Sight::Running { health, .. } if *health != Health::Failing);
+            if let Some(own) = own.filter(|_| is_healthy) {
+                healthy[usize::from(own.alternate)] += 1;
+            }
+        }
+        healthy
+    }
+
+    /// No plan takes the last healthy task from traffic, or moves traffic to where there is none.
+    fn check_traffic(&self, known: &Service, before: [u32; 2], healthy_before: [usize; 2]) {
+        let service = &self.service;
+        let shifts = service.lifecycle.as_ref().is_some_and(|own| own.blue.is_some());
+        if service.status != ServiceStatus::Active || service.desired_count == 0 || !shifts {
+            return;
+        }
+        let (after, healthy) = (self.shares(), self.healthy_on(service));
+        for side in 0..2 {
+            if after[side] > before[side] && known.lifecycle.is_some() {
+                assert!(
+                    healthy[side] > 0,
+                    "traffic goes where nothing works: {before:?} {after:?} {:?} {service:?} {:?}",
+                    known.lifecycle,
+                    self.members
+                );
+            } else if after[side] > 0 && healthy_before[side] > 0 {
+                assert!(healthy[side] > 0, "what works is taken from traffic: {:?}", service.lifecycle);
+            }
+        }
+    }
+
+    /// Hooks that are asked say this.
+    pub(crate) fn answer_hooks(&mut self, status: HookStatus) {
+        for run in self.service.lifecycle.iter_mut().flat_map(|own| &mut own.hooks) {
+            if run.status.is_open() {
+                run.status = status;
+            }
+        }
+    }
+
+    /// Stage, and thousandths of production and test traffic of the newest revision.
+    pub(crate) fn stage(&self) -> Option<(LifecycleStage, u32, u32)> {
+        self.service.lifecycle.as_ref().map(|own| (own.stage, own.production, own.test))
     }
 
     /// Plans until nothing changes.
@@ -296,13 +368,17 @@ impl World {
         for _ in 0..400 {
             let before = (self.service.clone(), self.members.clone());
             self.plan_out();
+            self.answer_hooks(HookStatus::Succeeded);
             for index in 0..self.members.len() {
                 self.advance(index, false);
             }
-            self.now = self.now + Duration::from_secs(6);
-            let waits =
-                self.service.primary().is_some_and(|own| own.retry_at.is_some_and(|at| at > self.now));
             let is_same = before == (self.service.clone(), self.members.clone());
+            // Stages and waits that last are not watched second by second.
+            self.now = self.now + Duration::from_secs(if is_same && quiet == 0 { 600 } else { 6 });
+            let waits = self.service.deployments.iter().any(|own| {
+                let is_shifting = self.service.lifecycle.is_some() && own.rollout == RolloutState::InProgress;
+                is_shifting || own.retry_at.is_some_and(|at| at > self.now)
+            });
             quiet = if is_same && !waits { quiet + 1 } else { 0 };
             if quiet == 5 {
                 break;

@@ -1,5 +1,7 @@
 //! Deployments as they are meant to go, and thousands of schedules in which they do not.
 
+mod shifting;
+
 use crate::testing::{Chance, Release, SETTLE, World};
 use crate::*;
 use resources::ecs::{ServiceDeploymentStatus, StopType};
@@ -294,7 +296,7 @@ fn schedule(seed: u64) {
     // Peace: protection ends, and the newest release is one that works.
     world.now = world.now + Duration::from_secs(10_000);
     world.settle();
-    let (limits, desired) = (world.service.deployment_configuration, world.service.desired_count);
+    let (limits, desired) = (world.service.deployment_configuration.clone(), world.service.desired_count);
     let has_room = limits.maximum(desired) > desired || limits.minimum(desired) < desired;
     let is_given_up = world.service.deployments[0].rollout == RolloutState::Failed;
     let release = world.releases[&world.service.deployments[0].workload.revision];

@@ -1,24 +1,30 @@
 //! ECS: clusters, task definitions, tasks, services, container instances.
 
+mod account_setting;
 mod cluster;
 mod container_instance;
 mod deploy;
 mod launch;
 mod lifecycle;
 mod service;
+mod strategy;
 mod task;
 mod task_definition;
+mod traffic;
 mod volume;
 
+pub use account_setting::AccountSetting;
 pub use cluster::{Cluster, ClusterStatus};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
 pub use service::{
-    CompletedDeployment, Deployment, DeploymentConfiguration, PropagateTags, Rollback, RolloutState, Service,
-    ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceLoadBalancer,
-    ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
+    AlternateTargets, CompletedDeployment, Controller, Deployment, DeploymentConfiguration, PropagateTags,
+    Rollback, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents,
+    ServiceLoadBalancer, ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, TaskMark,
+    Workload,
 };
+pub use strategy::StrategyItem;
 pub use task::{
     Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
     TaskContainer, TaskOverride, TaskRegistry,
@@ -27,6 +33,10 @@ pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,
     LinuxParameters, LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily,
     Tmpfs, Ulimit, VolumeFrom,
+};
+pub use traffic::{
+    AlternateShare, HookAction, HookEndpoint, HookRun, HookStatus, HookTarget, Lifecycle, LifecycleHook,
+    LifecycleStage, Strategy, TaskSet, TrafficStep, WHOLE,
 };
 pub use volume::{EfsVolume, ManagedVolume, VolumeKind, VolumeRequest};
 

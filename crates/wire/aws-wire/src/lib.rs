@@ -7,6 +7,7 @@
 
 pub mod authorization;
 mod decode;
+mod document;
 mod encode;
 mod error;
 mod node;
@@ -20,6 +21,7 @@ mod validate;
 
 pub use authorization::Permission;
 pub use decode::{DecodeError, FromNode, ListItem as ReadItem};
+pub use document::Document;
 pub use encode::{ListItem as WriteItem, ToWire, Writer, write_member};
 // Part of the request context, so services need no crate of their own for it.
 pub use http::Extensions;

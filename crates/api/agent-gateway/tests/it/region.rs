@@ -462,6 +462,7 @@ fn state(container: &ContainerDefinition) -> TaskContainer {
         image: container.image.clone(),
         last_status: "PENDING".to_owned(),
         image_digest: None,
+        pinned_digest: None,
         runtime_id: None,
         exit_code: None,
         reason: None,

@@ -1,17 +1,15 @@
 //! CreateCluster: makes a cluster, or returns the one that is there.
 
 use crate::arns::cluster_name;
+use crate::capacity::{providers, strategy_of};
 use crate::definition::store_tags;
-use crate::errors::{Failure, client, invalid};
-use crate::refuse::{filled, refuse};
+use crate::errors::{Failure, invalid};
+use crate::refuse::refuse;
 use crate::render::{self, Counts};
 use crate::shapes::{CreateClusterRequest, CreateClusterResponse};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecs::{Cluster, ClusterStatus};
 use store::Tables;
-
-/// Capacity providers that exist without being made.
-pub(crate) const PROVIDERS: &[&str] = &["FARGATE", "FARGATE_SPOT"];
 
 pub(crate) async fn run(
     tables: &Tables,
@@ -28,22 +26,19 @@ pub(crate) async fn run(
         tags,
     } = input;
     refuse(configuration.is_some(), "configuration")?;
-    refuse(filled(default_capacity_provider_strategy.as_ref()), "defaultCapacityProviderStrategy")?;
     refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let name = cluster_name(context, name.as_deref())?;
     check_name(&name)?;
-    let capacity_providers = capacity_providers.unwrap_or_default();
-    if let Some(unknown) = capacity_providers.iter().find(|name| !PROVIDERS.contains(&name.as_str())) {
-        return Err(client(format!(
-            "The capacity provider {unknown} is not available in this region; FARGATE and FARGATE_SPOT are."
-        )));
-    }
+    let capacity_providers = providers(capacity_providers.unwrap_or_default())?;
+    let default_strategy =
+        strategy_of(default_capacity_provider_strategy.unwrap_or_default(), &capacity_providers)?;
     let wanted = Cluster {
         account: context.account.clone(),
         name,
         status: ClusterStatus::Active,
         settings: super::update_cluster::store_settings(settings)?,
         capacity_providers,
+        default_strategy,
         tags: store_tags(tags)?,
         created_at: context.time,
     };
@@ -96,6 +91,6 @@ mod tests {
         assert_eq!(run(&f.tables, &f.context, request("a")).await.expect("creates"), first);
         assert_eq!(code(run(&f.tables, &f.context, request("a b")).await).0, "InvalidParameterException");
         let own = CreateClusterRequest { capacity_providers: Some(vec!["own".into()]), ..request("b") };
-        assert_eq!(code(run(&f.tables, &f.context, own).await).0, "ClientException");
+        assert_eq!(code(run(&f.tables, &f.context, own).await).0, "InvalidParameterException");
     }
 }

@@ -1,16 +1,18 @@
 //! CreateService: writes a service with its first deployment; the service controller does the rest.
 
 use crate::arns::{find_definition, require_cluster};
+use crate::capacity::effective;
 use crate::definition::store_tags;
-use crate::errors::{client, invalid, update_in_progress};
+use crate::errors::{client, invalid, unsupported, update_in_progress};
 use crate::execution_role;
+use crate::image_digests;
 use crate::load_balancers;
-use crate::placement::{network, platform};
+use crate::placement::{Network, network, platform};
 use crate::refuse::filled;
 use crate::registries::registries;
 use crate::render::service as render;
 use crate::service::{
-    Unbuilt, deployment_configuration, desired_count, find_service, grace_period, strategy,
+    Unbuilt, check_hooks, deployment_configuration, desired_count, find_service, grace_period, strategy,
 };
 use crate::shapes::{self as wire, CreateServiceRequest, CreateServiceResponse};
 use crate::volumes;
@@ -18,10 +20,11 @@ use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    DefinitionStatus, DeploymentConfiguration, PropagateTags, Service, ServiceEvents, ServiceStatus, Workload,
+    Cluster, Controller, DefinitionStatus, DeploymentConfiguration, PropagateTags, Service, ServiceEvents,
+    ServiceStatus, StrategyItem, Workload,
 };
 use sha2::{Digest, Sha256};
-use store::Tables;
+use store::{Batch, Tables, Versioned};
 
 /// Attempts while others write the cluster or the service.
 const MOST_ATTEMPTS: usize = 8;
@@ -30,7 +33,9 @@ const MOST_ATTEMPTS: usize = 8;
 struct Wanted {
     service: Service,
     workload: Workload,
-    definition: String,
+    /// None of a service whose task sets have their own.
+    definition: Option<String>,
+    launch_type: Option<wire::LaunchType>,
     registries: Vec<wire::ServiceRegistry>,
 }
 
@@ -74,7 +79,13 @@ async fn attempt(
         }
         Some(_) | None => {}
     }
-    let definition = find_definition(tables, context, &wanted.definition)
+    check_hooks(tables, &wanted.service.deployment_configuration).await?;
+    let Some(definition) = &wanted.definition else {
+        let service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
+        let batch = tables.batch().replace(&cluster, &cluster).delete_any::<ServiceEvents>(&service.key());
+        return written(batch, old.as_ref(), service).await;
+    };
+    let definition = find_definition(tables, context, definition)
         .await?
         .ok_or_else(|| client("TaskDefinition not found."))?;
     if definition.status != DefinitionStatus::Active {
@@ -87,10 +98,13 @@ async fn attempt(
         family: definition.family.clone(),
         revision: definition.value.revision,
         registries: registries(tables, context, wanted.registries.clone(), &definition).await?,
+        strategy: strategy_in(&cluster, wanted.workload.strategy.clone(), wanted.launch_type)?,
         ..wanted.workload.clone()
     };
-    let (revision, record) =
+    let digests = image_digests::resolve(tables, registry, context, &definition).await?;
+    let (mut revision, record) =
         service.begin_deployment(workload, &definition, tables.environment(), context.time);
+    revision.digests = digests;
     // The cluster is written as it is, so that it is not deleted at the same time.
     let batch = tables
         .batch()
@@ -100,7 +114,16 @@ async fn attempt(
         .create(&revision)
         .create(&record);
     let batch = load_balancers::require(tables, &definition, &wanted.workload.load_balancers, batch).await?;
-    let batch = match &old {
+    written(batch, old.as_ref(), service).await
+}
+
+/// Writes the service in the place of a deleted one, if there is one; `None` when somebody else was faster.
+async fn written(
+    batch: Batch,
+    old: Option<&Versioned<Service>>,
+    service: Service,
+) -> Result<Option<Service>, ServiceError> {
+    let batch = match old {
         Some(old) => batch.replace(old, &service),
         None => batch.create(&service),
     };
@@ -147,8 +170,8 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         volume_configurations,
         vpc_lattice_configurations,
     } = input;
+    let controller = controller(deployment_controller)?;
     let unbuilt = Unbuilt {
-        controller: deployment_controller,
         execute: enable_execute_command == Some(true),
         connect: service_connect_configuration,
         lattice: filled(vpc_lattice_configurations.as_ref()),
@@ -165,32 +188,47 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
             "You cannot specify an IAM role for services that require a service linked role."
         }));
     }
+    let is_external = controller == Controller::External;
+    if is_external {
+        let told = [
+            (task_definition.is_some(), "taskDefinition"),
+            (network_configuration.is_some(), "networkConfiguration"),
+            (platform_version.is_some(), "platformVersion"),
+            (filled(capacity_provider_strategy.as_ref()), "capacityProviderStrategy"),
+            (configuration.is_some(), "deploymentConfiguration"),
+            (filled(service_registries.as_ref()), "serviceRegistries"),
+        ];
+        of_task_sets(&told)?;
+    }
     let strategy = strategy(capacity_provider_strategy.unwrap_or_default())?;
-    check_launch_type(launch_type, !strategy.is_empty())?;
+    if !is_external {
+        check_launch_type(launch_type, !strategy.is_empty())?;
+    }
     if scheduling_strategy == Some(wire::SchedulingStrategy::Daemon) {
         return Err(invalid("The daemon scheduling strategy is not supported for the Fargate launch type."));
     }
     let definition = task_definition.filter(|name| !name.is_empty());
-    let definition = definition.ok_or_else(|| invalid("Task definition cannot be empty."))?;
+    if definition.is_none() && !is_external {
+        return Err(invalid("Task definition cannot be empty."));
+    }
     let count =
         count.ok_or_else(|| invalid("desiredCount is required for the REPLICA scheduling strategy."))?;
-    let network = network(network_configuration)?;
-    let defaults = DeploymentConfiguration {
-        minimum_healthy_percent: 100,
-        maximum_percent: 200,
-        breaker: false,
-        rollback: false,
-    };
+    let network = if is_external { Network::default() } else { network(network_configuration)? };
     let service = Service {
         account: context.account.clone(),
         cluster: String::new(),
         name: service_name,
         status: ServiceStatus::Active,
         desired_count: desired_count(count)?,
-        deployment_configuration: deployment_configuration(configuration, defaults)?,
+        deployment_configuration: deployment_configuration(
+            configuration,
+            &DeploymentConfiguration::default(),
+        )?,
         deployments: Vec::new(),
         last_completed: None,
         stop_requested: None,
+        lifecycle: None,
+        controller,
         steady: false,
         notices: Vec::new(),
         propagate_tags: stored_propagation(propagate_tags),
@@ -203,6 +241,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         tags: store_tags(tags)?,
         created_by: context.principal_arn.to_string(),
         created_at: context.time,
+        deleted_at: None,
     };
     let workload = Workload {
         family: String::new(),
@@ -216,20 +255,40 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         volumes: volumes::requests_of_service(volume_configurations)?,
         registries: Vec::new(),
     };
-    Ok(Wanted { service, workload, definition, registries: service_registries.unwrap_or_default() })
+    let registries = service_registries.unwrap_or_default();
+    Ok(Wanted { service, workload, definition, launch_type, registries })
 }
 
-fn check_launch_type(launch_type: Option<wire::LaunchType>, has_strategy: bool) -> Result<(), ServiceError> {
+/// Refuses launch types that are not here, and one beside a strategy.
+pub(crate) fn check_launch_type(
+    launch_type: Option<wire::LaunchType>,
+    has_strategy: bool,
+) -> Result<(), ServiceError> {
     match launch_type {
         Some(_) if has_strategy => {
             Err(invalid("Specifying both a launch type and a capacity provider strategy is not supported."))
         }
-        None if has_strategy => Ok(()),
-        Some(wire::LaunchType::Fargate) => Ok(()),
-        Some(_) | None => {
-            Err(invalid("No Container Instances were found in your cluster. Use the launch type FARGATE."))
-        }
+        None | Some(wire::LaunchType::Fargate) => Ok(()),
+        Some(_) => Err(no_instances()),
     }
+}
+
+/// What a request asks for needs container instances.
+pub(crate) fn no_instances() -> ServiceError {
+    invalid("No Container Instances were found in your cluster. Use the launch type FARGATE.")
+}
+
+/// The strategy of tasks in a cluster; without one and without a launch type they would need container instances.
+pub(crate) fn strategy_in(
+    cluster: &Cluster,
+    given: Vec<StrategyItem>,
+    launch_type: Option<wire::LaunchType>,
+) -> Result<Vec<StrategyItem>, ServiceError> {
+    let strategy = effective(given, launch_type, cluster)?;
+    if strategy.is_empty() && launch_type.is_none() {
+        return Err(no_instances());
+    }
+    Ok(strategy)
 }
 
 /// Which tags tasks get, as it is stored.
@@ -241,11 +300,33 @@ pub(crate) fn stored_propagation(given: Option<wire::PropagateTags>) -> Propagat
     }
 }
 
-fn checked_token(token: String) -> Result<String, ServiceError> {
+pub(crate) fn checked_token(token: String) -> Result<String, ServiceError> {
     if token.is_empty() || token.len() > 36 || !token.bytes().all(|b| (33..=126).contains(&b)) {
         return Err(invalid("clientToken must have 1 to 36 ASCII characters."));
     }
     Ok(token)
+}
+
+/// Who decides about deployments.
+fn controller(given: Option<wire::DeploymentController>) -> Result<Controller, ServiceError> {
+    match given.map(|given| given.r#type) {
+        None | Some(wire::DeploymentControllerType::Ecs) => Ok(Controller::Ecs),
+        Some(wire::DeploymentControllerType::External) => Ok(Controller::External),
+        Some(wire::DeploymentControllerType::CodeDeploy) => {
+            Err(unsupported("The deployment controller CODE_DEPLOY"))
+        }
+    }
+}
+
+/// Refuses what task sets have, and their service has not.
+pub(crate) fn of_task_sets(told: &[(bool, &str)]) -> Result<(), ServiceError> {
+    match told.iter().find(|(is_told, _)| *is_told) {
+        Some((_, name)) => Err(invalid(format!(
+            "{name} cannot be specified for a service with an EXTERNAL deployment controller. Specify it for its \
+             task sets."
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), ServiceError> {

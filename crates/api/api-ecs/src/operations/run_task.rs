@@ -5,17 +5,19 @@ use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
 use crate::execution_role;
+use crate::operations::create_service::{check_launch_type, strategy_in};
 use crate::placement::{network, platform};
 use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
+use crate::service::strategy;
 use crate::shapes::{self as wire, RunTaskRequest, RunTaskResponse, errors};
 use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    Cluster, ContainerOverride, DefinitionStatus, Launch, RunToken, Tag, Task, TaskDefinition, TaskOverride,
-    VolumeRequest,
+    Cluster, ContainerOverride, DefinitionStatus, Launch, RunToken, StrategyItem, Tag, Task, TaskDefinition,
+    TaskOverride, VolumeRequest,
 };
 use sha2::{Digest, Sha256};
 use store::{Tables, Versioned};
@@ -38,6 +40,8 @@ struct Wanted {
     propagate: bool,
     managed_tags: bool,
     volumes: Vec<VolumeRequest>,
+    strategy: Vec<StrategyItem>,
+    launch_type: Option<wire::LaunchType>,
     count: i32,
     /// Hash of the whole request, to tell whether a token is used for the same one again.
     parameters: String,
@@ -105,9 +109,14 @@ async fn attempt(
     let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     volumes::check_launch(&definition, &wanted.volumes)?;
-    let tasks = (0..wanted.count)
-        .map(|_| new_task(tables, context, &cluster, &definition, wanted))
-        .collect::<Result<Vec<_>, _>>()?;
+    let strategy = strategy_in(&cluster, wanted.strategy.clone(), wanted.launch_type)?;
+    let mut tasks: Vec<Task> = Vec::new();
+    for _ in 0..wanted.count {
+        let running =
+            |name: &str| tasks.iter().filter(|task| task.capacity_provider.as_deref() == Some(name)).count();
+        let provider = StrategyItem::next(&strategy, running);
+        tasks.push(new_task(tables, context, &cluster, &definition, (wanted, provider))?);
+    }
     let mut batch = tables.batch().require_unchanged(&cluster);
     for task in &tasks {
         batch = batch.create(task);
@@ -194,19 +203,8 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
     if reference_id.as_ref().is_some_and(|id| id.len() > MOST_REFERENCE) {
         return Err(invalid(format!("referenceId has at most {MOST_REFERENCE} characters.")));
     }
-    let strategy = capacity_provider_strategy.unwrap_or_default();
-    if !strategy.is_empty() && launch_type.is_some() {
-        return Err(invalid(
-            "Specifying both a launch type and a capacity provider strategy is not supported.",
-        ));
-    }
-    let fargate = launch_type == Some(wire::LaunchType::Fargate)
-        || (!strategy.is_empty() && strategy.iter().all(|item| item.capacity_provider == "FARGATE"));
-    if !fargate {
-        return Err(invalid(
-            "No Container Instances were found in your cluster. Use the launch type FARGATE.",
-        ));
-    }
+    let strategy = strategy(capacity_provider_strategy.unwrap_or_default())?;
+    check_launch_type(launch_type, !strategy.is_empty())?;
     platform(platform_version)?;
     let count = count.unwrap_or(1);
     if !(1..=MOST_TASKS).contains(&count) {
@@ -223,6 +221,8 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         propagate: propagated(propagate_tags)?,
         managed_tags: enable_ecs_managed_tags == Some(true),
         volumes: volumes::requests_of_task(volume_configurations)?,
+        strategy,
+        launch_type,
         count,
         parameters: String::new(),
     })
@@ -296,7 +296,7 @@ fn new_task(
     context: &RequestContext,
     cluster: &Versioned<Cluster>,
     definition: &TaskDefinition,
-    wanted: &Wanted,
+    (wanted, capacity_provider): (&Wanted, Option<String>),
 ) -> Result<Task, ServiceError> {
     let over = &wanted.overrides;
     for container in &over.containers {
@@ -333,6 +333,7 @@ fn new_task(
         security_groups: wanted.security_groups.clone(),
         group: wanted.group.clone(),
         started_by: wanted.started_by.clone(),
+        capacity_provider,
         tags,
         volumes: wanted.volumes.clone(),
         ..Launch::default()

@@ -35,6 +35,14 @@ pub(crate) async fn run(
     Err(update_in_progress())
 }
 
+/// There is no such service deployment.
+pub(crate) fn not_found() -> ServiceError {
+    ServiceError::new(
+        &errors::SERVICE_DEPLOYMENT_NOT_FOUND_EXCEPTION,
+        "The specified service deployment was not found.",
+    )
+}
+
 /// False when somebody else has written at the same time.
 async fn attempt(
     tables: &Tables,
@@ -43,12 +51,7 @@ async fn attempt(
     stop: StopType,
 ) -> Result<bool, ServiceError> {
     let record = tables.get::<ServiceDeployment>(key).await.map_err(crate::errors::store)?;
-    let record = record.ok_or_else(|| {
-        ServiceError::new(
-            &errors::SERVICE_DEPLOYMENT_NOT_FOUND_EXCEPTION,
-            "The specified service deployment was not found.",
-        )
-    })?;
+    let record = record.ok_or_else(not_found)?;
     let conflict = |why: &'static str| ServiceError::new(&errors::CONFLICT_EXCEPTION, why);
     match record.status {
         // It is asked for already, or under way.

@@ -1,24 +1,26 @@
 //! UpdateService: changes what is wanted; what a task is made of changes by a new deployment.
 
 use crate::arns::{find_definition, require_cluster};
-use crate::errors::{client, service_not_active, update_in_progress};
+use crate::capacity::require_associated;
+use crate::errors::{client, service_not_active, unsupported, update_in_progress};
 use crate::execution_role;
+use crate::image_digests;
 use crate::load_balancers;
-use crate::operations::create_service::stored_propagation;
+use crate::operations::create_service::{of_task_sets, stored_propagation};
 use crate::placement::{network, platform};
 use crate::refuse::filled;
 use crate::registries;
 use crate::render::service as render;
 use crate::service::{
-    Unbuilt, deployment_configuration, desired_count, grace_period, require_service, strategy,
+    Unbuilt, check_hooks, deployment_configuration, desired_count, grace_period, require_service, strategy,
 };
 use crate::shapes::{self as wire, UpdateServiceRequest, UpdateServiceResponse};
 use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    DefinitionStatus, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus, TaskDefinition,
-    Workload,
+    Controller, DefinitionStatus, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus,
+    TaskDefinition, Workload,
 };
 use store::{Tables, Versioned};
 
@@ -45,7 +47,6 @@ pub(crate) async fn run(
 
 fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
     Unbuilt {
-        controller: input.deployment_controller.clone(),
         execute: input.enable_execute_command == Some(true),
         connect: input.service_connect_configuration.clone(),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
@@ -67,9 +68,16 @@ async fn attempt(
     if old.status != ServiceStatus::Active {
         return Err(service_not_active());
     }
+    check_controller(&old, input)?;
     let mut service = changed(&old, input)?;
+    if service.deployment_configuration.hooks != old.deployment_configuration.hooks {
+        check_hooks(tables, &service.deployment_configuration).await?;
+    }
     let mut batch = tables.batch();
     if let Some((workload, definition)) = new_workload(tables, registry, context, &old, input).await? {
+        if input.capacity_provider_strategy.is_some() {
+            require_associated(&workload.strategy, &cluster.capacity_providers)?;
+        }
         batch = batch.require_unchanged(&definition);
         batch = load_balancers::require(tables, &definition, &workload.load_balancers, batch).await?;
         if let Some(record) = record_in_progress(tables, &old).await? {
@@ -83,8 +91,10 @@ async fn attempt(
             };
             batch = batch.replace(&record, &stopped);
         }
-        let (revision, record) =
+        let digests = image_digests::resolve(tables, registry, context, &definition).await?;
+        let (mut revision, record) =
             service.begin_deployment(workload, &definition, tables.environment(), context.time);
+        revision.digests = digests;
         batch = batch.create(&revision).create(&record);
     }
     if service == *old.value {
@@ -97,6 +107,28 @@ async fn attempt(
     }
 }
 
+/// A service keeps its controller, and what is decided outside is not decided here.
+fn check_controller(old: &Service, input: &UpdateServiceRequest) -> Result<(), ServiceError> {
+    let own = match old.controller {
+        Controller::Ecs => wire::DeploymentControllerType::Ecs,
+        Controller::External => wire::DeploymentControllerType::External,
+    };
+    if input.deployment_controller.as_ref().is_some_and(|given| given.r#type != own) {
+        return Err(unsupported("Changing the deployment controller of a service"));
+    }
+    if old.controller == Controller::Ecs {
+        return Ok(());
+    }
+    of_task_sets(&[
+        (input.task_definition.is_some(), "taskDefinition"),
+        (input.network_configuration.is_some(), "networkConfiguration"),
+        (input.platform_version.is_some(), "platformVersion"),
+        (input.capacity_provider_strategy.is_some(), "capacityProviderStrategy"),
+        (input.deployment_configuration.is_some(), "deploymentConfiguration"),
+        (input.force_new_deployment == Some(true), "forceNewDeployment"),
+    ])
+}
+
 /// What changes without a new deployment.
 fn changed(old: &Service, input: &UpdateServiceRequest) -> Result<Service, ServiceError> {
     let mut new = old.clone();
@@ -104,7 +136,7 @@ fn changed(old: &Service, input: &UpdateServiceRequest) -> Result<Service, Servi
         new.desired_count = desired_count(count)?;
     }
     new.deployment_configuration =
-        deployment_configuration(input.deployment_configuration.clone(), old.deployment_configuration)?;
+        deployment_configuration(input.deployment_configuration.clone(), &old.deployment_configuration)?;
     if let Some(given) = input.health_check_grace_period_seconds {
         new.health_check_grace_period = Some(grace_period(given)?);
     }
@@ -126,7 +158,7 @@ async fn new_workload(
     old: &Service,
     input: &UpdateServiceRequest,
 ) -> Result<Option<(Workload, Versioned<TaskDefinition>)>, ServiceError> {
-    let Some(primary) = old.primary() else { return Ok(None) };
+    let Some(primary) = old.primary().filter(|_| old.controller == Controller::Ecs) else { return Ok(None) };
     let mut new = primary.workload.clone();
     if let Some(given) = &input.capacity_provider_strategy {
         new.strategy = strategy(given.clone())?;

@@ -67,6 +67,42 @@ impl Request<'_> {
         Ok(permissions)
     }
 
+    /// A task set, by its id or ARN.
+    pub(super) async fn on_task_set(&self, given: &str) -> Result<Permission, ServiceError> {
+        let service = self.service_arn(self.input.text("service").unwrap_or_default());
+        let own = own_resource(self.context, &service, "service").unwrap_or_default();
+        let resource = if given.starts_with("arn:") {
+            given.to_owned()
+        } else {
+            arn(self.context, format!("task-set/{own}/{given}"))
+        };
+        let id = resource.rsplit_once("/ecs-svc/").map(|(_, number)| format!("ecs-svc/{number}"));
+        let found = self.get::<Service>(&format!("{}/{own}", self.context.account)).await?;
+        let set = found.as_ref().and_then(|found| {
+            let own = found.deployments.iter().find(|own| Some(&own.id) == id.as_ref());
+            own.and_then(|own| own.task_set.as_ref())
+        });
+        let cluster = self.cluster(self.input.text("cluster"));
+        let permission = self.permission(resource).with("ecs:cluster", cluster).with("ecs:service", service);
+        Ok(with_tags(permission, set.map(|set| set.tags.as_slice())))
+    }
+
+    pub(super) async fn create_task_set(&self) -> Result<Vec<Permission>, ServiceError> {
+        let service = self.service_arn(self.input.text("service").unwrap_or_default());
+        let own = own_resource(self.context, &service, "service").unwrap_or_default();
+        let resource = arn(self.context, format!("task-set/{own}/*"));
+        let permission = self
+            .permission(resource.clone())
+            .with("ecs:cluster", self.cluster(self.input.text("cluster")))
+            .with("ecs:service", service)
+            .with_request_tags(self.request_tags());
+        let (permission, roles) = self.with_workload(permission, self.input.text("taskDefinition")).await?;
+        let mut permissions = vec![permission];
+        permissions.extend(self.tagging(vec![resource]));
+        permissions.extend(roles);
+        Ok(permissions)
+    }
+
     pub(super) async fn update_service(&self) -> Result<Vec<Permission>, ServiceError> {
         let given = self.input.text("service").unwrap_or_default();
         let permission = self.on_service(given).await?;

@@ -1,6 +1,8 @@
 //! Services, their revisions and their deployments as wire shapes.
 
+use super::shift::{configuration, hook_detail, percent, stage};
 use crate::arns::{arn, cluster_arn, definition_arn};
+use crate::capacity::render_strategy;
 use crate::errors::Failure;
 use crate::load_balancers;
 use crate::registries;
@@ -9,9 +11,9 @@ use crate::volumes;
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::ecs::{
-    Deployment, DeploymentConfiguration, PropagateTags, RolloutState, Service, ServiceDeployment,
-    ServiceDeploymentStatus, ServiceEvents, ServiceRevision, ServiceStatus, ServiceTask, Task, TaskStatus,
-    Workload,
+    Controller, Deployment, Lifecycle, LifecycleStage, PropagateTags, RolloutState, Service,
+    ServiceDeployment, ServiceDeploymentStatus, ServiceEvents, ServiceRevision, ServiceStatus, ServiceTask,
+    Task, TaskStatus, WHOLE, Workload,
 };
 use std::collections::BTreeMap;
 use store::Tables;
@@ -26,15 +28,15 @@ fn revision_arn(context: &RequestContext, service: &str, id: &str) -> String {
 
 /// Tasks of a deployment.
 #[derive(Clone, Copy, Default)]
-struct Counts {
-    running: i32,
-    pending: i32,
+pub(crate) struct Counts {
+    pub(crate) running: i32,
+    pub(crate) pending: i32,
 }
 
 /// Tasks by the id of the deployment that started them; the empty id counts all.
-type CountsByDeployment = BTreeMap<String, Counts>;
+pub(crate) type CountsByDeployment = BTreeMap<String, Counts>;
 
-async fn counts(tables: &Tables, key: &str) -> Result<CountsByDeployment, Failure> {
+pub(crate) async fn counts(tables: &Tables, key: &str) -> Result<CountsByDeployment, Failure> {
     let mut all = CountsByDeployment::new();
     for row in tables.list_all::<ServiceTask>(&format!("{key}/")).await? {
         let key = format!("{}/{}/{}", row.account, row.cluster, row.task);
@@ -71,6 +73,9 @@ pub(crate) async fn described(
     if with_tags {
         shown.tags = Some(super::tags(&service.tags));
     }
+    if service.controller == Controller::External {
+        shown.task_sets = Some(crate::task_set::described(tables, context, service, with_tags).await?);
+    }
     Ok(shown)
 }
 
@@ -87,11 +92,13 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
     let own = format!("{}/{}", service.cluster, service.name);
     // What a deleted service ran is said, but it has no deployment any more.
     let is_gone = service.status == ServiceStatus::Inactive;
-    let shown = if is_gone { &[][..] } else { &service.deployments[..] };
+    let is_external = service.controller == Controller::External;
+    let shown = if is_gone || is_external { &[][..] } else { &service.deployments[..] };
     let deployments = shown.iter().enumerate();
     let deployments: Vec<_> =
         deployments.map(|(index, own)| deployment(context, service, own, index == 0, counts)).collect();
-    let primary = service.primary();
+    let is_shown = |own: &&Deployment| own.task_set.as_ref().is_none_or(|set| set.primary);
+    let primary = service.primary().filter(is_shown);
     let revisions = shown.iter().map(|one| {
         let counts = counts.get(&one.id).copied().unwrap_or_default();
         wire::ServiceCurrentRevisionSummary {
@@ -101,7 +108,8 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
             pending_task_count: Some(counts.pending),
         }
     });
-    let in_progress = primary.filter(|primary| primary.rollout == RolloutState::InProgress && !is_gone);
+    let in_progress =
+        primary.filter(|own| own.rollout == RolloutState::InProgress && !is_gone && !is_external);
     let workload = primary.map(|primary| &primary.workload);
     wire::Service {
         availability_zone_rebalancing: Some(if service.zone_rebalancing {
@@ -116,9 +124,12 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
         current_service_deployment: in_progress
             .map(|own_one| arn(context, format!("service-deployment/{own}/{}", own_one.service_deployment))),
         current_service_revisions: Some(revisions.collect()),
-        deployment_configuration: Some(configuration(service.deployment_configuration)),
+        deployment_configuration: Some(configuration(&service.deployment_configuration)),
         deployment_controller: Some(wire::DeploymentController {
-            r#type: wire::DeploymentControllerType::Ecs,
+            r#type: match service.controller {
+                Controller::Ecs => wire::DeploymentControllerType::Ecs,
+                Controller::External => wire::DeploymentControllerType::External,
+            },
         }),
         deployments: Some(deployments),
         desired_count: i32::try_from(service.desired_count).ok(),
@@ -153,13 +164,25 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
     }
 }
 
-/// How many tasks a deployment is to have: the newest one all, others what they still have, and one that was given up
-/// gets no more.
+/// How many tasks a deployment is to have: the newest one all, and the one whose traffic it takes, too; others what they
+/// still have, and one that was given up gets no more.
 fn wanted(service: &Service, deployment: &Deployment, is_primary: bool, counts: Counts) -> i32 {
-    if is_primary && deployment.rollout != RolloutState::Failed {
-        i32::try_from(service.desired_count).unwrap_or(i32::MAX)
-    } else {
-        counts.running + counts.pending
+    let all = i32::try_from(service.desired_count).unwrap_or(i32::MAX);
+    let has = counts.running + counts.pending;
+    if deployment.rollout == RolloutState::Failed {
+        return has;
+    }
+    match &service.lifecycle {
+        Some(own) if own.green == deployment.id => match own.stage {
+            LifecycleStage::ReconcileService | LifecycleStage::PreScaleUp => 0,
+            _ => all,
+        },
+        Some(own) if own.blue.as_ref() == Some(&deployment.id) => match own.stage {
+            LifecycleStage::CleanUp if !own.going_back => 0,
+            _ => all,
+        },
+        _ if is_primary => all,
+        _ => has,
     }
 }
 
@@ -198,20 +221,15 @@ fn deployment(
     }
 }
 
-fn strategy(workload: &Workload) -> Option<Vec<wire::CapacityProviderStrategyItem>> {
-    let items = workload.strategy.iter().map(|item| wire::CapacityProviderStrategyItem {
-        capacity_provider: item.provider.clone(),
-        weight: i32::try_from(item.weight).ok(),
-        base: i32::try_from(item.base).ok(),
-    });
-    Some(items.collect::<Vec<_>>()).filter(|items| !items.is_empty())
+pub(crate) fn strategy(workload: &Workload) -> Option<Vec<wire::CapacityProviderStrategyItem>> {
+    Some(render_strategy(&workload.strategy)).filter(|items| !items.is_empty())
 }
 
-fn launch_type(workload: &Workload) -> Option<wire::LaunchType> {
+pub(crate) fn launch_type(workload: &Workload) -> Option<wire::LaunchType> {
     workload.strategy.is_empty().then_some(wire::LaunchType::Fargate)
 }
 
-fn network(workload: &Workload) -> wire::NetworkConfiguration {
+pub(crate) fn network(workload: &Workload) -> wire::NetworkConfiguration {
     wire::NetworkConfiguration {
         awsvpc_configuration: Some(wire::AwsVpcConfiguration {
             subnets: workload.subnets.clone(),
@@ -225,26 +243,13 @@ fn network(workload: &Workload) -> wire::NetworkConfiguration {
     }
 }
 
-fn configuration(configuration: DeploymentConfiguration) -> wire::DeploymentConfiguration {
-    wire::DeploymentConfiguration {
-        deployment_circuit_breaker: Some(wire::DeploymentCircuitBreaker {
-            enable: configuration.breaker,
-            rollback: configuration.rollback,
-        }),
-        maximum_percent: i32::try_from(configuration.maximum_percent).ok(),
-        minimum_healthy_percent: i32::try_from(configuration.minimum_healthy_percent).ok(),
-        strategy: Some(wire::DeploymentStrategy::Rolling),
-        ..wire::DeploymentConfiguration::default()
-    }
-}
-
 pub(crate) fn revision(context: &RequestContext, revision: &ServiceRevision) -> wire::ServiceRevision {
     let workload = &revision.workload;
     let own = format!("{}/{}", revision.cluster, revision.service);
     let images = revision.images.iter().map(|(name, image)| wire::ContainerImage {
         container_name: Some(name.clone()),
         image: Some(image.clone()),
-        image_digest: None,
+        image_digest: revision.digests.get(name).cloned(),
     });
     wire::ServiceRevision {
         capacity_provider_strategy: strategy(workload),
@@ -307,6 +312,23 @@ pub(crate) async fn service_deployment(
     let own = format!("{}/{}", record.cluster, record.service);
     let service = tables.get::<Service>(&key).await?;
     let counts = counts(tables, &key).await?;
+    let lifecycle = record.lifecycle.as_ref();
+    let revision_of = |deployment: &String| {
+        let all = service.iter().flat_map(|service| &service.deployments);
+        all.clone().find(|own| own.id == *deployment).map(|own| own.service_revision.clone())
+    };
+    // What the record of an older deployment says of blue is not known any more; it had one source then.
+    let blue = lifecycle.and_then(|own| own.blue.as_ref()).and_then(revision_of);
+    let blue = blue.or_else(|| record.sources.first().cloned());
+    let share = |id: &String, of: fn(&Lifecycle) -> u32| {
+        let own = lifecycle?;
+        let green = of(own).min(WHOLE);
+        Some(percent(match () {
+            () if *id == record.target => green,
+            () if blue.as_ref() == Some(id) => WHOLE - green,
+            () => 0,
+        }))
+    };
     let summary = |id: &String| {
         let deployments = service.iter().flat_map(|service| service.deployments.iter().enumerate());
         let there = deployments.clone().find(|(_, own)| own.service_revision == *id);
@@ -319,7 +341,8 @@ pub(crate) async fn service_deployment(
             requested_task_count: Some(wanted.unwrap_or_default()),
             running_task_count: Some(tasks.running),
             pending_task_count: Some(tasks.pending),
-            ..wire::ServiceRevisionSummary::default()
+            requested_production_traffic_weight: share(id, |own| own.production),
+            requested_test_traffic_weight: share(id, |own| own.test),
         }
     };
     let brief = deployment_brief(context, record);
@@ -327,8 +350,10 @@ pub(crate) async fn service_deployment(
         cluster_arn: brief.cluster_arn,
         created_at: brief.created_at,
         deployment_circuit_breaker: Some(breaker(record)),
-        deployment_configuration: Some(configuration(record.configuration)),
+        deployment_configuration: Some(configuration(&record.configuration)),
         finished_at: brief.finished_at,
+        lifecycle_hook_details: lifecycle.map(|own| own.hooks.iter().map(hook_detail).collect()),
+        lifecycle_stage: lifecycle.and_then(|own| stage(own.stage)),
         rollback: record.rollback.as_ref().map(|rollback| wire::Rollback {
             reason: Some(rollback.reason.clone()),
             started_at: Some(rollback.started_at),

@@ -5,6 +5,17 @@
 #[allow(unused_imports)]
 use aws_wire::authorization::{AccessLevel, Action, ActionResource, ResourceType};
 
+pub static ECS_CONTINUE_SERVICE_DEPLOYMENT: Action = Action {
+    name: "ecs:ContinueServiceDeployment",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &ECS_TYPE_SERVICE, required: true },
+        ActionResource { kind: &ECS_TYPE_SERVICE_DEPLOYMENT, required: true },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+    dependent_actions: &[],
+};
+
 pub static ECS_CREATE_CLUSTER: Action = Action {
     name: "ecs:CreateCluster",
     access: AccessLevel::Write,
@@ -45,6 +56,29 @@ pub static ECS_CREATE_SERVICE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_CREATE_TASK_SET: Action = Action {
+    name: "ecs:CreateTaskSet",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK_SET, required: true }],
+    condition_keys: &[
+        "aws:RequestTag/${TagKey}",
+        "aws:TagKeys",
+        "ecs:capacity-provider",
+        "ecs:cluster",
+        "ecs:service",
+        "ecs:task-definition",
+    ],
+    dependent_actions: &[],
+};
+
+pub static ECS_DELETE_ACCOUNT_SETTING: Action = Action {
+    name: "ecs:DeleteAccountSetting",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &["ecs:account-setting"],
+    dependent_actions: &[],
+};
+
 pub static ECS_DELETE_CLUSTER: Action = Action {
     name: "ecs:DeleteCluster",
     access: AccessLevel::Write,
@@ -69,6 +103,14 @@ pub static ECS_DELETE_TASK_DEFINITIONS: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_DELETE_TASK_SET: Action = Action {
+    name: "ecs:DeleteTaskSet",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK_SET, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+    dependent_actions: &[],
+};
+
 pub static ECS_DEREGISTER_CONTAINER_INSTANCE: Action = Action {
     name: "ecs:DeregisterContainerInstance",
     access: AccessLevel::Write,
@@ -82,6 +124,14 @@ pub static ECS_DEREGISTER_TASK_DEFINITION: Action = Action {
     access: AccessLevel::Write,
     resources: &[],
     condition_keys: &[],
+    dependent_actions: &[],
+};
+
+pub static ECS_DESCRIBE_CAPACITY_PROVIDERS: Action = Action {
+    name: "ecs:DescribeCapacityProviders",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECS_TYPE_CAPACITY_PROVIDER, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}"],
     dependent_actions: &[],
 };
 
@@ -131,6 +181,14 @@ pub static ECS_DESCRIBE_TASK_DEFINITION: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_DESCRIBE_TASK_SETS: Action = Action {
+    name: "ecs:DescribeTaskSets",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK_SET, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
+    dependent_actions: &[],
+};
+
 pub static ECS_DESCRIBE_TASKS: Action = Action {
     name: "ecs:DescribeTasks",
     access: AccessLevel::Read,
@@ -152,6 +210,14 @@ pub static ECS_GET_TASK_PROTECTION: Action = Action {
     access: AccessLevel::Read,
     resources: &[ActionResource { kind: &ECS_TYPE_TASK, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
+pub static ECS_LIST_ACCOUNT_SETTINGS: Action = Action {
+    name: "ecs:ListAccountSettings",
+    access: AccessLevel::Read,
+    resources: &[],
+    condition_keys: &[],
     dependent_actions: &[],
 };
 
@@ -224,6 +290,30 @@ pub static ECS_LIST_TASKS: Action = Action {
     access: AccessLevel::List,
     resources: &[ActionResource { kind: &ECS_TYPE_CONTAINER_INSTANCE, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
+pub static ECS_PUT_ACCOUNT_SETTING: Action = Action {
+    name: "ecs:PutAccountSetting",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &["ecs:account-setting"],
+    dependent_actions: &[],
+};
+
+pub static ECS_PUT_ACCOUNT_SETTING_DEFAULT: Action = Action {
+    name: "ecs:PutAccountSettingDefault",
+    access: AccessLevel::Write,
+    resources: &[],
+    condition_keys: &["ecs:account-setting"],
+    dependent_actions: &[],
+};
+
+pub static ECS_PUT_CLUSTER_CAPACITY_PROVIDERS: Action = Action {
+    name: "ecs:PutClusterCapacityProviders",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_CLUSTER, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:capacity-provider"],
     dependent_actions: &[],
 };
 
@@ -395,11 +485,27 @@ pub static ECS_UPDATE_SERVICE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_UPDATE_SERVICE_PRIMARY_TASK_SET: Action = Action {
+    name: "ecs:UpdateServicePrimaryTaskSet",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
 pub static ECS_UPDATE_TASK_PROTECTION: Action = Action {
     name: "ecs:UpdateTaskProtection",
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &ECS_TYPE_TASK, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
+pub static ECS_UPDATE_TASK_SET: Action = Action {
+    name: "ecs:UpdateTaskSet",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_TASK_SET, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:service"],
     dependent_actions: &[],
 };
 

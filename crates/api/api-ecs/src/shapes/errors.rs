@@ -116,6 +116,14 @@ pub static PLATFORM_UNKNOWN_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static RESOURCE_IN_USE_EXCEPTION: ErrorShape = ErrorShape {
+    name: "ResourceInUseException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotFoundException",
     query_code: None,
@@ -150,6 +158,14 @@ pub static SERVICE_NOT_ACTIVE_EXCEPTION: ErrorShape = ErrorShape {
 
 pub static SERVICE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceNotFoundException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
+pub static TASK_SET_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
+    name: "TaskSetNotFoundException",
     query_code: None,
     status: 400,
     fault: Fault::Sender,

@@ -8,6 +8,120 @@ use aws_wire::schema::{Kind, Limits, Location, Member, Shape, TimestampFormat};
 /// The input of operations without one.
 pub static NO_INPUT: Shape = Shape { name: "", kind: Kind::Structure { members: &[], union: false } };
 
+pub static ACCELERATOR_COUNT_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static ACCELERATOR_COUNT_REQUEST: Shape = Shape {
+    name: "AcceleratorCountRequest",
+    kind: Kind::Structure { members: &ACCELERATOR_COUNT_REQUEST_MEMBERS, union: false },
+};
+
+pub static ACCELERATOR_MANUFACTURER: Shape = Shape {
+    name: "AcceleratorManufacturer",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["amazon-web-services", "amd", "nvidia", "xilinx", "habana"],
+    },
+};
+
+pub static ACCELERATOR_MANUFACTURER_SET: Shape = Shape {
+    name: "AcceleratorManufacturerSet",
+    kind: Kind::List {
+        item: &ACCELERATOR_MANUFACTURER,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static ACCELERATOR_NAME: Shape = Shape {
+    name: "AcceleratorName",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "a100",
+            "inferentia",
+            "k520",
+            "k80",
+            "m60",
+            "radeon-pro-v520",
+            "t4",
+            "vu9p",
+            "v100",
+            "a10g",
+            "h100",
+            "t4g",
+        ],
+    },
+};
+
+pub static ACCELERATOR_NAME_SET: Shape = Shape {
+    name: "AcceleratorNameSet",
+    kind: Kind::List { item: &ACCELERATOR_NAME, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST: Shape = Shape {
+    name: "AcceleratorTotalMemoryMiBRequest",
+    kind: Kind::Structure { members: &ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST_MEMBERS, union: false },
+};
+
+pub static ACCELERATOR_TYPE: Shape = Shape {
+    name: "AcceleratorType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["gpu", "fpga", "inference"] },
+};
+
+pub static ACCELERATOR_TYPE_SET: Shape = Shape {
+    name: "AcceleratorTypeSet",
+    kind: Kind::List { item: &ACCELERATOR_TYPE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static ACCESS_TYPE: Shape = Shape {
     name: "AccessType",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["PUBLIC", "PRIVATE"] },
@@ -70,6 +184,25 @@ pub static AGENT_UPDATE_STATUS: Shape = Shape {
         length: Limits::NONE,
         pattern: None,
         values: &["PENDING", "STAGING", "STAGED", "UPDATING", "UPDATED", "FAILED"],
+    },
+};
+
+pub static ALLOWED_INSTANCE_TYPE: Shape = Shape {
+    name: "AllowedInstanceType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(30) },
+        pattern: Some("[a-zA-Z0-9\\.\\*\\-]+"),
+        values: &[],
+    },
+};
+
+pub static ALLOWED_INSTANCE_TYPE_SET: Shape = Shape {
+    name: "AllowedInstanceTypeSet",
+    kind: Kind::List {
+        item: &ALLOWED_INSTANCE_TYPE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(400) },
     },
 };
 
@@ -235,6 +368,78 @@ pub static ATTRIBUTES: Shape = Shape {
     kind: Kind::List { item: &ATTRIBUTE, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static AUTO_REPAIR_ACTIONS_STATUS: Shape = Shape {
+    name: "AutoRepairActionsStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
+};
+
+pub static AUTO_REPAIR_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "actionsStatus",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &AUTO_REPAIR_ACTIONS_STATUS,
+}];
+pub static AUTO_REPAIR_CONFIGURATION: Shape = Shape {
+    name: "AutoRepairConfiguration",
+    kind: Kind::Structure { members: &AUTO_REPAIR_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static AUTO_SCALING_GROUP_PROVIDER_MEMBERS: [Member; 4] = [
+    Member {
+        name: "autoScalingGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "managedDraining",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_DRAINING,
+    },
+    Member {
+        name: "managedScaling",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING,
+    },
+    Member {
+        name: "managedTerminationProtection",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_TERMINATION_PROTECTION,
+    },
+];
+pub static AUTO_SCALING_GROUP_PROVIDER: Shape = Shape {
+    name: "AutoScalingGroupProvider",
+    kind: Kind::Structure { members: &AUTO_SCALING_GROUP_PROVIDER_MEMBERS, union: false },
+};
+
 pub static AVAILABILITY_ZONE_REBALANCING: Shape = Shape {
     name: "AvailabilityZoneRebalancing",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
@@ -280,11 +485,52 @@ pub static AWS_VPC_CONFIGURATION: Shape = Shape {
     kind: Kind::Structure { members: &AWS_VPC_CONFIGURATION_MEMBERS, union: false },
 };
 
+pub static BARE_METAL: Shape = Shape {
+    name: "BareMetal",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["included", "required", "excluded"] },
+};
+
+pub static BASELINE_EBS_BANDWIDTH_MBPS_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static BASELINE_EBS_BANDWIDTH_MBPS_REQUEST: Shape = Shape {
+    name: "BaselineEbsBandwidthMbpsRequest",
+    kind: Kind::Structure { members: &BASELINE_EBS_BANDWIDTH_MBPS_REQUEST_MEMBERS, union: false },
+};
+
 pub static BOOLEAN: Shape = Shape { name: "Boolean", kind: Kind::Boolean };
 
 pub static BOXED_BOOLEAN: Shape = Shape { name: "BoxedBoolean", kind: Kind::Boolean };
 
+pub static BOXED_DOUBLE: Shape = Shape { name: "BoxedDouble", kind: Kind::Double { range: Limits::NONE } };
+
 pub static BOXED_INTEGER: Shape = Shape { name: "BoxedInteger", kind: Kind::Integer { range: Limits::NONE } };
+
+pub static BURSTABLE_PERFORMANCE: Shape = Shape {
+    name: "BurstablePerformance",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["included", "required", "excluded"] },
+};
 
 pub static CPU_ARCHITECTURE: Shape = Shape {
     name: "CPUArchitecture",
@@ -318,6 +564,152 @@ pub static CANARY_CONFIGURATION_MEMBERS: [Member; 2] = [
 pub static CANARY_CONFIGURATION: Shape = Shape {
     name: "CanaryConfiguration",
     kind: Kind::Structure { members: &CANARY_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static CAPACITY_OPTION_TYPE: Shape = Shape {
+    name: "CapacityOptionType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ON_DEMAND", "SPOT", "RESERVED"] },
+};
+
+pub static CAPACITY_PROVIDER_MEMBERS: [Member; 10] = [
+    Member {
+        name: "autoScalingGroupProvider",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTO_SCALING_GROUP_PROVIDER,
+    },
+    Member {
+        name: "capacityProviderArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "managedInstancesProvider",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INSTANCES_PROVIDER,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STATUS,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_TYPE,
+    },
+    Member {
+        name: "updateStatus",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_UPDATE_STATUS,
+    },
+    Member {
+        name: "updateStatusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static CAPACITY_PROVIDER: Shape = Shape {
+    name: "CapacityProvider",
+    kind: Kind::Structure { members: &CAPACITY_PROVIDER_MEMBERS, union: false },
+};
+
+pub static CAPACITY_PROVIDER_FIELD: Shape = Shape {
+    name: "CapacityProviderField",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TAGS"] },
+};
+
+pub static CAPACITY_PROVIDER_FIELD_LIST: Shape = Shape {
+    name: "CapacityProviderFieldList",
+    kind: Kind::List {
+        item: &CAPACITY_PROVIDER_FIELD,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static CAPACITY_PROVIDER_STATUS: Shape = Shape {
+    name: "CapacityProviderStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["PROVISIONING", "ACTIVE", "DEPROVISIONING", "INACTIVE"],
+    },
 };
 
 pub static CAPACITY_PROVIDER_STRATEGY: Shape = Shape {
@@ -378,6 +770,77 @@ pub static CAPACITY_PROVIDER_STRATEGY_ITEM_BASE: Shape = Shape {
 pub static CAPACITY_PROVIDER_STRATEGY_ITEM_WEIGHT: Shape = Shape {
     name: "CapacityProviderStrategyItemWeight",
     kind: Kind::Integer { range: Limits { min: Some(0), max: Some(1000) } },
+};
+
+pub static CAPACITY_PROVIDER_TYPE: Shape = Shape {
+    name: "CapacityProviderType",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["EC2_AUTOSCALING", "MANAGED_INSTANCES", "FARGATE", "FARGATE_SPOT"],
+    },
+};
+
+pub static CAPACITY_PROVIDER_UPDATE_STATUS: Shape = Shape {
+    name: "CapacityProviderUpdateStatus",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "CREATE_IN_PROGRESS",
+            "CREATE_COMPLETE",
+            "CREATE_FAILED",
+            "DELETE_IN_PROGRESS",
+            "DELETE_COMPLETE",
+            "DELETE_FAILED",
+            "UPDATE_IN_PROGRESS",
+            "UPDATE_COMPLETE",
+            "UPDATE_FAILED",
+        ],
+    },
+};
+
+pub static CAPACITY_PROVIDERS: Shape = Shape {
+    name: "CapacityProviders",
+    kind: Kind::List { item: &CAPACITY_PROVIDER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static CAPACITY_RESERVATION_PREFERENCE: Shape = Shape {
+    name: "CapacityReservationPreference",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["RESERVATIONS_ONLY", "RESERVATIONS_FIRST", "RESERVATIONS_EXCLUDED"],
+    },
+};
+
+pub static CAPACITY_RESERVATION_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "reservationGroupArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "reservationPreference",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_RESERVATION_PREFERENCE,
+    },
+];
+pub static CAPACITY_RESERVATION_REQUEST: Shape = Shape {
+    name: "CapacityReservationRequest",
+    kind: Kind::Structure { members: &CAPACITY_RESERVATION_REQUEST_MEMBERS, union: false },
 };
 
 pub static CLUSTER_MEMBERS: [Member; 16] = [
@@ -1926,6 +2389,76 @@ pub static CONTAINERS: Shape = Shape {
     kind: Kind::List { item: &CONTAINER, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static CONTINUE_SERVICE_DEPLOYMENT_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "action",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &DEPLOYMENT_LIFECYCLE_HOOK_ACTION,
+    },
+    Member {
+        name: "hookId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceDeploymentArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static CONTINUE_SERVICE_DEPLOYMENT_REQUEST: Shape = Shape {
+    name: "ContinueServiceDeploymentRequest",
+    kind: Kind::Structure { members: &CONTINUE_SERVICE_DEPLOYMENT_REQUEST_MEMBERS, union: false },
+};
+
+pub static CONTINUE_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "serviceDeploymentArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static CONTINUE_SERVICE_DEPLOYMENT_RESPONSE: Shape = Shape {
+    name: "ContinueServiceDeploymentResponse",
+    kind: Kind::Structure { members: &CONTINUE_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS, union: false },
+};
+
+pub static CPU_MANUFACTURER: Shape = Shape {
+    name: "CpuManufacturer",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["intel", "amd", "amazon-web-services"],
+    },
+};
+
+pub static CPU_MANUFACTURER_SET: Shape = Shape {
+    name: "CpuManufacturerSet",
+    kind: Kind::List { item: &CPU_MANUFACTURER, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static CREATE_CLUSTER_REQUEST_MEMBERS: [Member; 7] = [
     Member {
         name: "capacityProviders",
@@ -2335,6 +2868,172 @@ pub static CREATE_SERVICE_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &CREATE_SERVICE_RESPONSE_MEMBERS, union: false },
 };
 
+pub static CREATE_TASK_SET_REQUEST_MEMBERS: [Member; 13] = [
+    Member {
+        name: "capacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+    Member {
+        name: "clientToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "externalId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "launchType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LAUNCH_TYPE,
+    },
+    Member {
+        name: "loadBalancers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOAD_BALANCERS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "platformVersion",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "scale",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCALE,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceRegistries",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SERVICE_REGISTRIES,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "taskDefinition",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static CREATE_TASK_SET_REQUEST: Shape = Shape {
+    name: "CreateTaskSetRequest",
+    kind: Kind::Structure { members: &CREATE_TASK_SET_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_TASK_SET_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "taskSet",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TASK_SET,
+}];
+pub static CREATE_TASK_SET_RESPONSE: Shape = Shape {
+    name: "CreateTaskSetResponse",
+    kind: Kind::Structure { members: &CREATE_TASK_SET_RESPONSE_MEMBERS, union: false },
+};
+
 pub static CREATED_AT_MEMBERS: [Member; 2] = [
     Member {
         name: "after",
@@ -2361,6 +3060,51 @@ pub static CREATED_AT_MEMBERS: [Member; 2] = [
 ];
 pub static CREATED_AT: Shape =
     Shape { name: "CreatedAt", kind: Kind::Structure { members: &CREATED_AT_MEMBERS, union: false } };
+
+pub static DELETE_ACCOUNT_SETTING_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_NAME,
+    },
+    Member {
+        name: "principalArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DELETE_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "DeleteAccountSettingRequest",
+    kind: Kind::Structure { members: &DELETE_ACCOUNT_SETTING_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_ACCOUNT_SETTING_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "setting",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SETTING,
+}];
+pub static DELETE_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "DeleteAccountSettingResponse",
+    kind: Kind::Structure { members: &DELETE_ACCOUNT_SETTING_RESPONSE_MEMBERS, union: false },
+};
 
 pub static DELETE_CLUSTER_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "cluster",
@@ -2493,6 +3237,73 @@ pub static DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS: [Member; 2] = [
 pub static DELETE_TASK_DEFINITIONS_RESPONSE: Shape = Shape {
     name: "DeleteTaskDefinitionsResponse",
     kind: Kind::Structure { members: &DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_TASK_SET_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "force",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskSet",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DELETE_TASK_SET_REQUEST: Shape = Shape {
+    name: "DeleteTaskSetRequest",
+    kind: Kind::Structure { members: &DELETE_TASK_SET_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_TASK_SET_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "taskSet",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TASK_SET,
+}];
+pub static DELETE_TASK_SET_RESPONSE: Shape = Shape {
+    name: "DeleteTaskSetResponse",
+    kind: Kind::Structure { members: &DELETE_TASK_SET_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DEPLOYMENT_MEMBERS: [Member; 21] = [
@@ -3297,6 +4108,108 @@ pub static DEREGISTER_TASK_DEFINITION_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DEREGISTER_TASK_DEFINITION_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_CAPACITY_PROVIDERS_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "capacityProviders",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "include",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_FIELD_LIST,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DESCRIBE_CAPACITY_PROVIDERS_REQUEST: Shape = Shape {
+    name: "DescribeCapacityProvidersRequest",
+    kind: Kind::Structure { members: &DESCRIBE_CAPACITY_PROVIDERS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_CAPACITY_PROVIDERS_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "capacityProviders",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDERS,
+    },
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DESCRIBE_CAPACITY_PROVIDERS_RESPONSE: Shape = Shape {
+    name: "DescribeCapacityProvidersResponse",
+    kind: Kind::Structure { members: &DESCRIBE_CAPACITY_PROVIDERS_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DESCRIBE_CLUSTERS_REQUEST_MEMBERS: [Member; 2] = [
     Member {
         name: "clusters",
@@ -3570,6 +4483,86 @@ pub static DESCRIBE_TASK_DEFINITION_RESPONSE_MEMBERS: [Member; 2] = [
 pub static DESCRIBE_TASK_DEFINITION_RESPONSE: Shape = Shape {
     name: "DescribeTaskDefinitionResponse",
     kind: Kind::Structure { members: &DESCRIBE_TASK_DEFINITION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_TASK_SETS_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "include",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TASK_SET_FIELD_LIST,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskSets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static DESCRIBE_TASK_SETS_REQUEST: Shape = Shape {
+    name: "DescribeTaskSetsRequest",
+    kind: Kind::Structure { members: &DESCRIBE_TASK_SETS_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_TASK_SETS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "failures",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &FAILURES,
+    },
+    Member {
+        name: "taskSets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TASK_SETS,
+    },
+];
+pub static DESCRIBE_TASK_SETS_RESPONSE: Shape = Shape {
+    name: "DescribeTaskSetsResponse",
+    kind: Kind::Structure { members: &DESCRIBE_TASK_SETS_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DESCRIBE_TASKS_REQUEST_MEMBERS: [Member; 3] = [
@@ -4135,6 +5128,25 @@ pub static EPHEMERAL_STORAGE: Shape = Shape {
     kind: Kind::Structure { members: &EPHEMERAL_STORAGE_MEMBERS, union: false },
 };
 
+pub static EXCLUDED_INSTANCE_TYPE: Shape = Shape {
+    name: "ExcludedInstanceType",
+    kind: Kind::Text {
+        length: Limits { min: Some(1), max: Some(30) },
+        pattern: Some("[a-zA-Z0-9\\.\\*\\-]+"),
+        values: &[],
+    },
+};
+
+pub static EXCLUDED_INSTANCE_TYPE_SET: Shape = Shape {
+    name: "ExcludedInstanceTypeSet",
+    kind: Kind::List {
+        item: &EXCLUDED_INSTANCE_TYPE,
+        item_name: None,
+        flattened: false,
+        length: Limits { min: Some(0), max: Some(400) },
+    },
+};
+
 pub static EXECUTE_COMMAND_CONFIGURATION_MEMBERS: [Member; 3] = [
     Member {
         name: "kmsKeyId",
@@ -4654,6 +5666,32 @@ pub static INFERENCE_ACCELERATORS: Shape = Shape {
     },
 };
 
+pub static INFRASTRUCTURE_OPTIMIZATION_MEMBERS: [Member; 1] = [Member {
+    name: "scaleInAfter",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &BOXED_INTEGER,
+}];
+pub static INFRASTRUCTURE_OPTIMIZATION: Shape = Shape {
+    name: "InfrastructureOptimization",
+    kind: Kind::Structure { members: &INFRASTRUCTURE_OPTIMIZATION_MEMBERS, union: false },
+};
+
+pub static INSTANCE_GENERATION: Shape = Shape {
+    name: "InstanceGeneration",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["current", "previous"] },
+};
+
+pub static INSTANCE_GENERATION_SET: Shape = Shape {
+    name: "InstanceGenerationSet",
+    kind: Kind::List { item: &INSTANCE_GENERATION, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static INSTANCE_HEALTH_CHECK_RESULT_MEMBERS: [Member; 5] = [
     Member {
         name: "lastStatusChange",
@@ -4742,6 +5780,394 @@ pub static INSTANCE_HEALTH_CHECK_TYPE: Shape = Shape {
         pattern: None,
         values: &["CONTAINER_RUNTIME", "ACCELERATED_COMPUTE", "DAEMON"],
     },
+};
+
+pub static INSTANCE_LAUNCH_TEMPLATE_MEMBERS: [Member; 10] = [
+    Member {
+        name: "capacityOptionType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_OPTION_TYPE,
+    },
+    Member {
+        name: "capacityReservations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_RESERVATION_REQUEST,
+    },
+    Member {
+        name: "ec2InstanceProfileArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "fipsEnabled",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "instanceMetadataTagsPropagation",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "instanceRequirements",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INSTANCE_REQUIREMENTS_REQUEST,
+    },
+    Member {
+        name: "localStorageConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION,
+    },
+    Member {
+        name: "monitoring",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INSTANCES_MONITORING_OPTIONS,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INSTANCES_NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "storageConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_INSTANCES_STORAGE_CONFIGURATION,
+    },
+];
+pub static INSTANCE_LAUNCH_TEMPLATE: Shape = Shape {
+    name: "InstanceLaunchTemplate",
+    kind: Kind::Structure { members: &INSTANCE_LAUNCH_TEMPLATE_MEMBERS, union: false },
+};
+
+pub static INSTANCE_REQUIREMENTS_REQUEST_MEMBERS: [Member; 24] = [
+    Member {
+        name: "acceleratorCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCELERATOR_COUNT_REQUEST,
+    },
+    Member {
+        name: "acceleratorManufacturers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCELERATOR_MANUFACTURER_SET,
+    },
+    Member {
+        name: "acceleratorNames",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCELERATOR_NAME_SET,
+    },
+    Member {
+        name: "acceleratorTotalMemoryMiB",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST,
+    },
+    Member {
+        name: "acceleratorTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCELERATOR_TYPE_SET,
+    },
+    Member {
+        name: "allowedInstanceTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ALLOWED_INSTANCE_TYPE_SET,
+    },
+    Member {
+        name: "bareMetal",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BARE_METAL,
+    },
+    Member {
+        name: "baselineEbsBandwidthMbps",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BASELINE_EBS_BANDWIDTH_MBPS_REQUEST,
+    },
+    Member {
+        name: "burstablePerformance",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BURSTABLE_PERFORMANCE,
+    },
+    Member {
+        name: "cpuManufacturers",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CPU_MANUFACTURER_SET,
+    },
+    Member {
+        name: "excludedInstanceTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXCLUDED_INSTANCE_TYPE_SET,
+    },
+    Member {
+        name: "instanceGenerations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INSTANCE_GENERATION_SET,
+    },
+    Member {
+        name: "localStorage",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOCAL_STORAGE,
+    },
+    Member {
+        name: "localStorageTypes",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &LOCAL_STORAGE_TYPE_SET,
+    },
+    Member {
+        name: "maxSpotPriceAsPercentageOfOptimalOnDemandPrice",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "memoryGiBPerVCpu",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MEMORY_GI_B_PER_V_CPU_REQUEST,
+    },
+    Member {
+        name: "memoryMiB",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MEMORY_MI_B_REQUEST,
+    },
+    Member {
+        name: "networkBandwidthGbps",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_BANDWIDTH_GBPS_REQUEST,
+    },
+    Member {
+        name: "networkInterfaceCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &NETWORK_INTERFACE_COUNT_REQUEST,
+    },
+    Member {
+        name: "onDemandMaxPricePercentageOverLowestPrice",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "requireHibernateSupport",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_BOOLEAN,
+    },
+    Member {
+        name: "spotMaxPricePercentageOverLowestPrice",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "totalLocalStorageGB",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TOTAL_LOCAL_STORAGE_GB_REQUEST,
+    },
+    Member {
+        name: "vCpuCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &V_CPU_COUNT_RANGE_REQUEST,
+    },
+];
+pub static INSTANCE_REQUIREMENTS_REQUEST: Shape = Shape {
+    name: "InstanceRequirementsRequest",
+    kind: Kind::Structure { members: &INSTANCE_REQUIREMENTS_REQUEST_MEMBERS, union: false },
 };
 
 pub static INTEGER: Shape = Shape { name: "Integer", kind: Kind::Integer { range: Limits::NONE } };
@@ -4932,6 +6358,108 @@ pub static LINUX_PARAMETERS_MEMBERS: [Member; 7] = [
 pub static LINUX_PARAMETERS: Shape = Shape {
     name: "LinuxParameters",
     kind: Kind::Structure { members: &LINUX_PARAMETERS_MEMBERS, union: false },
+};
+
+pub static LIST_ACCOUNT_SETTINGS_REQUEST_MEMBERS: [Member; 6] = [
+    Member {
+        name: "effectiveSettings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "maxResults",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INTEGER,
+    },
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_NAME,
+    },
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "principalArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static LIST_ACCOUNT_SETTINGS_REQUEST: Shape = Shape {
+    name: "ListAccountSettingsRequest",
+    kind: Kind::Structure { members: &LIST_ACCOUNT_SETTINGS_REQUEST_MEMBERS, union: false },
+};
+
+pub static LIST_ACCOUNT_SETTINGS_RESPONSE_MEMBERS: [Member; 2] = [
+    Member {
+        name: "nextToken",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "settings",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTINGS,
+    },
+];
+pub static LIST_ACCOUNT_SETTINGS_RESPONSE: Shape = Shape {
+    name: "ListAccountSettingsResponse",
+    kind: Kind::Structure { members: &LIST_ACCOUNT_SETTINGS_RESPONSE_MEMBERS, union: false },
 };
 
 pub static LIST_CLUSTERS_REQUEST_MEMBERS: [Member; 2] = [
@@ -5679,6 +7207,21 @@ pub static LOAD_BALANCERS: Shape = Shape {
     kind: Kind::List { item: &LOAD_BALANCER, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static LOCAL_STORAGE: Shape = Shape {
+    name: "LocalStorage",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["included", "required", "excluded"] },
+};
+
+pub static LOCAL_STORAGE_TYPE: Shape = Shape {
+    name: "LocalStorageType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["hdd", "ssd"] },
+};
+
+pub static LOCAL_STORAGE_TYPE_SET: Shape = Shape {
+    name: "LocalStorageTypeSet",
+    kind: Kind::List { item: &LOCAL_STORAGE_TYPE, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static LOG_CONFIGURATION_MEMBERS: [Member; 3] = [
     Member {
         name: "logDriver",
@@ -6040,6 +7583,11 @@ pub static MANAGED_CERTIFICATE: Shape = Shape {
     kind: Kind::Structure { members: &MANAGED_CERTIFICATE_MEMBERS, union: false },
 };
 
+pub static MANAGED_DRAINING: Shape = Shape {
+    name: "ManagedDraining",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
+};
+
 pub static MANAGED_INGRESS_PATH_MEMBERS: [Member; 8] = [
     Member {
         name: "accessType",
@@ -6138,6 +7686,134 @@ pub static MANAGED_INGRESS_PATH: Shape = Shape {
 pub static MANAGED_INGRESS_PATHS: Shape = Shape {
     name: "ManagedIngressPaths",
     kind: Kind::List { item: &MANAGED_INGRESS_PATH, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "useLocalStorage",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &BOOLEAN,
+}];
+pub static MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION: Shape = Shape {
+    name: "ManagedInstancesLocalStorageConfiguration",
+    kind: Kind::Structure { members: &MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static MANAGED_INSTANCES_MONITORING_OPTIONS: Shape = Shape {
+    name: "ManagedInstancesMonitoringOptions",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["BASIC", "DETAILED"] },
+};
+
+pub static MANAGED_INSTANCES_NETWORK_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "securityGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "subnets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static MANAGED_INSTANCES_NETWORK_CONFIGURATION: Shape = Shape {
+    name: "ManagedInstancesNetworkConfiguration",
+    kind: Kind::Structure { members: &MANAGED_INSTANCES_NETWORK_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static MANAGED_INSTANCES_PROVIDER_MEMBERS: [Member; 5] = [
+    Member {
+        name: "autoRepairConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &AUTO_REPAIR_CONFIGURATION,
+    },
+    Member {
+        name: "infrastructureOptimization",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INFRASTRUCTURE_OPTIMIZATION,
+    },
+    Member {
+        name: "infrastructureRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "instanceLaunchTemplate",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INSTANCE_LAUNCH_TEMPLATE,
+    },
+    Member {
+        name: "propagateTags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &PROPAGATE_MI_TAGS,
+    },
+];
+pub static MANAGED_INSTANCES_PROVIDER: Shape = Shape {
+    name: "ManagedInstancesProvider",
+    kind: Kind::Structure { members: &MANAGED_INSTANCES_PROVIDER_MEMBERS, union: false },
+};
+
+pub static MANAGED_INSTANCES_STORAGE_CONFIGURATION_MEMBERS: [Member; 1] = [Member {
+    name: "storageSizeGiB",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TASK_VOLUME_STORAGE_GI_B,
+}];
+pub static MANAGED_INSTANCES_STORAGE_CONFIGURATION: Shape = Shape {
+    name: "ManagedInstancesStorageConfiguration",
+    kind: Kind::Structure { members: &MANAGED_INSTANCES_STORAGE_CONFIGURATION_MEMBERS, union: false },
 };
 
 pub static MANAGED_LISTENER_MEMBERS: [Member; 4] = [
@@ -6531,6 +8207,88 @@ pub static MANAGED_SCALABLE_TARGET: Shape = Shape {
     kind: Kind::Structure { members: &MANAGED_SCALABLE_TARGET_MEMBERS, union: false },
 };
 
+pub static MANAGED_SCALING_MEMBERS: [Member; 5] = [
+    Member {
+        name: "instanceWarmupPeriod",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING_INSTANCE_WARMUP_PERIOD,
+    },
+    Member {
+        name: "maximumScalingStepSize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING_STEP_SIZE,
+    },
+    Member {
+        name: "minimumScalingStepSize",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING_STEP_SIZE,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING_STATUS,
+    },
+    Member {
+        name: "targetCapacity",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &MANAGED_SCALING_TARGET_CAPACITY,
+    },
+];
+pub static MANAGED_SCALING: Shape = Shape {
+    name: "ManagedScaling",
+    kind: Kind::Structure { members: &MANAGED_SCALING_MEMBERS, union: false },
+};
+
+pub static MANAGED_SCALING_INSTANCE_WARMUP_PERIOD: Shape = Shape {
+    name: "ManagedScalingInstanceWarmupPeriod",
+    kind: Kind::Integer { range: Limits { min: Some(0), max: Some(10000) } },
+};
+
+pub static MANAGED_SCALING_STATUS: Shape = Shape {
+    name: "ManagedScalingStatus",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
+};
+
+pub static MANAGED_SCALING_STEP_SIZE: Shape = Shape {
+    name: "ManagedScalingStepSize",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(10000) } },
+};
+
+pub static MANAGED_SCALING_TARGET_CAPACITY: Shape = Shape {
+    name: "ManagedScalingTargetCapacity",
+    kind: Kind::Integer { range: Limits { min: Some(1), max: Some(100) } },
+};
+
 pub static MANAGED_SECURITY_GROUP_MEMBERS: [Member; 4] = [
     Member {
         name: "arn",
@@ -6710,6 +8468,69 @@ pub static MANAGED_TARGET_GROUPS: Shape = Shape {
     kind: Kind::List { item: &MANAGED_TARGET_GROUP, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static MANAGED_TERMINATION_PROTECTION: Shape = Shape {
+    name: "ManagedTerminationProtection",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ENABLED", "DISABLED"] },
+};
+
+pub static MEMORY_GI_B_PER_V_CPU_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+];
+pub static MEMORY_GI_B_PER_V_CPU_REQUEST: Shape = Shape {
+    name: "MemoryGiBPerVCpuRequest",
+    kind: Kind::Structure { members: &MEMORY_GI_B_PER_V_CPU_REQUEST_MEMBERS, union: false },
+};
+
+pub static MEMORY_MI_B_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static MEMORY_MI_B_REQUEST: Shape = Shape {
+    name: "MemoryMiBRequest",
+    kind: Kind::Structure { members: &MEMORY_MI_B_REQUEST_MEMBERS, union: false },
+};
+
 pub static MOUNT_POINT_MEMBERS: [Member; 3] = [
     Member {
         name: "containerPath",
@@ -6751,6 +8572,35 @@ pub static MOUNT_POINT: Shape =
 pub static MOUNT_POINT_LIST: Shape = Shape {
     name: "MountPointList",
     kind: Kind::List { item: &MOUNT_POINT, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static NETWORK_BANDWIDTH_GBPS_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+];
+pub static NETWORK_BANDWIDTH_GBPS_REQUEST: Shape = Shape {
+    name: "NetworkBandwidthGbpsRequest",
+    kind: Kind::Structure { members: &NETWORK_BANDWIDTH_GBPS_REQUEST_MEMBERS, union: false },
 };
 
 pub static NETWORK_BINDING_MEMBERS: [Member; 6] = [
@@ -6885,6 +8735,35 @@ pub static NETWORK_INTERFACE_MEMBERS: [Member; 3] = [
 pub static NETWORK_INTERFACE: Shape = Shape {
     name: "NetworkInterface",
     kind: Kind::Structure { members: &NETWORK_INTERFACE_MEMBERS, union: false },
+};
+
+pub static NETWORK_INTERFACE_COUNT_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static NETWORK_INTERFACE_COUNT_REQUEST: Shape = Shape {
+    name: "NetworkInterfaceCountRequest",
+    kind: Kind::Structure { members: &NETWORK_INTERFACE_COUNT_REQUEST_MEMBERS, union: false },
 };
 
 pub static NETWORK_INTERFACES: Shape = Shape {
@@ -7118,6 +8997,11 @@ pub static PORT_MAPPING_LIST: Shape = Shape {
 pub static PORT_NUMBER: Shape =
     Shape { name: "PortNumber", kind: Kind::Integer { range: Limits { min: Some(0), max: Some(65535) } } };
 
+pub static PROPAGATE_MI_TAGS: Shape = Shape {
+    name: "PropagateMITags",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["CAPACITY_PROVIDER", "NONE"] },
+};
+
 pub static PROPAGATE_TAGS: Shape = Shape {
     name: "PropagateTags",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TASK_DEFINITION", "SERVICE", "NONE"] },
@@ -7214,6 +9098,163 @@ pub static PROXY_CONFIGURATION_PROPERTIES: Shape = Shape {
 pub static PROXY_CONFIGURATION_TYPE: Shape = Shape {
     name: "ProxyConfigurationType",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["APPMESH"] },
+};
+
+pub static PUT_ACCOUNT_SETTING_DEFAULT_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_NAME,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static PUT_ACCOUNT_SETTING_DEFAULT_REQUEST: Shape = Shape {
+    name: "PutAccountSettingDefaultRequest",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_DEFAULT_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_ACCOUNT_SETTING_DEFAULT_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "setting",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SETTING,
+}];
+pub static PUT_ACCOUNT_SETTING_DEFAULT_RESPONSE: Shape = Shape {
+    name: "PutAccountSettingDefaultResponse",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_DEFAULT_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_ACCOUNT_SETTING_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_NAME,
+    },
+    Member {
+        name: "principalArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static PUT_ACCOUNT_SETTING_REQUEST: Shape = Shape {
+    name: "PutAccountSettingRequest",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "setting",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SETTING,
+}];
+pub static PUT_ACCOUNT_SETTING_RESPONSE: Shape = Shape {
+    name: "PutAccountSettingResponse",
+    kind: Kind::Structure { members: &PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS, union: false },
+};
+
+pub static PUT_CLUSTER_CAPACITY_PROVIDERS_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "capacityProviders",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "defaultCapacityProviderStrategy",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &CAPACITY_PROVIDER_STRATEGY,
+    },
+];
+pub static PUT_CLUSTER_CAPACITY_PROVIDERS_REQUEST: Shape = Shape {
+    name: "PutClusterCapacityProvidersRequest",
+    kind: Kind::Structure { members: &PUT_CLUSTER_CAPACITY_PROVIDERS_REQUEST_MEMBERS, union: false },
+};
+
+pub static PUT_CLUSTER_CAPACITY_PROVIDERS_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "cluster",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &CLUSTER,
+}];
+pub static PUT_CLUSTER_CAPACITY_PROVIDERS_RESPONSE: Shape = Shape {
+    name: "PutClusterCapacityProvidersResponse",
+    kind: Kind::Structure { members: &PUT_CLUSTER_CAPACITY_PROVIDERS_RESPONSE_MEMBERS, union: false },
 };
 
 pub static REGISTER_CONTAINER_INSTANCE_REQUEST_MEMBERS: [Member; 9] = [
@@ -10106,6 +12147,86 @@ pub static SERVICES: Shape = Shape {
     kind: Kind::List { item: &SERVICE, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static SETTING_MEMBERS: [Member; 4] = [
+    Member {
+        name: "name",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_NAME,
+    },
+    Member {
+        name: "principalArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "type",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SETTING_TYPE,
+    },
+    Member {
+        name: "value",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static SETTING: Shape =
+    Shape { name: "Setting", kind: Kind::Structure { members: &SETTING_MEMBERS, union: false } };
+
+pub static SETTING_NAME: Shape = Shape {
+    name: "SettingName",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &[
+            "serviceLongArnFormat",
+            "taskLongArnFormat",
+            "containerInstanceLongArnFormat",
+            "awsvpcTrunking",
+            "containerInsights",
+            "fargateFIPSMode",
+            "tagResourceAuthorization",
+            "fargateTaskRetirementWaitPeriod",
+            "guardDutyActivate",
+            "defaultLogDriverMode",
+            "fargateEventWindows",
+        ],
+    },
+};
+
+pub static SETTING_TYPE: Shape = Shape {
+    name: "SettingType",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["user", "aws_managed"] },
+};
+
+pub static SETTINGS: Shape = Shape {
+    name: "Settings",
+    kind: Kind::List { item: &SETTING, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static SORT_ORDER: Shape = Shape {
     name: "SortOrder",
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ASC", "DESC"] },
@@ -12002,6 +14123,16 @@ pub static TASK_SET_MEMBERS: [Member; 25] = [
 pub static TASK_SET: Shape =
     Shape { name: "TaskSet", kind: Kind::Structure { members: &TASK_SET_MEMBERS, union: false } };
 
+pub static TASK_SET_FIELD: Shape = Shape {
+    name: "TaskSetField",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TAGS"] },
+};
+
+pub static TASK_SET_FIELD_LIST: Shape = Shape {
+    name: "TaskSetFieldList",
+    kind: Kind::List { item: &TASK_SET_FIELD, item_name: None, flattened: false, length: Limits::NONE },
+};
+
 pub static TASK_SETS: Shape = Shape {
     name: "TaskSets",
     kind: Kind::List { item: &TASK_SET, item_name: None, flattened: false, length: Limits::NONE },
@@ -12061,6 +14192,9 @@ pub static TASK_VOLUME_CONFIGURATIONS: Shape = Shape {
         length: Limits::NONE,
     },
 };
+
+pub static TASK_VOLUME_STORAGE_GI_B: Shape =
+    Shape { name: "TaskVolumeStorageGiB", kind: Kind::Integer { range: Limits { min: Some(1), max: None } } };
 
 pub static TASKS: Shape = Shape {
     name: "Tasks",
@@ -12139,6 +14273,35 @@ pub static TMPFS: Shape =
 pub static TMPFS_LIST: Shape = Shape {
     name: "TmpfsList",
     kind: Kind::List { item: &TMPFS, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static TOTAL_LOCAL_STORAGE_GB_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_DOUBLE,
+    },
+];
+pub static TOTAL_LOCAL_STORAGE_GB_REQUEST: Shape = Shape {
+    name: "TotalLocalStorageGBRequest",
+    kind: Kind::Structure { members: &TOTAL_LOCAL_STORAGE_GB_REQUEST_MEMBERS, union: false },
 };
 
 pub static TRANSPORT_PROTOCOL: Shape = Shape {
@@ -12359,6 +14522,62 @@ pub static UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static UPDATE_CLUSTER_SETTINGS_RESPONSE: Shape = Shape {
     name: "UpdateClusterSettingsResponse",
     kind: Kind::Structure { members: &UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATE_SERVICE_PRIMARY_TASK_SET_REQUEST_MEMBERS: [Member; 3] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "primaryTaskSet",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static UPDATE_SERVICE_PRIMARY_TASK_SET_REQUEST: Shape = Shape {
+    name: "UpdateServicePrimaryTaskSetRequest",
+    kind: Kind::Structure { members: &UPDATE_SERVICE_PRIMARY_TASK_SET_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_SERVICE_PRIMARY_TASK_SET_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "taskSet",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TASK_SET,
+}];
+pub static UPDATE_SERVICE_PRIMARY_TASK_SET_RESPONSE: Shape = Shape {
+    name: "UpdateServicePrimaryTaskSetResponse",
+    kind: Kind::Structure { members: &UPDATE_SERVICE_PRIMARY_TASK_SET_RESPONSE_MEMBERS, union: false },
 };
 
 pub static UPDATE_SERVICE_REQUEST_MEMBERS: [Member; 22] = [
@@ -12704,6 +14923,102 @@ pub static UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS: [Member; 2] = [
 pub static UPDATE_TASK_PROTECTION_RESPONSE: Shape = Shape {
     name: "UpdateTaskProtectionResponse",
     kind: Kind::Structure { members: &UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATE_TASK_SET_REQUEST_MEMBERS: [Member; 4] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "scale",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SCALE,
+    },
+    Member {
+        name: "service",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskSet",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static UPDATE_TASK_SET_REQUEST: Shape = Shape {
+    name: "UpdateTaskSetRequest",
+    kind: Kind::Structure { members: &UPDATE_TASK_SET_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_TASK_SET_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "taskSet",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &TASK_SET,
+}];
+pub static UPDATE_TASK_SET_RESPONSE: Shape = Shape {
+    name: "UpdateTaskSetResponse",
+    kind: Kind::Structure { members: &UPDATE_TASK_SET_RESPONSE_MEMBERS, union: false },
+};
+
+pub static V_CPU_COUNT_RANGE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "max",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "min",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static V_CPU_COUNT_RANGE_REQUEST: Shape = Shape {
+    name: "VCpuCountRangeRequest",
+    kind: Kind::Structure { members: &V_CPU_COUNT_RANGE_REQUEST_MEMBERS, union: false },
 };
 
 pub static VERSION_CONSISTENCY: Shape = Shape {

@@ -9,7 +9,18 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 37] = [
+pub static OPERATIONS: [Operation; 49] = [
+    Operation {
+        name: "ContinueServiceDeployment",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CONTINUE_SERVICE_DEPLOYMENT_REQUEST,
+        output: Some(&schema::CONTINUE_SERVICE_DEPLOYMENT_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_CONTINUE_SERVICE_DEPLOYMENT],
+        signed: true,
+    },
     Operation {
         name: "CreateCluster",
         method: "POST",
@@ -30,6 +41,28 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::CREATE_SERVICE_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_CREATE_SERVICE],
+        signed: true,
+    },
+    Operation {
+        name: "CreateTaskSet",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_TASK_SET_REQUEST,
+        output: Some(&schema::CREATE_TASK_SET_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_CREATE_TASK_SET],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteAccountSetting",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_ACCOUNT_SETTING_REQUEST,
+        output: Some(&schema::DELETE_ACCOUNT_SETTING_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_ACCOUNT_SETTING],
         signed: true,
     },
     Operation {
@@ -66,6 +99,17 @@ pub static OPERATIONS: [Operation; 37] = [
         signed: true,
     },
     Operation {
+        name: "DeleteTaskSet",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_TASK_SET_REQUEST,
+        output: Some(&schema::DELETE_TASK_SET_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_TASK_SET],
+        signed: true,
+    },
+    Operation {
         name: "DeregisterContainerInstance",
         method: "POST",
         uri: "/",
@@ -85,6 +129,17 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::DEREGISTER_TASK_DEFINITION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DEREGISTER_TASK_DEFINITION],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeCapacityProviders",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_CAPACITY_PROVIDERS_REQUEST,
+        output: Some(&schema::DESCRIBE_CAPACITY_PROVIDERS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_CAPACITY_PROVIDERS],
         signed: true,
     },
     Operation {
@@ -143,6 +198,17 @@ pub static OPERATIONS: [Operation; 37] = [
         signed: true,
     },
     Operation {
+        name: "DescribeTaskSets",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_TASK_SETS_REQUEST,
+        output: Some(&schema::DESCRIBE_TASK_SETS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_TASK_SETS],
+        signed: true,
+    },
+    Operation {
         name: "DescribeTasks",
         method: "POST",
         uri: "/",
@@ -173,6 +239,17 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::GET_TASK_PROTECTION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_GET_TASK_PROTECTION],
+        signed: true,
+    },
+    Operation {
+        name: "ListAccountSettings",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::LIST_ACCOUNT_SETTINGS_REQUEST,
+        output: Some(&schema::LIST_ACCOUNT_SETTINGS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_LIST_ACCOUNT_SETTINGS],
         signed: true,
     },
     Operation {
@@ -261,6 +338,39 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::LIST_TASKS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_LIST_TASKS],
+        signed: true,
+    },
+    Operation {
+        name: "PutAccountSetting",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_ACCOUNT_SETTING_REQUEST,
+        output: Some(&schema::PUT_ACCOUNT_SETTING_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_PUT_ACCOUNT_SETTING],
+        signed: true,
+    },
+    Operation {
+        name: "PutAccountSettingDefault",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_ACCOUNT_SETTING_DEFAULT_REQUEST,
+        output: Some(&schema::PUT_ACCOUNT_SETTING_DEFAULT_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_PUT_ACCOUNT_SETTING_DEFAULT],
+        signed: true,
+    },
+    Operation {
+        name: "PutClusterCapacityProviders",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::PUT_CLUSTER_CAPACITY_PROVIDERS_REQUEST,
+        output: Some(&schema::PUT_CLUSTER_CAPACITY_PROVIDERS_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_PUT_CLUSTER_CAPACITY_PROVIDERS],
         signed: true,
     },
     Operation {
@@ -407,6 +517,17 @@ pub static OPERATIONS: [Operation; 37] = [
         signed: true,
     },
     Operation {
+        name: "UpdateServicePrimaryTaskSet",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_SERVICE_PRIMARY_TASK_SET_REQUEST,
+        output: Some(&schema::UPDATE_SERVICE_PRIMARY_TASK_SET_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_SERVICE_PRIMARY_TASK_SET],
+        signed: true,
+    },
+    Operation {
         name: "UpdateTaskProtection",
         method: "POST",
         uri: "/",
@@ -415,6 +536,17 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::UPDATE_TASK_PROTECTION_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_UPDATE_TASK_PROTECTION],
+        signed: true,
+    },
+    Operation {
+        name: "UpdateTaskSet",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_TASK_SET_REQUEST,
+        output: Some(&schema::UPDATE_TASK_SET_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_TASK_SET],
         signed: true,
     },
 ];
@@ -429,37 +561,27 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     xml_namespace: "",
     operations: &OPERATIONS,
     unbuilt: &[
-        "ContinueServiceDeployment",
         "CreateCapacityProvider",
         "CreateDaemon",
         "CreateExpressGatewayService",
-        "CreateTaskSet",
-        "DeleteAccountSetting",
         "DeleteAttributes",
         "DeleteCapacityProvider",
         "DeleteDaemon",
         "DeleteDaemonTaskDefinition",
         "DeleteExpressGatewayService",
-        "DeleteTaskSet",
-        "DescribeCapacityProviders",
         "DescribeContainerInstances",
         "DescribeDaemon",
         "DescribeDaemonDeployments",
         "DescribeDaemonRevisions",
         "DescribeDaemonTaskDefinition",
         "DescribeExpressGatewayService",
-        "DescribeTaskSets",
         "ExecuteCommand",
-        "ListAccountSettings",
         "ListAttributes",
         "ListContainerInstances",
         "ListDaemonDeployments",
         "ListDaemonTaskDefinitions",
         "ListDaemons",
-        "PutAccountSetting",
-        "PutAccountSettingDefault",
         "PutAttributes",
-        "PutClusterCapacityProviders",
         "RegisterDaemonTaskDefinition",
         "StartTask",
         "UpdateCapacityProvider",
@@ -467,8 +589,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "UpdateContainerInstancesState",
         "UpdateDaemon",
         "UpdateExpressGatewayService",
-        "UpdateServicePrimaryTaskSet",
-        "UpdateTaskSet",
     ],
 };
 
@@ -492,6 +612,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<Vec<Permission>, ServiceError> {
         Ok(aws_wire::authorization::default_permissions(operation))
     }
+    async fn continue_service_deployment(
+        &self,
+        _context: &RequestContext,
+        _input: ContinueServiceDeploymentRequest,
+    ) -> Result<ContinueServiceDeploymentResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ContinueServiceDeployment is not implemented."))
+    }
     async fn create_cluster(
         &self,
         _context: &RequestContext,
@@ -505,6 +632,20 @@ pub trait Ecs: Send + Sync + 'static {
         _input: CreateServiceRequest,
     ) -> Result<CreateServiceResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateService is not implemented."))
+    }
+    async fn create_task_set(
+        &self,
+        _context: &RequestContext,
+        _input: CreateTaskSetRequest,
+    ) -> Result<CreateTaskSetResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateTaskSet is not implemented."))
+    }
+    async fn delete_account_setting(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteAccountSettingRequest,
+    ) -> Result<DeleteAccountSettingResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteAccountSetting is not implemented."))
     }
     async fn delete_cluster(
         &self,
@@ -527,6 +668,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<DeleteTaskDefinitionsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteTaskDefinitions is not implemented."))
     }
+    async fn delete_task_set(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteTaskSetRequest,
+    ) -> Result<DeleteTaskSetResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteTaskSet is not implemented."))
+    }
     async fn deregister_container_instance(
         &self,
         _context: &RequestContext,
@@ -540,6 +688,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: DeregisterTaskDefinitionRequest,
     ) -> Result<DeregisterTaskDefinitionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeregisterTaskDefinition is not implemented."))
+    }
+    async fn describe_capacity_providers(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeCapacityProvidersRequest,
+    ) -> Result<DescribeCapacityProvidersResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeCapacityProviders is not implemented."))
     }
     async fn describe_clusters(
         &self,
@@ -576,6 +731,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<DescribeTaskDefinitionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeTaskDefinition is not implemented."))
     }
+    async fn describe_task_sets(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeTaskSetsRequest,
+    ) -> Result<DescribeTaskSetsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeTaskSets is not implemented."))
+    }
     async fn describe_tasks(
         &self,
         _context: &RequestContext,
@@ -596,6 +758,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: GetTaskProtectionRequest,
     ) -> Result<GetTaskProtectionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "GetTaskProtection is not implemented."))
+    }
+    async fn list_account_settings(
+        &self,
+        _context: &RequestContext,
+        _input: ListAccountSettingsRequest,
+    ) -> Result<ListAccountSettingsResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ListAccountSettings is not implemented."))
     }
     async fn list_clusters(
         &self,
@@ -652,6 +821,27 @@ pub trait Ecs: Send + Sync + 'static {
         _input: ListTasksRequest,
     ) -> Result<ListTasksResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "ListTasks is not implemented."))
+    }
+    async fn put_account_setting(
+        &self,
+        _context: &RequestContext,
+        _input: PutAccountSettingRequest,
+    ) -> Result<PutAccountSettingResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutAccountSetting is not implemented."))
+    }
+    async fn put_account_setting_default(
+        &self,
+        _context: &RequestContext,
+        _input: PutAccountSettingDefaultRequest,
+    ) -> Result<PutAccountSettingDefaultResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutAccountSettingDefault is not implemented."))
+    }
+    async fn put_cluster_capacity_providers(
+        &self,
+        _context: &RequestContext,
+        _input: PutClusterCapacityProvidersRequest,
+    ) -> Result<PutClusterCapacityProvidersResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "PutClusterCapacityProviders is not implemented."))
     }
     async fn register_container_instance(
         &self,
@@ -744,12 +934,26 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<UpdateServiceResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateService is not implemented."))
     }
+    async fn update_service_primary_task_set(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateServicePrimaryTaskSetRequest,
+    ) -> Result<UpdateServicePrimaryTaskSetResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateServicePrimaryTaskSet is not implemented."))
+    }
     async fn update_task_protection(
         &self,
         _context: &RequestContext,
         _input: UpdateTaskProtectionRequest,
     ) -> Result<UpdateTaskProtectionResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateTaskProtection is not implemented."))
+    }
+    async fn update_task_set(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateTaskSetRequest,
+    ) -> Result<UpdateTaskSetResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateTaskSet is not implemented."))
     }
 }
 
@@ -779,18 +983,29 @@ impl<T: Ecs> Service for Server<T> {
         input: Node,
     ) -> Result<Answer, ServiceError> {
         match operation.name {
+            "ContinueServiceDeployment" => {
+                Ok(Box::new(self.0.continue_service_deployment(context, read(input)?).await?))
+            }
             "CreateCluster" => Ok(Box::new(self.0.create_cluster(context, read(input)?).await?)),
             "CreateService" => Ok(Box::new(self.0.create_service(context, read(input)?).await?)),
+            "CreateTaskSet" => Ok(Box::new(self.0.create_task_set(context, read(input)?).await?)),
+            "DeleteAccountSetting" => {
+                Ok(Box::new(self.0.delete_account_setting(context, read(input)?).await?))
+            }
             "DeleteCluster" => Ok(Box::new(self.0.delete_cluster(context, read(input)?).await?)),
             "DeleteService" => Ok(Box::new(self.0.delete_service(context, read(input)?).await?)),
             "DeleteTaskDefinitions" => {
                 Ok(Box::new(self.0.delete_task_definitions(context, read(input)?).await?))
             }
+            "DeleteTaskSet" => Ok(Box::new(self.0.delete_task_set(context, read(input)?).await?)),
             "DeregisterContainerInstance" => {
                 Ok(Box::new(self.0.deregister_container_instance(context, read(input)?).await?))
             }
             "DeregisterTaskDefinition" => {
                 Ok(Box::new(self.0.deregister_task_definition(context, read(input)?).await?))
+            }
+            "DescribeCapacityProviders" => {
+                Ok(Box::new(self.0.describe_capacity_providers(context, read(input)?).await?))
             }
             "DescribeClusters" => Ok(Box::new(self.0.describe_clusters(context, read(input)?).await?)),
             "DescribeServiceDeployments" => {
@@ -803,11 +1018,13 @@ impl<T: Ecs> Service for Server<T> {
             "DescribeTaskDefinition" => {
                 Ok(Box::new(self.0.describe_task_definition(context, read(input)?).await?))
             }
+            "DescribeTaskSets" => Ok(Box::new(self.0.describe_task_sets(context, read(input)?).await?)),
             "DescribeTasks" => Ok(Box::new(self.0.describe_tasks(context, read(input)?).await?)),
             "DiscoverPollEndpoint" => {
                 Ok(Box::new(self.0.discover_poll_endpoint(context, read(input)?).await?))
             }
             "GetTaskProtection" => Ok(Box::new(self.0.get_task_protection(context, read(input)?).await?)),
+            "ListAccountSettings" => Ok(Box::new(self.0.list_account_settings(context, read(input)?).await?)),
             "ListClusters" => Ok(Box::new(self.0.list_clusters(context, read(input)?).await?)),
             "ListServiceDeployments" => {
                 Ok(Box::new(self.0.list_service_deployments(context, read(input)?).await?))
@@ -824,6 +1041,13 @@ impl<T: Ecs> Service for Server<T> {
             }
             "ListTaskDefinitions" => Ok(Box::new(self.0.list_task_definitions(context, read(input)?).await?)),
             "ListTasks" => Ok(Box::new(self.0.list_tasks(context, read(input)?).await?)),
+            "PutAccountSetting" => Ok(Box::new(self.0.put_account_setting(context, read(input)?).await?)),
+            "PutAccountSettingDefault" => {
+                Ok(Box::new(self.0.put_account_setting_default(context, read(input)?).await?))
+            }
+            "PutClusterCapacityProviders" => {
+                Ok(Box::new(self.0.put_cluster_capacity_providers(context, read(input)?).await?))
+            }
             "RegisterContainerInstance" => {
                 Ok(Box::new(self.0.register_container_instance(context, read(input)?).await?))
             }
@@ -851,9 +1075,13 @@ impl<T: Ecs> Service for Server<T> {
                 Ok(Box::new(self.0.update_cluster_settings(context, read(input)?).await?))
             }
             "UpdateService" => Ok(Box::new(self.0.update_service(context, read(input)?).await?)),
+            "UpdateServicePrimaryTaskSet" => {
+                Ok(Box::new(self.0.update_service_primary_task_set(context, read(input)?).await?))
+            }
             "UpdateTaskProtection" => {
                 Ok(Box::new(self.0.update_task_protection(context, read(input)?).await?))
             }
+            "UpdateTaskSet" => Ok(Box::new(self.0.update_task_set(context, read(input)?).await?)),
             other => Err(ServiceError::new(&NOT_IMPLEMENTED, format!("{other} is not implemented."))),
         }
     }

@@ -10,6 +10,182 @@ use environment::Timestamp;
 #[allow(unused_imports)]
 use std::collections::BTreeMap;
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AcceleratorCountRequest {
+    pub max: Option<i32>,
+    pub min: Option<i32>,
+}
+
+impl WriteItem for AcceleratorCountRequest {}
+impl ToWire for AcceleratorCountRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ACCELERATOR_COUNT_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::ACCELERATOR_COUNT_REQUEST_MEMBERS[1], &self.min);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AcceleratorManufacturer {
+    #[default]
+    AmazonWebServices,
+    Amd,
+    Nvidia,
+    Xilinx,
+    Habana,
+}
+
+impl AcceleratorManufacturer {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AmazonWebServices => "amazon-web-services",
+            Self::Amd => "amd",
+            Self::Nvidia => "nvidia",
+            Self::Xilinx => "xilinx",
+            Self::Habana => "habana",
+        }
+    }
+}
+
+impl std::str::FromStr for AcceleratorManufacturer {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "amazon-web-services" => Ok(Self::AmazonWebServices),
+            "amd" => Ok(Self::Amd),
+            "nvidia" => Ok(Self::Nvidia),
+            "xilinx" => Ok(Self::Xilinx),
+            "habana" => Ok(Self::Habana),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AcceleratorManufacturer {}
+impl ToWire for AcceleratorManufacturer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AcceleratorName {
+    #[default]
+    A100,
+    Inferentia,
+    K520,
+    K80,
+    M60,
+    RadeonProV520,
+    T4,
+    Vu9p,
+    V100,
+    A10g,
+    H100,
+    T4g,
+}
+
+impl AcceleratorName {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A100 => "a100",
+            Self::Inferentia => "inferentia",
+            Self::K520 => "k520",
+            Self::K80 => "k80",
+            Self::M60 => "m60",
+            Self::RadeonProV520 => "radeon-pro-v520",
+            Self::T4 => "t4",
+            Self::Vu9p => "vu9p",
+            Self::V100 => "v100",
+            Self::A10g => "a10g",
+            Self::H100 => "h100",
+            Self::T4g => "t4g",
+        }
+    }
+}
+
+impl std::str::FromStr for AcceleratorName {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "a100" => Ok(Self::A100),
+            "inferentia" => Ok(Self::Inferentia),
+            "k520" => Ok(Self::K520),
+            "k80" => Ok(Self::K80),
+            "m60" => Ok(Self::M60),
+            "radeon-pro-v520" => Ok(Self::RadeonProV520),
+            "t4" => Ok(Self::T4),
+            "vu9p" => Ok(Self::Vu9p),
+            "v100" => Ok(Self::V100),
+            "a10g" => Ok(Self::A10g),
+            "h100" => Ok(Self::H100),
+            "t4g" => Ok(Self::T4g),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AcceleratorName {}
+impl ToWire for AcceleratorName {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AcceleratorTotalMemoryMiBRequest {
+    pub max: Option<i32>,
+    pub min: Option<i32>,
+}
+
+impl WriteItem for AcceleratorTotalMemoryMiBRequest {}
+impl ToWire for AcceleratorTotalMemoryMiBRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::ACCELERATOR_TOTAL_MEMORY_MI_B_REQUEST_MEMBERS[1], &self.min);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AcceleratorType {
+    #[default]
+    Gpu,
+    Fpga,
+    Inference,
+}
+
+impl AcceleratorType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu",
+            Self::Fpga => "fpga",
+            Self::Inference => "inference",
+        }
+    }
+}
+
+impl std::str::FromStr for AcceleratorType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "gpu" => Ok(Self::Gpu),
+            "fpga" => Ok(Self::Fpga),
+            "inference" => Ok(Self::Inference),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AcceleratorType {}
+impl ToWire for AcceleratorType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccessType {
     #[default]
@@ -300,6 +476,78 @@ impl ToWire for Attribute {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AutoRepairActionsStatus {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl AutoRepairActionsStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for AutoRepairActionsStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ENABLED" => Ok(Self::Enabled),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for AutoRepairActionsStatus {}
+impl ToWire for AutoRepairActionsStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AutoRepairConfiguration {
+    pub actions_status: Option<AutoRepairActionsStatus>,
+}
+
+impl WriteItem for AutoRepairConfiguration {}
+impl ToWire for AutoRepairConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::AUTO_REPAIR_CONFIGURATION_MEMBERS[0], &self.actions_status);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AutoScalingGroupProvider {
+    pub auto_scaling_group_arn: String,
+    pub managed_draining: Option<ManagedDraining>,
+    pub managed_scaling: Option<ManagedScaling>,
+    pub managed_termination_protection: Option<ManagedTerminationProtection>,
+}
+
+impl WriteItem for AutoScalingGroupProvider {}
+impl ToWire for AutoScalingGroupProvider {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::AUTO_SCALING_GROUP_PROVIDER_MEMBERS[0], &self.auto_scaling_group_arn);
+        write_member(writer, &schema::AUTO_SCALING_GROUP_PROVIDER_MEMBERS[1], &self.managed_draining);
+        write_member(writer, &schema::AUTO_SCALING_GROUP_PROVIDER_MEMBERS[2], &self.managed_scaling);
+        write_member(
+            writer,
+            &schema::AUTO_SCALING_GROUP_PROVIDER_MEMBERS[3],
+            &self.managed_termination_protection,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AvailabilityZoneRebalancing {
     #[default]
     Enabled,
@@ -378,6 +626,96 @@ impl ToWire for AwsVpcConfiguration {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BareMetal {
+    #[default]
+    Included,
+    Required,
+    Excluded,
+}
+
+impl BareMetal {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Included => "included",
+            Self::Required => "required",
+            Self::Excluded => "excluded",
+        }
+    }
+}
+
+impl std::str::FromStr for BareMetal {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "included" => Ok(Self::Included),
+            "required" => Ok(Self::Required),
+            "excluded" => Ok(Self::Excluded),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for BareMetal {}
+impl ToWire for BareMetal {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BaselineEbsBandwidthMbpsRequest {
+    pub max: Option<i32>,
+    pub min: Option<i32>,
+}
+
+impl WriteItem for BaselineEbsBandwidthMbpsRequest {}
+impl ToWire for BaselineEbsBandwidthMbpsRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::BASELINE_EBS_BANDWIDTH_MBPS_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::BASELINE_EBS_BANDWIDTH_MBPS_REQUEST_MEMBERS[1], &self.min);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BurstablePerformance {
+    #[default]
+    Included,
+    Required,
+    Excluded,
+}
+
+impl BurstablePerformance {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Included => "included",
+            Self::Required => "required",
+            Self::Excluded => "excluded",
+        }
+    }
+}
+
+impl std::str::FromStr for BurstablePerformance {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "included" => Ok(Self::Included),
+            "required" => Ok(Self::Required),
+            "excluded" => Ok(Self::Excluded),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for BurstablePerformance {}
+impl ToWire for BurstablePerformance {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CPUArchitecture {
     #[default]
     X8664,
@@ -452,6 +790,146 @@ impl ToWire for CanaryConfiguration {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityOptionType {
+    #[default]
+    OnDemand,
+    Spot,
+    Reserved,
+}
+
+impl CapacityOptionType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "ON_DEMAND",
+            Self::Spot => "SPOT",
+            Self::Reserved => "RESERVED",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityOptionType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ON_DEMAND" => Ok(Self::OnDemand),
+            "SPOT" => Ok(Self::Spot),
+            "RESERVED" => Ok(Self::Reserved),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CapacityOptionType {}
+impl ToWire for CapacityOptionType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CapacityProvider {
+    pub auto_scaling_group_provider: Option<AutoScalingGroupProvider>,
+    pub capacity_provider_arn: Option<String>,
+    pub cluster: Option<String>,
+    pub managed_instances_provider: Option<ManagedInstancesProvider>,
+    pub name: Option<String>,
+    pub status: Option<CapacityProviderStatus>,
+    pub tags: Option<Vec<Tag>>,
+    pub r#type: Option<CapacityProviderType>,
+    pub update_status: Option<CapacityProviderUpdateStatus>,
+    pub update_status_reason: Option<String>,
+}
+
+impl WriteItem for CapacityProvider {}
+impl ToWire for CapacityProvider {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[0], &self.auto_scaling_group_provider);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[1], &self.capacity_provider_arn);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[2], &self.cluster);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[3], &self.managed_instances_provider);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[4], &self.name);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[5], &self.status);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[6], &self.tags);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[7], &self.r#type);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[8], &self.update_status);
+        write_member(writer, &schema::CAPACITY_PROVIDER_MEMBERS[9], &self.update_status_reason);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityProviderField {
+    #[default]
+    Tags,
+}
+
+impl CapacityProviderField {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tags => "TAGS",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityProviderField {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TAGS" => Ok(Self::Tags),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for CapacityProviderField {}
+impl FromNode for CapacityProviderField {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityProviderStatus {
+    #[default]
+    Provisioning,
+    Active,
+    Deprovisioning,
+    Inactive,
+}
+
+impl CapacityProviderStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provisioning => "PROVISIONING",
+            Self::Active => "ACTIVE",
+            Self::Deprovisioning => "DEPROVISIONING",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityProviderStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "PROVISIONING" => Ok(Self::Provisioning),
+            "ACTIVE" => Ok(Self::Active),
+            "DEPROVISIONING" => Ok(Self::Deprovisioning),
+            "INACTIVE" => Ok(Self::Inactive),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CapacityProviderStatus {}
+impl ToWire for CapacityProviderStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CapacityProviderStrategyItem {
     pub base: Option<i32>,
@@ -485,6 +963,154 @@ impl ToWire for CapacityProviderStrategyItem {
         write_member(writer, &schema::CAPACITY_PROVIDER_STRATEGY_ITEM_MEMBERS[0], &self.base);
         write_member(writer, &schema::CAPACITY_PROVIDER_STRATEGY_ITEM_MEMBERS[1], &self.capacity_provider);
         write_member(writer, &schema::CAPACITY_PROVIDER_STRATEGY_ITEM_MEMBERS[2], &self.weight);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityProviderType {
+    #[default]
+    Ec2Autoscaling,
+    ManagedInstances,
+    Fargate,
+    FargateSpot,
+}
+
+impl CapacityProviderType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ec2Autoscaling => "EC2_AUTOSCALING",
+            Self::ManagedInstances => "MANAGED_INSTANCES",
+            Self::Fargate => "FARGATE",
+            Self::FargateSpot => "FARGATE_SPOT",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityProviderType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "EC2_AUTOSCALING" => Ok(Self::Ec2Autoscaling),
+            "MANAGED_INSTANCES" => Ok(Self::ManagedInstances),
+            "FARGATE" => Ok(Self::Fargate),
+            "FARGATE_SPOT" => Ok(Self::FargateSpot),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CapacityProviderType {}
+impl ToWire for CapacityProviderType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityProviderUpdateStatus {
+    #[default]
+    CreateInProgress,
+    CreateComplete,
+    CreateFailed,
+    DeleteInProgress,
+    DeleteComplete,
+    DeleteFailed,
+    UpdateInProgress,
+    UpdateComplete,
+    UpdateFailed,
+}
+
+impl CapacityProviderUpdateStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateInProgress => "CREATE_IN_PROGRESS",
+            Self::CreateComplete => "CREATE_COMPLETE",
+            Self::CreateFailed => "CREATE_FAILED",
+            Self::DeleteInProgress => "DELETE_IN_PROGRESS",
+            Self::DeleteComplete => "DELETE_COMPLETE",
+            Self::DeleteFailed => "DELETE_FAILED",
+            Self::UpdateInProgress => "UPDATE_IN_PROGRESS",
+            Self::UpdateComplete => "UPDATE_COMPLETE",
+            Self::UpdateFailed => "UPDATE_FAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityProviderUpdateStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CREATE_IN_PROGRESS" => Ok(Self::CreateInProgress),
+            "CREATE_COMPLETE" => Ok(Self::CreateComplete),
+            "CREATE_FAILED" => Ok(Self::CreateFailed),
+            "DELETE_IN_PROGRESS" => Ok(Self::DeleteInProgress),
+            "DELETE_COMPLETE" => Ok(Self::DeleteComplete),
+            "DELETE_FAILED" => Ok(Self::DeleteFailed),
+            "UPDATE_IN_PROGRESS" => Ok(Self::UpdateInProgress),
+            "UPDATE_COMPLETE" => Ok(Self::UpdateComplete),
+            "UPDATE_FAILED" => Ok(Self::UpdateFailed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CapacityProviderUpdateStatus {}
+impl ToWire for CapacityProviderUpdateStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapacityReservationPreference {
+    #[default]
+    ReservationsOnly,
+    ReservationsFirst,
+    ReservationsExcluded,
+}
+
+impl CapacityReservationPreference {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReservationsOnly => "RESERVATIONS_ONLY",
+            Self::ReservationsFirst => "RESERVATIONS_FIRST",
+            Self::ReservationsExcluded => "RESERVATIONS_EXCLUDED",
+        }
+    }
+}
+
+impl std::str::FromStr for CapacityReservationPreference {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "RESERVATIONS_ONLY" => Ok(Self::ReservationsOnly),
+            "RESERVATIONS_FIRST" => Ok(Self::ReservationsFirst),
+            "RESERVATIONS_EXCLUDED" => Ok(Self::ReservationsExcluded),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CapacityReservationPreference {}
+impl ToWire for CapacityReservationPreference {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CapacityReservationRequest {
+    pub reservation_group_arn: Option<String>,
+    pub reservation_preference: Option<CapacityReservationPreference>,
+}
+
+impl WriteItem for CapacityReservationRequest {}
+impl ToWire for CapacityReservationRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CAPACITY_RESERVATION_REQUEST_MEMBERS[0], &self.reservation_group_arn);
+        write_member(writer, &schema::CAPACITY_RESERVATION_REQUEST_MEMBERS[1], &self.reservation_preference);
         writer.end_structure();
     }
 }
@@ -1354,6 +1980,87 @@ impl FromNode for ContainerStateChange {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContinueServiceDeploymentRequest {
+    pub action: Option<DeploymentLifecycleHookAction>,
+    pub hook_id: String,
+    pub service_deployment_arn: String,
+}
+
+impl ReadItem for ContinueServiceDeploymentRequest {}
+impl FromNode for ContinueServiceDeploymentRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "action" => out.action = FromNode::from_node(value)?,
+                "hookId" => out.hook_id = FromNode::from_node(value)?,
+                "serviceDeploymentArn" => out.service_deployment_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContinueServiceDeploymentResponse {
+    pub service_deployment_arn: Option<String>,
+}
+
+impl WriteItem for ContinueServiceDeploymentResponse {}
+impl ToWire for ContinueServiceDeploymentResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::CONTINUE_SERVICE_DEPLOYMENT_RESPONSE_MEMBERS[0],
+            &self.service_deployment_arn,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CpuManufacturer {
+    #[default]
+    Intel,
+    Amd,
+    AmazonWebServices,
+}
+
+impl CpuManufacturer {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intel => "intel",
+            Self::Amd => "amd",
+            Self::AmazonWebServices => "amazon-web-services",
+        }
+    }
+}
+
+impl std::str::FromStr for CpuManufacturer {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "intel" => Ok(Self::Intel),
+            "amd" => Ok(Self::Amd),
+            "amazon-web-services" => Ok(Self::AmazonWebServices),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for CpuManufacturer {}
+impl ToWire for CpuManufacturer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateClusterRequest {
     pub capacity_providers: Option<Vec<String>>,
     pub cluster_name: Option<String>,
@@ -1496,6 +2203,66 @@ impl ToWire for CreateServiceResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateTaskSetRequest {
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    pub client_token: Option<String>,
+    pub cluster: String,
+    pub external_id: Option<String>,
+    pub launch_type: Option<LaunchType>,
+    pub load_balancers: Option<Vec<LoadBalancer>>,
+    pub network_configuration: Option<NetworkConfiguration>,
+    pub platform_version: Option<String>,
+    pub scale: Option<Scale>,
+    pub service: String,
+    pub service_registries: Option<Vec<ServiceRegistry>>,
+    pub tags: Option<Vec<Tag>>,
+    pub task_definition: String,
+}
+
+impl ReadItem for CreateTaskSetRequest {}
+impl FromNode for CreateTaskSetRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "capacityProviderStrategy" => out.capacity_provider_strategy = FromNode::from_node(value)?,
+                "clientToken" => out.client_token = FromNode::from_node(value)?,
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "externalId" => out.external_id = FromNode::from_node(value)?,
+                "launchType" => out.launch_type = FromNode::from_node(value)?,
+                "loadBalancers" => out.load_balancers = FromNode::from_node(value)?,
+                "networkConfiguration" => out.network_configuration = FromNode::from_node(value)?,
+                "platformVersion" => out.platform_version = FromNode::from_node(value)?,
+                "scale" => out.scale = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "serviceRegistries" => out.service_registries = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                "taskDefinition" => out.task_definition = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateTaskSetResponse {
+    pub task_set: Option<TaskSet>,
+}
+
+impl WriteItem for CreateTaskSetResponse {}
+impl ToWire for CreateTaskSetResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_TASK_SET_RESPONSE_MEMBERS[0], &self.task_set);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatedAt {
     pub after: Option<Timestamp>,
     pub before: Option<Timestamp>,
@@ -1516,6 +2283,44 @@ impl FromNode for CreatedAt {
             }
         }
         Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteAccountSettingRequest {
+    pub name: SettingName,
+    pub principal_arn: Option<String>,
+}
+
+impl ReadItem for DeleteAccountSettingRequest {}
+impl FromNode for DeleteAccountSettingRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                "principalArn" => out.principal_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteAccountSettingResponse {
+    pub setting: Option<Setting>,
+}
+
+impl WriteItem for DeleteAccountSettingResponse {}
+impl ToWire for DeleteAccountSettingResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_ACCOUNT_SETTING_RESPONSE_MEMBERS[0], &self.setting);
+        writer.end_structure();
     }
 }
 
@@ -1629,6 +2434,48 @@ impl ToWire for DeleteTaskDefinitionsResponse {
         writer.begin_structure();
         write_member(writer, &schema::DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS[0], &self.failures);
         write_member(writer, &schema::DELETE_TASK_DEFINITIONS_RESPONSE_MEMBERS[1], &self.task_definitions);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteTaskSetRequest {
+    pub cluster: String,
+    pub force: Option<bool>,
+    pub service: String,
+    pub task_set: String,
+}
+
+impl ReadItem for DeleteTaskSetRequest {}
+impl FromNode for DeleteTaskSetRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "force" => out.force = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "taskSet" => out.task_set = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteTaskSetResponse {
+    pub task_set: Option<TaskSet>,
+}
+
+impl WriteItem for DeleteTaskSetResponse {}
+impl ToWire for DeleteTaskSetResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_TASK_SET_RESPONSE_MEMBERS[0], &self.task_set);
         writer.end_structure();
     }
 }
@@ -1904,7 +2751,7 @@ impl ToWire for DeploymentEphemeralStorage {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeploymentLifecycleHook {
-    pub hook_details: Option<HookDetails>,
+    pub hook_details: Option<aws_wire::Document>,
     pub hook_target_arn: Option<String>,
     pub lifecycle_stages: Option<Vec<DeploymentLifecycleHookStage>>,
     pub role_arn: Option<String>,
@@ -2363,6 +3210,58 @@ impl ToWire for DeregisterTaskDefinitionResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeCapacityProvidersRequest {
+    pub capacity_providers: Option<Vec<String>>,
+    pub cluster: Option<String>,
+    pub include: Option<Vec<CapacityProviderField>>,
+    pub max_results: Option<i32>,
+    pub next_token: Option<String>,
+}
+
+impl ReadItem for DescribeCapacityProvidersRequest {}
+impl FromNode for DescribeCapacityProvidersRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "capacityProviders" => out.capacity_providers = FromNode::from_node(value)?,
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "include" => out.include = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeCapacityProvidersResponse {
+    pub capacity_providers: Option<Vec<CapacityProvider>>,
+    pub failures: Option<Vec<Failure>>,
+    pub next_token: Option<String>,
+}
+
+impl WriteItem for DescribeCapacityProvidersResponse {}
+impl ToWire for DescribeCapacityProvidersResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::DESCRIBE_CAPACITY_PROVIDERS_RESPONSE_MEMBERS[0],
+            &self.capacity_providers,
+        );
+        write_member(writer, &schema::DESCRIBE_CAPACITY_PROVIDERS_RESPONSE_MEMBERS[1], &self.failures);
+        write_member(writer, &schema::DESCRIBE_CAPACITY_PROVIDERS_RESPONSE_MEMBERS[2], &self.next_token);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeClustersRequest {
     pub clusters: Option<Vec<String>>,
     pub include: Option<Vec<ClusterField>>,
@@ -2564,6 +3463,50 @@ impl ToWire for DescribeTaskDefinitionResponse {
         writer.begin_structure();
         write_member(writer, &schema::DESCRIBE_TASK_DEFINITION_RESPONSE_MEMBERS[0], &self.tags);
         write_member(writer, &schema::DESCRIBE_TASK_DEFINITION_RESPONSE_MEMBERS[1], &self.task_definition);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeTaskSetsRequest {
+    pub cluster: String,
+    pub include: Option<Vec<TaskSetField>>,
+    pub service: String,
+    pub task_sets: Option<Vec<String>>,
+}
+
+impl ReadItem for DescribeTaskSetsRequest {}
+impl FromNode for DescribeTaskSetsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "include" => out.include = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "taskSets" => out.task_sets = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeTaskSetsResponse {
+    pub failures: Option<Vec<Failure>>,
+    pub task_sets: Option<Vec<TaskSet>>,
+}
+
+impl WriteItem for DescribeTaskSetsResponse {}
+impl ToWire for DescribeTaskSetsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_TASK_SETS_RESPONSE_MEMBERS[0], &self.failures);
+        write_member(writer, &schema::DESCRIBE_TASK_SETS_RESPONSE_MEMBERS[1], &self.task_sets);
         writer.end_structure();
     }
 }
@@ -3615,25 +4558,6 @@ impl ToWire for HealthStatus {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct HookDetails {}
-
-impl ReadItem for HookDetails {}
-impl FromNode for HookDetails {
-    fn from_node(node: Node) -> Result<Self, DecodeError> {
-        node.into_members()?;
-        Ok(Self::default())
-    }
-}
-
-impl WriteItem for HookDetails {}
-impl ToWire for HookDetails {
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure();
-        writer.end_structure();
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostEntry {
     pub hostname: String,
     pub ip_address: String,
@@ -3767,6 +4691,54 @@ impl ToWire for InferenceAcceleratorOverride {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct InfrastructureOptimization {
+    pub scale_in_after: Option<i32>,
+}
+
+impl WriteItem for InfrastructureOptimization {}
+impl ToWire for InfrastructureOptimization {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::INFRASTRUCTURE_OPTIMIZATION_MEMBERS[0], &self.scale_in_after);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InstanceGeneration {
+    #[default]
+    Current,
+    Previous,
+}
+
+impl InstanceGeneration {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
+    }
+}
+
+impl std::str::FromStr for InstanceGeneration {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "current" => Ok(Self::Current),
+            "previous" => Ok(Self::Previous),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for InstanceGeneration {}
+impl ToWire for InstanceGeneration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct InstanceHealthCheckResult {
     pub last_status_change: Option<Timestamp>,
     pub last_updated: Option<Timestamp>,
@@ -3862,6 +4834,146 @@ impl WriteItem for InstanceHealthCheckType {}
 impl ToWire for InstanceHealthCheckType {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InstanceLaunchTemplate {
+    pub capacity_option_type: Option<CapacityOptionType>,
+    pub capacity_reservations: Option<CapacityReservationRequest>,
+    pub ec2_instance_profile_arn: String,
+    pub fips_enabled: Option<bool>,
+    pub instance_metadata_tags_propagation: Option<bool>,
+    pub instance_requirements: Option<InstanceRequirementsRequest>,
+    pub local_storage_configuration: Option<ManagedInstancesLocalStorageConfiguration>,
+    pub monitoring: Option<ManagedInstancesMonitoringOptions>,
+    pub network_configuration: ManagedInstancesNetworkConfiguration,
+    pub storage_configuration: Option<ManagedInstancesStorageConfiguration>,
+}
+
+impl WriteItem for InstanceLaunchTemplate {}
+impl ToWire for InstanceLaunchTemplate {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[0], &self.capacity_option_type);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[1], &self.capacity_reservations);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[2], &self.ec2_instance_profile_arn);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[3], &self.fips_enabled);
+        write_member(
+            writer,
+            &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[4],
+            &self.instance_metadata_tags_propagation,
+        );
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[5], &self.instance_requirements);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[6], &self.local_storage_configuration);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[7], &self.monitoring);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[8], &self.network_configuration);
+        write_member(writer, &schema::INSTANCE_LAUNCH_TEMPLATE_MEMBERS[9], &self.storage_configuration);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InstanceRequirementsRequest {
+    pub accelerator_count: Option<AcceleratorCountRequest>,
+    pub accelerator_manufacturers: Option<Vec<AcceleratorManufacturer>>,
+    pub accelerator_names: Option<Vec<AcceleratorName>>,
+    pub accelerator_total_memory_mi_b: Option<AcceleratorTotalMemoryMiBRequest>,
+    pub accelerator_types: Option<Vec<AcceleratorType>>,
+    pub allowed_instance_types: Option<Vec<String>>,
+    pub bare_metal: Option<BareMetal>,
+    pub baseline_ebs_bandwidth_mbps: Option<BaselineEbsBandwidthMbpsRequest>,
+    pub burstable_performance: Option<BurstablePerformance>,
+    pub cpu_manufacturers: Option<Vec<CpuManufacturer>>,
+    pub excluded_instance_types: Option<Vec<String>>,
+    pub instance_generations: Option<Vec<InstanceGeneration>>,
+    pub local_storage: Option<LocalStorage>,
+    pub local_storage_types: Option<Vec<LocalStorageType>>,
+    pub max_spot_price_as_percentage_of_optimal_on_demand_price: Option<i32>,
+    pub memory_gi_b_per_v_cpu: Option<MemoryGiBPerVCpuRequest>,
+    pub memory_mi_b: MemoryMiBRequest,
+    pub network_bandwidth_gbps: Option<NetworkBandwidthGbpsRequest>,
+    pub network_interface_count: Option<NetworkInterfaceCountRequest>,
+    pub on_demand_max_price_percentage_over_lowest_price: Option<i32>,
+    pub require_hibernate_support: Option<bool>,
+    pub spot_max_price_percentage_over_lowest_price: Option<i32>,
+    pub total_local_storage_gb: Option<TotalLocalStorageGBRequest>,
+    pub v_cpu_count: VCpuCountRangeRequest,
+}
+
+impl WriteItem for InstanceRequirementsRequest {}
+impl ToWire for InstanceRequirementsRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[0], &self.accelerator_count);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[1],
+            &self.accelerator_manufacturers,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[2], &self.accelerator_names);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[3],
+            &self.accelerator_total_memory_mi_b,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[4], &self.accelerator_types);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[5], &self.allowed_instance_types);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[6], &self.bare_metal);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[7],
+            &self.baseline_ebs_bandwidth_mbps,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[8], &self.burstable_performance);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[9], &self.cpu_manufacturers);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[10],
+            &self.excluded_instance_types,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[11], &self.instance_generations);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[12], &self.local_storage);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[13], &self.local_storage_types);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[14],
+            &self.max_spot_price_as_percentage_of_optimal_on_demand_price,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[15], &self.memory_gi_b_per_v_cpu);
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[16], &self.memory_mi_b);
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[17],
+            &self.network_bandwidth_gbps,
+        );
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[18],
+            &self.network_interface_count,
+        );
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[19],
+            &self.on_demand_max_price_percentage_over_lowest_price,
+        );
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[20],
+            &self.require_hibernate_support,
+        );
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[21],
+            &self.spot_max_price_percentage_over_lowest_price,
+        );
+        write_member(
+            writer,
+            &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[22],
+            &self.total_local_storage_gb,
+        );
+        write_member(writer, &schema::INSTANCE_REQUIREMENTS_REQUEST_MEMBERS[23], &self.v_cpu_count);
+        writer.end_structure();
     }
 }
 
@@ -4103,6 +5215,54 @@ impl ToWire for LinuxParameters {
         write_member(writer, &schema::LINUX_PARAMETERS_MEMBERS[4], &self.shared_memory_size);
         write_member(writer, &schema::LINUX_PARAMETERS_MEMBERS[5], &self.swappiness);
         write_member(writer, &schema::LINUX_PARAMETERS_MEMBERS[6], &self.tmpfs);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAccountSettingsRequest {
+    pub effective_settings: Option<bool>,
+    pub max_results: Option<i32>,
+    pub name: Option<SettingName>,
+    pub next_token: Option<String>,
+    pub principal_arn: Option<String>,
+    pub value: Option<String>,
+}
+
+impl ReadItem for ListAccountSettingsRequest {}
+impl FromNode for ListAccountSettingsRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "effectiveSettings" => out.effective_settings = FromNode::from_node(value)?,
+                "maxResults" => out.max_results = FromNode::from_node(value)?,
+                "name" => out.name = FromNode::from_node(value)?,
+                "nextToken" => out.next_token = FromNode::from_node(value)?,
+                "principalArn" => out.principal_arn = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAccountSettingsResponse {
+    pub next_token: Option<String>,
+    pub settings: Option<Vec<Setting>>,
+}
+
+impl WriteItem for ListAccountSettingsResponse {}
+impl ToWire for ListAccountSettingsResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::LIST_ACCOUNT_SETTINGS_RESPONSE_MEMBERS[0], &self.next_token);
+        write_member(writer, &schema::LIST_ACCOUNT_SETTINGS_RESPONSE_MEMBERS[1], &self.settings);
         writer.end_structure();
     }
 }
@@ -4514,6 +5674,77 @@ impl ToWire for LoadBalancer {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalStorage {
+    #[default]
+    Included,
+    Required,
+    Excluded,
+}
+
+impl LocalStorage {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Included => "included",
+            Self::Required => "required",
+            Self::Excluded => "excluded",
+        }
+    }
+}
+
+impl std::str::FromStr for LocalStorage {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "included" => Ok(Self::Included),
+            "required" => Ok(Self::Required),
+            "excluded" => Ok(Self::Excluded),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LocalStorage {}
+impl ToWire for LocalStorage {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalStorageType {
+    #[default]
+    Hdd,
+    Ssd,
+}
+
+impl LocalStorageType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hdd => "hdd",
+            Self::Ssd => "ssd",
+        }
+    }
+}
+
+impl std::str::FromStr for LocalStorageType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "hdd" => Ok(Self::Hdd),
+            "ssd" => Ok(Self::Ssd),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for LocalStorageType {}
+impl ToWire for LocalStorageType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogConfiguration {
     pub log_driver: LogDriver,
@@ -4768,6 +5999,40 @@ impl ToWire for ManagedCertificate {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ManagedDraining {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl ManagedDraining {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for ManagedDraining {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ENABLED" => Ok(Self::Enabled),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ManagedDraining {}
+impl ToWire for ManagedDraining {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedIngressPath {
     pub access_type: AccessType,
@@ -4792,6 +6057,122 @@ impl ToWire for ManagedIngressPath {
         write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[5], &self.load_balancer_security_groups);
         write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[6], &self.rule);
         write_member(writer, &schema::MANAGED_INGRESS_PATH_MEMBERS[7], &self.target_groups);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedInstancesLocalStorageConfiguration {
+    pub use_local_storage: Option<bool>,
+}
+
+impl WriteItem for ManagedInstancesLocalStorageConfiguration {}
+impl ToWire for ManagedInstancesLocalStorageConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION_MEMBERS[0],
+            &self.use_local_storage,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ManagedInstancesMonitoringOptions {
+    #[default]
+    Basic,
+    Detailed,
+}
+
+impl ManagedInstancesMonitoringOptions {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "BASIC",
+            Self::Detailed => "DETAILED",
+        }
+    }
+}
+
+impl std::str::FromStr for ManagedInstancesMonitoringOptions {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "BASIC" => Ok(Self::Basic),
+            "DETAILED" => Ok(Self::Detailed),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ManagedInstancesMonitoringOptions {}
+impl ToWire for ManagedInstancesMonitoringOptions {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedInstancesNetworkConfiguration {
+    pub security_groups: Option<Vec<String>>,
+    pub subnets: Option<Vec<String>>,
+}
+
+impl WriteItem for ManagedInstancesNetworkConfiguration {}
+impl ToWire for ManagedInstancesNetworkConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::MANAGED_INSTANCES_NETWORK_CONFIGURATION_MEMBERS[0],
+            &self.security_groups,
+        );
+        write_member(writer, &schema::MANAGED_INSTANCES_NETWORK_CONFIGURATION_MEMBERS[1], &self.subnets);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedInstancesProvider {
+    pub auto_repair_configuration: Option<AutoRepairConfiguration>,
+    pub infrastructure_optimization: Option<InfrastructureOptimization>,
+    pub infrastructure_role_arn: Option<String>,
+    pub instance_launch_template: Option<InstanceLaunchTemplate>,
+    pub propagate_tags: Option<PropagateMITags>,
+}
+
+impl WriteItem for ManagedInstancesProvider {}
+impl ToWire for ManagedInstancesProvider {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_INSTANCES_PROVIDER_MEMBERS[0], &self.auto_repair_configuration);
+        write_member(
+            writer,
+            &schema::MANAGED_INSTANCES_PROVIDER_MEMBERS[1],
+            &self.infrastructure_optimization,
+        );
+        write_member(writer, &schema::MANAGED_INSTANCES_PROVIDER_MEMBERS[2], &self.infrastructure_role_arn);
+        write_member(writer, &schema::MANAGED_INSTANCES_PROVIDER_MEMBERS[3], &self.instance_launch_template);
+        write_member(writer, &schema::MANAGED_INSTANCES_PROVIDER_MEMBERS[4], &self.propagate_tags);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedInstancesStorageConfiguration {
+    pub storage_size_gi_b: Option<i32>,
+}
+
+impl WriteItem for ManagedInstancesStorageConfiguration {}
+impl ToWire for ManagedInstancesStorageConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::MANAGED_INSTANCES_STORAGE_CONFIGURATION_MEMBERS[0],
+            &self.storage_size_gi_b,
+        );
         writer.end_structure();
     }
 }
@@ -4972,6 +6353,62 @@ impl ToWire for ManagedScalableTarget {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedScaling {
+    pub instance_warmup_period: Option<i32>,
+    pub maximum_scaling_step_size: Option<i32>,
+    pub minimum_scaling_step_size: Option<i32>,
+    pub status: Option<ManagedScalingStatus>,
+    pub target_capacity: Option<i32>,
+}
+
+impl WriteItem for ManagedScaling {}
+impl ToWire for ManagedScaling {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MANAGED_SCALING_MEMBERS[0], &self.instance_warmup_period);
+        write_member(writer, &schema::MANAGED_SCALING_MEMBERS[1], &self.maximum_scaling_step_size);
+        write_member(writer, &schema::MANAGED_SCALING_MEMBERS[2], &self.minimum_scaling_step_size);
+        write_member(writer, &schema::MANAGED_SCALING_MEMBERS[3], &self.status);
+        write_member(writer, &schema::MANAGED_SCALING_MEMBERS[4], &self.target_capacity);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ManagedScalingStatus {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl ManagedScalingStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for ManagedScalingStatus {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ENABLED" => Ok(Self::Enabled),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ManagedScalingStatus {}
+impl ToWire for ManagedScalingStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedSecurityGroup {
     pub arn: Option<String>,
     pub status: ManagedResourceStatus,
@@ -5057,6 +6494,72 @@ impl ToWire for ManagedTargetGroup {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ManagedTerminationProtection {
+    #[default]
+    Enabled,
+    Disabled,
+}
+
+impl ManagedTerminationProtection {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "ENABLED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl std::str::FromStr for ManagedTerminationProtection {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ENABLED" => Ok(Self::Enabled),
+            "DISABLED" => Ok(Self::Disabled),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ManagedTerminationProtection {}
+impl ToWire for ManagedTerminationProtection {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MemoryGiBPerVCpuRequest {
+    pub max: Option<f64>,
+    pub min: Option<f64>,
+}
+
+impl WriteItem for MemoryGiBPerVCpuRequest {}
+impl ToWire for MemoryGiBPerVCpuRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MEMORY_GI_B_PER_V_CPU_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::MEMORY_GI_B_PER_V_CPU_REQUEST_MEMBERS[1], &self.min);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MemoryMiBRequest {
+    pub max: Option<i32>,
+    pub min: i32,
+}
+
+impl WriteItem for MemoryMiBRequest {}
+impl ToWire for MemoryMiBRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::MEMORY_MI_B_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::MEMORY_MI_B_REQUEST_MEMBERS[1], &self.min);
+        writer.end_structure();
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MountPoint {
     pub container_path: Option<String>,
@@ -5090,6 +6593,22 @@ impl ToWire for MountPoint {
         write_member(writer, &schema::MOUNT_POINT_MEMBERS[0], &self.container_path);
         write_member(writer, &schema::MOUNT_POINT_MEMBERS[1], &self.read_only);
         write_member(writer, &schema::MOUNT_POINT_MEMBERS[2], &self.source_volume);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkBandwidthGbpsRequest {
+    pub max: Option<f64>,
+    pub min: Option<f64>,
+}
+
+impl WriteItem for NetworkBandwidthGbpsRequest {}
+impl ToWire for NetworkBandwidthGbpsRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::NETWORK_BANDWIDTH_GBPS_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::NETWORK_BANDWIDTH_GBPS_REQUEST_MEMBERS[1], &self.min);
         writer.end_structure();
     }
 }
@@ -5185,6 +6704,22 @@ impl ToWire for NetworkInterface {
         write_member(writer, &schema::NETWORK_INTERFACE_MEMBERS[0], &self.attachment_id);
         write_member(writer, &schema::NETWORK_INTERFACE_MEMBERS[1], &self.ipv6_address);
         write_member(writer, &schema::NETWORK_INTERFACE_MEMBERS[2], &self.private_ipv4_address);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInterfaceCountRequest {
+    pub max: Option<i32>,
+    pub min: Option<i32>,
+}
+
+impl WriteItem for NetworkInterfaceCountRequest {}
+impl ToWire for NetworkInterfaceCountRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::NETWORK_INTERFACE_COUNT_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::NETWORK_INTERFACE_COUNT_REQUEST_MEMBERS[1], &self.min);
         writer.end_structure();
     }
 }
@@ -5597,6 +7132,40 @@ impl ToWire for PortMapping {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PropagateMITags {
+    #[default]
+    CapacityProvider,
+    None,
+}
+
+impl PropagateMITags {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CapacityProvider => "CAPACITY_PROVIDER",
+            Self::None => "NONE",
+        }
+    }
+}
+
+impl std::str::FromStr for PropagateMITags {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "CAPACITY_PROVIDER" => Ok(Self::CapacityProvider),
+            "NONE" => Ok(Self::None),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for PropagateMITags {}
+impl ToWire for PropagateMITags {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PropagateTags {
     #[default]
     TaskDefinition,
@@ -5730,6 +7299,126 @@ impl WriteItem for ProxyConfigurationType {}
 impl ToWire for ProxyConfigurationType {
     fn write(&self, writer: &mut dyn Writer) {
         writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingDefaultRequest {
+    pub name: SettingName,
+    pub value: String,
+}
+
+impl ReadItem for PutAccountSettingDefaultRequest {}
+impl FromNode for PutAccountSettingDefaultRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingDefaultResponse {
+    pub setting: Option<Setting>,
+}
+
+impl WriteItem for PutAccountSettingDefaultResponse {}
+impl ToWire for PutAccountSettingDefaultResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_ACCOUNT_SETTING_DEFAULT_RESPONSE_MEMBERS[0], &self.setting);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingRequest {
+    pub name: SettingName,
+    pub principal_arn: Option<String>,
+    pub value: String,
+}
+
+impl ReadItem for PutAccountSettingRequest {}
+impl FromNode for PutAccountSettingRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "name" => out.name = FromNode::from_node(value)?,
+                "principalArn" => out.principal_arn = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutAccountSettingResponse {
+    pub setting: Option<Setting>,
+}
+
+impl WriteItem for PutAccountSettingResponse {}
+impl ToWire for PutAccountSettingResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_ACCOUNT_SETTING_RESPONSE_MEMBERS[0], &self.setting);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutClusterCapacityProvidersRequest {
+    pub capacity_providers: Vec<String>,
+    pub cluster: String,
+    pub default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+}
+
+impl ReadItem for PutClusterCapacityProvidersRequest {}
+impl FromNode for PutClusterCapacityProvidersRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "capacityProviders" => out.capacity_providers = FromNode::from_node(value)?,
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "defaultCapacityProviderStrategy" => {
+                    out.default_capacity_provider_strategy = FromNode::from_node(value)?
+                }
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutClusterCapacityProvidersResponse {
+    pub cluster: Option<Cluster>,
+}
+
+impl WriteItem for PutClusterCapacityProvidersResponse {}
+impl ToWire for PutClusterCapacityProvidersResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::PUT_CLUSTER_CAPACITY_PROVIDERS_RESPONSE_MEMBERS[0], &self.cluster);
+        writer.end_structure();
     }
 }
 
@@ -6246,6 +7935,24 @@ pub struct Scale {
     pub value: Option<f64>,
 }
 
+impl ReadItem for Scale {}
+impl FromNode for Scale {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "unit" => out.unit = FromNode::from_node(value)?,
+                "value" => out.value = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
 impl WriteItem for Scale {}
 impl ToWire for Scale {
     fn write(&self, writer: &mut dyn Writer) {
@@ -6277,6 +7984,13 @@ impl std::str::FromStr for ScaleUnit {
             "PERCENT" => Ok(Self::Percent),
             other => Err(DecodeError::UnknownValue(other.to_owned())),
         }
+    }
+}
+
+impl ReadItem for ScaleUnit {}
+impl FromNode for ScaleUnit {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
     }
 }
 
@@ -7535,6 +9249,128 @@ impl ToWire for ServiceVolumeConfiguration {
     }
 }
 
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Setting {
+    pub name: Option<SettingName>,
+    pub principal_arn: Option<String>,
+    pub r#type: Option<SettingType>,
+    pub value: Option<String>,
+}
+
+impl WriteItem for Setting {}
+impl ToWire for Setting {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SETTING_MEMBERS[0], &self.name);
+        write_member(writer, &schema::SETTING_MEMBERS[1], &self.principal_arn);
+        write_member(writer, &schema::SETTING_MEMBERS[2], &self.r#type);
+        write_member(writer, &schema::SETTING_MEMBERS[3], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SettingName {
+    #[default]
+    ServiceLongArnFormat,
+    TaskLongArnFormat,
+    ContainerInstanceLongArnFormat,
+    AwsvpcTrunking,
+    ContainerInsights,
+    FargateFIPSMode,
+    TagResourceAuthorization,
+    FargateTaskRetirementWaitPeriod,
+    GuardDutyActivate,
+    DefaultLogDriverMode,
+    FargateEventWindows,
+}
+
+impl SettingName {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceLongArnFormat => "serviceLongArnFormat",
+            Self::TaskLongArnFormat => "taskLongArnFormat",
+            Self::ContainerInstanceLongArnFormat => "containerInstanceLongArnFormat",
+            Self::AwsvpcTrunking => "awsvpcTrunking",
+            Self::ContainerInsights => "containerInsights",
+            Self::FargateFIPSMode => "fargateFIPSMode",
+            Self::TagResourceAuthorization => "tagResourceAuthorization",
+            Self::FargateTaskRetirementWaitPeriod => "fargateTaskRetirementWaitPeriod",
+            Self::GuardDutyActivate => "guardDutyActivate",
+            Self::DefaultLogDriverMode => "defaultLogDriverMode",
+            Self::FargateEventWindows => "fargateEventWindows",
+        }
+    }
+}
+
+impl std::str::FromStr for SettingName {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "serviceLongArnFormat" => Ok(Self::ServiceLongArnFormat),
+            "taskLongArnFormat" => Ok(Self::TaskLongArnFormat),
+            "containerInstanceLongArnFormat" => Ok(Self::ContainerInstanceLongArnFormat),
+            "awsvpcTrunking" => Ok(Self::AwsvpcTrunking),
+            "containerInsights" => Ok(Self::ContainerInsights),
+            "fargateFIPSMode" => Ok(Self::FargateFIPSMode),
+            "tagResourceAuthorization" => Ok(Self::TagResourceAuthorization),
+            "fargateTaskRetirementWaitPeriod" => Ok(Self::FargateTaskRetirementWaitPeriod),
+            "guardDutyActivate" => Ok(Self::GuardDutyActivate),
+            "defaultLogDriverMode" => Ok(Self::DefaultLogDriverMode),
+            "fargateEventWindows" => Ok(Self::FargateEventWindows),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for SettingName {}
+impl FromNode for SettingName {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for SettingName {}
+impl ToWire for SettingName {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SettingType {
+    #[default]
+    User,
+    AwsManaged,
+}
+
+impl SettingType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::AwsManaged => "aws_managed",
+        }
+    }
+}
+
+impl std::str::FromStr for SettingType {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "user" => Ok(Self::User),
+            "aws_managed" => Ok(Self::AwsManaged),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for SettingType {}
+impl ToWire for SettingType {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SortOrder {
     #[default]
@@ -8618,6 +10454,37 @@ impl ToWire for TaskSet {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskSetField {
+    #[default]
+    Tags,
+}
+
+impl TaskSetField {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tags => "TAGS",
+        }
+    }
+}
+
+impl std::str::FromStr for TaskSetField {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TAGS" => Ok(Self::Tags),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for TaskSetField {}
+impl FromNode for TaskSetField {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskStopCode {
     #[default]
     TaskFailedToStart,
@@ -8754,6 +10621,22 @@ impl ToWire for Tmpfs {
         write_member(writer, &schema::TMPFS_MEMBERS[0], &self.container_path);
         write_member(writer, &schema::TMPFS_MEMBERS[1], &self.mount_options);
         write_member(writer, &schema::TMPFS_MEMBERS[2], &self.size);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TotalLocalStorageGBRequest {
+    pub max: Option<f64>,
+    pub min: Option<f64>,
+}
+
+impl WriteItem for TotalLocalStorageGBRequest {}
+impl ToWire for TotalLocalStorageGBRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TOTAL_LOCAL_STORAGE_GB_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::TOTAL_LOCAL_STORAGE_GB_REQUEST_MEMBERS[1], &self.min);
         writer.end_structure();
     }
 }
@@ -9032,6 +10915,46 @@ impl ToWire for UpdateClusterSettingsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateServicePrimaryTaskSetRequest {
+    pub cluster: String,
+    pub primary_task_set: String,
+    pub service: String,
+}
+
+impl ReadItem for UpdateServicePrimaryTaskSetRequest {}
+impl FromNode for UpdateServicePrimaryTaskSetRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "primaryTaskSet" => out.primary_task_set = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateServicePrimaryTaskSetResponse {
+    pub task_set: Option<TaskSet>,
+}
+
+impl WriteItem for UpdateServicePrimaryTaskSetResponse {}
+impl ToWire for UpdateServicePrimaryTaskSetResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_SERVICE_PRIMARY_TASK_SET_RESPONSE_MEMBERS[0], &self.task_set);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateServiceRequest {
     pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
@@ -9155,6 +11078,64 @@ impl ToWire for UpdateTaskProtectionResponse {
         writer.begin_structure();
         write_member(writer, &schema::UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS[0], &self.failures);
         write_member(writer, &schema::UPDATE_TASK_PROTECTION_RESPONSE_MEMBERS[1], &self.protected_tasks);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateTaskSetRequest {
+    pub cluster: String,
+    pub scale: Scale,
+    pub service: String,
+    pub task_set: String,
+}
+
+impl ReadItem for UpdateTaskSetRequest {}
+impl FromNode for UpdateTaskSetRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "scale" => out.scale = FromNode::from_node(value)?,
+                "service" => out.service = FromNode::from_node(value)?,
+                "taskSet" => out.task_set = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateTaskSetResponse {
+    pub task_set: Option<TaskSet>,
+}
+
+impl WriteItem for UpdateTaskSetResponse {}
+impl ToWire for UpdateTaskSetResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_TASK_SET_RESPONSE_MEMBERS[0], &self.task_set);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VCpuCountRangeRequest {
+    pub max: Option<i32>,
+    pub min: i32,
+}
+
+impl WriteItem for VCpuCountRangeRequest {}
+impl ToWire for VCpuCountRangeRequest {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::V_CPU_COUNT_RANGE_REQUEST_MEMBERS[0], &self.max);
+        write_member(writer, &schema::V_CPU_COUNT_RANGE_REQUEST_MEMBERS[1], &self.min);
         writer.end_structure();
     }
 }

@@ -1,7 +1,7 @@
 //! Carries a plan out: one transaction.
 
-use super::ServiceController;
 use super::observe::Observed;
+use super::{KEEP_INACTIVE, ServiceController};
 use reconcile::Next;
 use resources::Stored;
 use resources::ecs::{
@@ -10,7 +10,7 @@ use resources::ecs::{
     TaskRegistry,
 };
 use service_deployments::{Plan, Start};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use store::{Batch, StoreError, Versioned};
 
@@ -42,7 +42,11 @@ impl ServiceController {
         batch = self.write_events(batch, &observed, &plan);
         batch = self.stop_tasks(batch, &observed, &plan);
         batch = mark_tasks(batch, &observed, &plan);
-        if let Some(deployment) = plan.service.primary().filter(|_| !plan.start.is_empty()) {
+        batch = self.shift_rules(batch, &observed.service, &plan.service).await?;
+        for deployment in &plan.service.deployments {
+            if !plan.start.iter().any(|start| start.deployment == deployment.id) {
+                continue;
+            }
             let workload = &deployment.workload;
             let key = TaskDefinition::key_of(&plan.service.account, &workload.family, workload.revision);
             let Some(definition) = self.tables.get::<TaskDefinition>(&key).await? else {
@@ -54,7 +58,9 @@ impl ServiceController {
                 );
                 return Ok(Next::After(NO_DEFINITION));
             };
-            batch = self.start_tasks(batch, &plan, deployment, &definition);
+            let digests;
+            (batch, digests) = self.settle_images(batch, &observed, deployment).await?;
+            batch = self.start_tasks(batch, &plan, deployment, (&definition, digests));
         }
         batch.commit().await?;
         if record.is_some() && plan.record.as_ref().is_some_and(|record| record.status.is_final()) {
@@ -93,12 +99,13 @@ impl ServiceController {
         mut batch: Batch,
         plan: &Plan,
         deployment: &Deployment,
-        definition: &Versioned<TaskDefinition>,
+        (definition, digests): (&Versioned<TaskDefinition>, BTreeMap<String, String>),
     ) -> Batch {
         batch = batch.require_exists(definition);
         let now = self.tables.environment().now();
-        for start in &plan.start {
-            let launch = launch(&plan.service, deployment, definition, start);
+        for start in plan.start.iter().filter(|start| start.deployment == deployment.id) {
+            let launch =
+                Launch { digests: digests.clone(), ..launch(&plan.service, deployment, definition, start) };
             let task = Task::launched(definition, launch, self.tables.environment(), now);
             let entry = ServiceTask {
                 account: task.account.clone(),
@@ -114,6 +121,31 @@ impl ServiceController {
         batch
     }
 
+    /// The digests of the images that the tasks of a deployment run: those that its revision has, and those that its
+    /// first tasks have pulled.
+    async fn settle_images(
+        &self,
+        batch: Batch,
+        observed: &Observed,
+        deployment: &Deployment,
+    ) -> Result<(Batch, BTreeMap<String, String>), StoreError> {
+        let key = format!("{}/{}", observed.service.key(), deployment.service_revision);
+        let Some(old) = self.tables.get::<ServiceRevision>(&key).await? else {
+            return Ok((batch, BTreeMap::new()));
+        };
+        let mut new = ServiceRevision::clone(&old);
+        let own = observed.ledger.values().filter(|(row, _)| row.deployment == deployment.id);
+        for container in own.filter_map(|(_, task)| task.as_ref()).flat_map(|task| &task.containers) {
+            if let Some(digest) = &container.image_digest {
+                new.digests.entry(container.name.clone()).or_insert_with(|| digest.clone());
+            }
+        }
+        if new.digests == old.digests {
+            return Ok((batch, new.digests));
+        }
+        Ok((batch.replace(&old, &new), new.digests))
+    }
+
     fn stop_tasks(&self, mut batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
         let now = self.tables.environment().now();
         for stop in &plan.stop {
@@ -123,6 +155,29 @@ impl ServiceController {
             batch = batch.replace(old, &task);
         }
         batch
+    }
+
+    /// Lets a deleted service go with all that is known of it, when it was shown for long enough.
+    pub(super) async fn reap(&self, observed: &Observed) -> Result<Next, StoreError> {
+        let service = &observed.service;
+        let left =
+            (service.deleted_at.unwrap_or_default() + KEEP_INACTIVE).since(self.tables.environment().now());
+        if !left.is_zero() {
+            return Ok(Next::After(left));
+        }
+        let prefix = format!("{}/", service.key());
+        let mut batch = self.tables.batch().delete(service);
+        if let Some(events) = &observed.events {
+            batch = batch.delete(events);
+        }
+        for record in self.tables.list_all::<ServiceDeployment>(&prefix).await? {
+            batch = batch.delete(&record);
+        }
+        for revision in self.tables.list_all::<ServiceRevision>(&prefix).await? {
+            batch = batch.delete(&revision);
+        }
+        batch.commit().await?;
+        Ok(Next::Settled)
     }
 
     /// Lets the oldest service deployments go, and service revisions that nothing speaks of any more.

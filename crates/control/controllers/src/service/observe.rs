@@ -191,7 +191,9 @@ fn health(task: &Task, definition: Option<&TaskDefinition>) -> Health {
 
 fn end(task: &Task, definition: Option<&TaskDefinition>, targets: &Targets, now: Timestamp) -> End {
     match task.stop_code {
-        Some(StopCode::UserInitiated | StopCode::ServiceSchedulerInitiated) => return End::Wanted,
+        Some(StopCode::UserInitiated | StopCode::ServiceSchedulerInitiated | StopCode::SpotInterruption) => {
+            return End::Wanted;
+        }
         Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited) | None => {}
     }
     let is_checked = targets.are_wanted || health(task, definition) != Health::Unchecked;

@@ -3,7 +3,7 @@
 mod world;
 
 use super::*;
-use resources::ecs::{RolloutState, StopCode, StopType, TaskEvent};
+use resources::ecs::{RolloutState, StopCode, StopType, Strategy, TaskEvent};
 use world::{Release, World};
 
 #[tokio::test]
@@ -47,6 +47,9 @@ async fn a_bad_release_is_rolled_back_and_a_deleted_service_leaves_nothing() {
     let service = world.service().await;
     assert_eq!(service.status, ServiceStatus::Inactive);
     assert!(world.live().await.is_empty() && world.ledger().await.is_empty());
+    world.advance(KEEP_INACTIVE.as_secs());
+    world.reconcile_once().await;
+    assert_eq!(world.rows().await, 0, "nothing of it is known any more");
 }
 
 /// A deployment from its beginning to its end, with every transaction failing once before and once after it is done.
@@ -67,9 +70,67 @@ async fn dying_at_any_transaction_changes_nothing_in_the_end() {
     }
 }
 
+#[tokio::test]
+async fn rules_of_load_balancers_are_written_with_the_step_that_shifts_traffic() {
+    let mut world = World::new(5, 2).await;
+    world.settle().await;
+    world.shift(Strategy::Linear).await;
+    assert_eq!(world.weights().await, (vec![1], vec![1]), "they are the user's until traffic is shifted");
+    world.deploy(Release::Checked).await;
+    let mut seen = Vec::new();
+    for _ in 0..400 {
+        world.reconcile().await;
+        world.move_all().await;
+        let weights = world.weights().await;
+        if seen.last() != Some(&weights) {
+            seen.push(weights);
+        }
+        world.advance(1);
+    }
+    let both = |production: [u32; 2], test: [u32; 2]| (production.to_vec(), test.to_vec());
+    assert_eq!(
+        seen,
+        [
+            (vec![1], vec![1]),
+            both([745, 255], [0, 100]),
+            both([49, 51], [0, 100]),
+            both([235, 765], [0, 100]),
+            both([0, 100], [0, 100]),
+        ]
+    );
+    world.settle().await;
+    world.check_rest().await;
+    let own = world.service().await.deployments[0].clone();
+    assert!(own.target_group_of(&own.workload.load_balancers[0]).ends_with("targetgroup/b/1"));
+}
+
+/// Deployments that shift traffic, with every transaction failing once before and once after it is done.
+#[tokio::test]
+async fn dying_in_the_middle_of_a_shift_changes_nothing_in_the_end() {
+    for dies_at in 1.. {
+        let mut world = World::new(7, 2).await;
+        world.settle().await;
+        world.shift(Strategy::BlueGreen).await;
+        world.deploy(Release::Good).await;
+        world.store.die_at(dies_at);
+        world.settle().await;
+        world.check_rest().await;
+        assert_eq!(world.weights().await, (vec![0, 100], vec![0, 100]));
+        if !world.store.died() {
+            assert!(dies_at > 6, "{dies_at}");
+            return;
+        }
+    }
+}
+
 /// One schedule of chance over the store: faults, updates, deaths and time, then peace.
 async fn schedule(seed: u64) {
     let mut world = World::new(seed, 0).await;
+    let kinds = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Linear, Strategy::Canary];
+    let kind = kinds[world.below(4) as usize];
+    if kind != Strategy::Rolling {
+        world.shift(kind).await;
+    }
     let steps = world.below(60) + 20;
     for _ in 0..steps {
         match world.below(100) {
@@ -119,7 +180,7 @@ async fn schedule(seed: u64) {
 
 #[tokio::test]
 async fn schedules_of_chance_keep_the_promises_and_come_to_rest() {
-    for seed in 0..20 {
+    for seed in 0..40 {
         schedule(seed).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ServiceTargetsController;
 use resources::Stored;
-use resources::ecs::{Service, ServiceEvents, ServiceLoadBalancer, ServiceTask, Task};
+use resources::ecs::{Deployment, Service, ServiceEvents, ServiceLoadBalancer, ServiceTask, Task};
 use resources::elb::{Target, TargetGroup};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{StoreError, Versioned};
@@ -85,7 +85,14 @@ impl ServiceTargetsController {
 /// Where the tasks of a deployment are registered.
 fn of_deployment(service: &Service, deployment: &str) -> Vec<ServiceLoadBalancer> {
     let own = service.deployments.iter().find(|own| own.id == deployment);
-    own.map(|own| own.workload.load_balancers.clone()).unwrap_or_default()
+    let on_its_side = |deployment: &Deployment| {
+        let side = |own: &ServiceLoadBalancer| ServiceLoadBalancer {
+            target_group_arn: deployment.target_group_of(own).to_owned(),
+            ..own.clone()
+        };
+        deployment.workload.load_balancers.iter().map(side).collect()
+    };
+    own.map(on_its_side).unwrap_or_default()
 }
 
 /// A place where a task is to be registered.

@@ -36,6 +36,7 @@ fn task(id: &str, now: Timestamp) -> Task {
             image: "i".to_owned(),
             last_status: "PENDING".to_owned(),
             image_digest: None,
+            pinned_digest: None,
             runtime_id: None,
             exit_code: None,
             reason: None,

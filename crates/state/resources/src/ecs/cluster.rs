@@ -1,6 +1,6 @@
 //! Clusters.
 
-use super::Tag;
+use super::{StrategyItem, Tag};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -19,6 +19,9 @@ pub struct Cluster {
     pub settings: Vec<(String, String)>,
     /// Capacity providers associated with it.
     pub capacity_providers: Vec<String>,
+    /// Strategy of tasks and services that ask for no launch type and no strategy.
+    #[serde(default)]
+    pub default_strategy: Vec<StrategyItem>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// When it was made.

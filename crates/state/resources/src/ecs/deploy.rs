@@ -5,6 +5,7 @@ use super::{
     ServiceRevision, TaskDefinition, Workload,
 };
 use environment::{Environment, Timestamp};
+use std::collections::BTreeMap;
 
 impl Service {
     /// Puts a new deployment in front of the others. Its revision and its record are to be written together with the
@@ -24,6 +25,7 @@ impl Service {
             id: number(),
             workload: workload.clone(),
             images: definition.containers.iter().map(|own| (own.name.clone(), own.image.clone())).collect(),
+            digests: BTreeMap::new(),
             created_at: now,
         };
         let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -36,10 +38,11 @@ impl Service {
             target: revision.id.clone(),
             status: ServiceDeploymentStatus::Pending,
             status_reason: None,
-            configuration: self.deployment_configuration,
+            configuration: self.deployment_configuration.clone(),
             failures: (0, DeploymentConfiguration::threshold(self.desired_count)),
             triggered: false,
             rollback: None,
+            lifecycle: None,
             created_at: now,
             started_at: None,
             finished_at: None,
@@ -59,6 +62,9 @@ impl Service {
             retry_at: None,
             created_at: now,
             updated_at: now,
+            // A deployment that shifts traffic goes to the other side; the planner says so.
+            alternate: self.primary().is_some_and(|primary| primary.alternate),
+            task_set: None,
         };
         self.deployments.insert(0, deployment);
         self.steady = false;

@@ -5,6 +5,7 @@ use super::{
     TaskDefinition, TaskOverride, TaskRegistry, TaskStatus, VolumeRequest,
 };
 use environment::{Environment, Timestamp};
+use std::collections::BTreeMap;
 
 /// GiB of scratch space without a setting.
 const DEFAULT_STORAGE: u32 = 20;
@@ -32,6 +33,8 @@ pub struct Launch {
     pub service: Option<String>,
     /// Capacity provider that it was started through.
     pub capacity_provider: Option<String>,
+    /// Digests of the images that containers run, by their names; of others the image decides when it is pulled.
+    pub digests: BTreeMap<String, String>,
     /// Services of Cloud Map that it is an instance of.
     pub registries: Vec<TaskRegistry>,
     /// Tags.
@@ -51,7 +54,10 @@ impl Task {
         let over = &launch.overrides;
         let (cpu, memory) = launch.size.unwrap_or((definition.cpu, definition.memory));
         let storage = over.ephemeral_storage.or(definition.ephemeral_storage).unwrap_or(DEFAULT_STORAGE);
-        let containers = definition.containers.iter().map(|own| container(own, over, random.uuid()));
+        let containers = definition.containers.iter().map(|own| {
+            let pinned = launch.digests.get(&own.name).cloned();
+            TaskContainer { pinned_digest: pinned, ..container(own, over, random.uuid()) }
+        });
         Self {
             account: definition.account.clone(),
             cluster: launch.cluster,
@@ -102,6 +108,7 @@ fn container(own: &ContainerDefinition, over: &TaskOverride, id: String) -> Task
         image: own.image.clone(),
         last_status: "PENDING".to_owned(),
         image_digest: None,
+        pinned_digest: None,
         runtime_id: None,
         exit_code: None,
         reason: None,

@@ -4,11 +4,12 @@
 //! replaces that row in the same transaction, so that no decision is taken twice. Its tasks are in a ledger of small
 //! rows, one for each task that the service has started and not yet accounted for.
 
-use super::{Tag, VolumeRequest};
+use super::{Lifecycle, LifecycleHook, Strategy, StrategyItem, Tag, TaskSet, TrafficStep, VolumeRequest};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A service. Deleted ones stay as `INACTIVE`, as on AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,12 @@ pub struct Service {
     pub last_completed: Option<CompletedDeployment>,
     /// A request to stop the deployment in progress, until it is heeded.
     pub stop_requested: Option<StopType>,
+    /// Where the newest deployment stands, when it shifts traffic.
+    #[serde(default)]
+    pub lifecycle: Option<Lifecycle>,
+    /// Who decides about deployments.
+    #[serde(default)]
+    pub controller: Controller,
     /// As many healthy tasks as wanted, of one deployment, since the last change.
     pub steady: bool,
     /// Conditions that events have told of and that have not gone away, and when they were told.
@@ -51,6 +58,19 @@ pub struct Service {
     pub created_by: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it became `INACTIVE`.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Who decides about the deployments of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Controller {
+    /// This region.
+    #[default]
+    Ecs,
+    /// Somebody else, by task sets.
+    External,
 }
 
 /// The life of a service.
@@ -76,7 +96,7 @@ pub enum PropagateTags {
 }
 
 /// How deployments go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentConfiguration {
     /// Per cent of the desired count that stay healthy.
     pub minimum_healthy_percent: u32,
@@ -86,6 +106,38 @@ pub struct DeploymentConfiguration {
     pub breaker: bool,
     /// A deployment given up is rolled back.
     pub rollback: bool,
+    /// Task by task, or by shifting traffic.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Minutes in which both revisions run after the traffic was shifted.
+    #[serde(default)]
+    pub bake_minutes: Option<u32>,
+    /// Steps of a linear deployment.
+    #[serde(default)]
+    pub linear: Option<TrafficStep>,
+    /// First step of a canary deployment.
+    #[serde(default)]
+    pub canary: Option<TrafficStep>,
+    /// What must agree before deployments go on.
+    #[serde(default)]
+    pub hooks: Vec<LifecycleHook>,
+}
+
+impl Default for DeploymentConfiguration {
+    /// As AWS has it when nothing is told.
+    fn default() -> Self {
+        Self {
+            minimum_healthy_percent: 100,
+            maximum_percent: 200,
+            breaker: false,
+            rollback: false,
+            strategy: Strategy::Rolling,
+            bake_minutes: None,
+            linear: None,
+            canary: None,
+            hooks: Vec::new(),
+        }
+    }
 }
 
 /// What a deployment runs: the part of a service whose change makes a new deployment.
@@ -125,6 +177,9 @@ pub struct ServiceLoadBalancer {
     pub container_name: String,
     /// Port of the container; the target is the task's address with this port.
     pub container_port: u16,
+    /// What deployments that shift traffic need beside it.
+    #[serde(default)]
+    pub advanced: Option<AlternateTargets>,
 }
 
 /// A service of Cloud Map that tasks are registered with.
@@ -142,15 +197,17 @@ pub struct ServiceRegistry {
     pub port: Option<u16>,
 }
 
-/// A capacity provider and its share.
+/// Where a load balancer sends traffic when it is shifted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StrategyItem {
-    /// `FARGATE` or `FARGATE_SPOT`.
-    pub provider: String,
-    /// Share of the tasks beyond the base.
-    pub weight: u32,
-    /// Tasks that it gets first.
-    pub base: u32,
+pub struct AlternateTargets {
+    /// ARN of the other target group.
+    pub target_group_arn: String,
+    /// ARN of the rule of production traffic, or of the listener of a network load balancer.
+    pub production_rule: String,
+    /// That of test traffic.
+    pub test_rule: Option<String>,
+    /// Role that may change the rules, as told.
+    pub role_arn: String,
 }
 
 /// A deployment of a service.
@@ -178,6 +235,12 @@ pub struct Deployment {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Its tasks register in the alternate target groups.
+    #[serde(default)]
+    pub alternate: bool,
+    /// It is a task set of somebody else's deployments.
+    #[serde(default)]
+    pub task_set: Option<TaskSet>,
 }
 
 /// Where a deployment stands.
@@ -250,6 +313,9 @@ pub struct ServiceRevision {
     pub workload: Workload,
     /// Names and images of its containers.
     pub images: Vec<(String, String)>,
+    /// Digests of the images by the names of containers. All tasks of the revision run these, once they are known.
+    #[serde(default)]
+    pub digests: BTreeMap<String, String>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -281,6 +347,9 @@ pub struct ServiceDeployment {
     pub triggered: bool,
     /// Its rollback.
     pub rollback: Option<Rollback>,
+    /// Where it stands or ended, when it shifts traffic.
+    #[serde(default)]
+    pub lifecycle: Option<Lifecycle>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it began.
@@ -429,6 +498,14 @@ impl Service {
         self.status != ServiceStatus::Inactive
             && (self.deployments.iter().any(|deployment| is(&deployment.workload))
                 || self.last_completed.as_ref().is_some_and(|completed| is(&completed.workload)))
+    }
+}
+
+impl Deployment {
+    /// ARN of the target group that its tasks are registered in for one of its load balancers.
+    pub fn target_group_of<'a>(&self, own: &'a ServiceLoadBalancer) -> &'a str {
+        let other = own.advanced.as_ref().filter(|_| self.alternate);
+        other.map_or(&own.target_group_arn, |other| &other.target_group_arn)
     }
 }
 

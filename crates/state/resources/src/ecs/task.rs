@@ -123,6 +123,8 @@ pub enum StopCode {
     UserInitiated,
     /// Its service did not want it any more.
     ServiceSchedulerInitiated,
+    /// Its spare capacity was taken back.
+    SpotInterruption,
 }
 
 /// A container of a task.
@@ -138,6 +140,9 @@ pub struct TaskContainer {
     pub last_status: String,
     /// Digest of the image that was pulled.
     pub image_digest: Option<String>,
+    /// Digest of the image that is to be pulled, whatever its tag says by then.
+    #[serde(default)]
+    pub pinned_digest: Option<String>,
     /// Id the runtime gave it.
     pub runtime_id: Option<String>,
     /// Exit code, once ended.
@@ -324,6 +329,20 @@ impl Task {
     }
 }
 
+impl TaskContainer {
+    /// The image as its host is to pull it: by its digest, where that is settled.
+    pub fn image_to_pull(&self) -> String {
+        let Some(digest) = &self.pinned_digest else { return self.image.clone() };
+        if self.image.contains('@') {
+            return self.image.clone();
+        }
+        // A colon after the last slash begins a tag; one before it belongs to the port of the registry.
+        let name = self.image.rfind('/').map_or(0, |slash| slash + 1);
+        let end = self.image[name..].find(':').map_or(self.image.len(), |colon| name + colon);
+        format!("{}@{digest}", &self.image[..end])
+    }
+}
+
 impl StopCode {
     /// As the API writes it.
     pub const fn as_str(self) -> &'static str {
@@ -332,6 +351,7 @@ impl StopCode {
             Self::EssentialContainerExited => "EssentialContainerExited",
             Self::UserInitiated => "UserInitiated",
             Self::ServiceSchedulerInitiated => "ServiceSchedulerInitiated",
+            Self::SpotInterruption => "SpotInterruption",
         }
     }
 }
@@ -342,6 +362,43 @@ impl DesiredStatus {
         match self {
             Self::Running => "RUNNING",
             Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_pulled_by_their_digests() {
+        let of = |image: &str, digest: Option<&str>| {
+            let container = TaskContainer {
+                name: String::new(),
+                id: String::new(),
+                image: image.to_owned(),
+                last_status: String::new(),
+                image_digest: None,
+                pinned_digest: digest.map(str::to_owned),
+                runtime_id: None,
+                exit_code: None,
+                reason: None,
+                health: HealthStatus::Unknown,
+                essential: true,
+                cpu: 0,
+                memory: None,
+                memory_reservation: None,
+            };
+            container.image_to_pull()
+        };
+        for (image, pulled) in [
+            ("busybox", "busybox@sha256:1"),
+            ("localhost:4566/a/web:1", "localhost:4566/a/web@sha256:1"),
+            ("localhost:4566/web", "localhost:4566/web@sha256:1"),
+            ("web@sha256:2", "web@sha256:2"),
+        ] {
+            assert_eq!(of(image, Some("sha256:1")), pulled);
+            assert_eq!(of(image, None), image);
         }
     }
 }

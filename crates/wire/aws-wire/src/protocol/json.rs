@@ -35,6 +35,14 @@ pub(super) fn read(body: &[u8]) -> Result<Node, ReadError> {
     }
 }
 
+/// The JSON text of an object as a value tree.
+///
+/// # Errors
+/// When it is none, or has too many values.
+pub fn from_slice(text: &[u8]) -> Result<Node, ReadError> {
+    read(text)
+}
+
 /// Any value as JSON text.
 pub fn to_vec(value: &dyn ToWire) -> Vec<u8> {
     let mut writer = JsonWriter { out: Vec::with_capacity(512), fresh: true, times: None };

@@ -6,9 +6,13 @@ use environment::{Environment, Simulation, Timestamp};
 use reconcile::{Queue, Reconciler};
 use resources::Stored;
 use resources::ecs::{
-    ContainerDefinition, DefinitionStatus, DeploymentConfiguration, DesiredStatus, HealthCheck, HealthStatus,
-    PropagateTags, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceEvents,
-    ServiceStatus, ServiceTask, StopCode, Task, TaskDefinition, TaskEvent, TaskStatus, Workload,
+    AlternateTargets, ContainerDefinition, Controller, DefinitionStatus, DeploymentConfiguration,
+    DesiredStatus, HealthCheck, HealthStatus, PropagateTags, RolloutState, Service, ServiceDeployment,
+    ServiceDeploymentStatus, ServiceEvents, ServiceLoadBalancer, ServiceStatus, ServiceTask, StopCode,
+    Strategy, Task, TaskDefinition, TaskEvent, TaskStatus, TrafficStep, Workload,
+};
+use resources::elb::{
+    Action, Forward, Listener, Protocol, Rule, Target, TargetHealth, TargetState, WeightedTargetGroup,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,10 +116,13 @@ impl World {
                 maximum_percent: maximum,
                 breaker: !by_chance || world.below(2) == 0,
                 rollback: !by_chance || world.below(2) == 0,
+                ..DeploymentConfiguration::default()
             },
             deployments: Vec::new(),
             last_completed: None,
             stop_requested: None,
+            lifecycle: None,
+            controller: Controller::Ecs,
             steady: false,
             notices: Vec::new(),
             propagate_tags: PropagateTags::None,
@@ -126,6 +133,7 @@ impl World {
             tags: Vec::new(),
             created_by: String::new(),
             created_at: environment.now(),
+            deleted_at: None,
         };
         world.tables.create(service).await.expect("creates");
         world.deploy(Release::Good).await;
@@ -164,9 +172,83 @@ impl World {
                     .replace(&record, &ServiceDeployment { status, ..ServiceDeployment::clone(&record) });
             }
         }
-        let (made, record) =
-            service.begin_deployment(workload(revision), &definition, self.tables.environment(), now);
+        let mut new = workload(revision);
+        if let Some(primary) = old.primary() {
+            new.load_balancers.clone_from(&primary.workload.load_balancers);
+        }
+        let (made, record) = service.begin_deployment(new, &definition, self.tables.environment(), now);
         batch.replace(&old, &service).create(&made).create(&record).commit().await.expect("commits");
+    }
+
+    /// The next deployments shift traffic between two target groups, with a rule and the default rule of a listener.
+    pub async fn shift(&self, strategy: Strategy) {
+        let arn = |rest: &str| format!("arn:aws:elasticloadbalancing:us-east-1:123456789012:{rest}");
+        let forward = || {
+            let group = WeightedTargetGroup { arn: arn("targetgroup/a/1"), weight: 1 };
+            Action::Forward(Forward { target_groups: vec![group], stickiness: None })
+        };
+        let now = self.tables.environment().now();
+        let listener = Listener {
+            account: "123456789012".parse().expect("an account"),
+            load_balancer: "web".to_owned(),
+            load_balancer_arn: arn("loadbalancer/app/web/0"),
+            id: "1".to_owned(),
+            arn: arn("listener/app/web/0/1"),
+            protocol: Protocol::Http,
+            port: 80,
+            ssl_policy: None,
+            alpn_policy: None,
+            certificates: Vec::new(),
+            default_rule: "9".to_owned(),
+            default_actions: vec![forward()],
+            default_rule_tags: Vec::new(),
+            attributes: BTreeMap::new(),
+            tags: Vec::new(),
+            created_at: now,
+        };
+        let rule = Rule {
+            account: listener.account.clone(),
+            load_balancer: "web".to_owned(),
+            listener: "1".to_owned(),
+            id: "2".to_owned(),
+            arn: arn("listener-rule/app/web/0/1/2"),
+            priority: 1,
+            conditions: Vec::new(),
+            actions: vec![forward()],
+            tags: Vec::new(),
+            created_at: now,
+        };
+        let advanced = AlternateTargets {
+            target_group_arn: arn("targetgroup/b/1"),
+            production_rule: rule.arn.clone(),
+            test_rule: Some(listener.rule_arn("9")),
+            role_arn: String::new(),
+        };
+        self.tables.batch().create(&listener).create(&rule).commit().await.expect("commits");
+        self.change(|service| {
+            service.deployment_configuration.strategy = strategy;
+            service.deployment_configuration.linear = Some(TrafficStep { share: 255, bake_minutes: 1 });
+            for own in &mut service.deployments {
+                own.workload.load_balancers = vec![ServiceLoadBalancer {
+                    target_group_arn: arn("targetgroup/a/1"),
+                    container_name: "main".to_owned(),
+                    container_port: 80,
+                    advanced: Some(advanced.clone()),
+                }];
+            }
+        })
+        .await;
+    }
+
+    /// Weights of the main and the alternate target group in production and in tests.
+    pub async fn weights(&self) -> (Vec<u32>, Vec<u32>) {
+        let weights = |actions: &[Action]| match &actions[0] {
+            Action::Forward(forward) => forward.target_groups.iter().map(|group| group.weight).collect(),
+            Action::Redirect(_) | Action::FixedResponse(_) => Vec::new(),
+        };
+        let rule = self.tables.get::<Rule>("123456789012/web/1/2").await.expect("reads").expect("is there");
+        let listener = self.tables.get::<Listener>("123456789012/web/1").await.expect("reads");
+        (weights(&rule.actions), weights(&listener.expect("is there").default_actions))
     }
 
     pub async fn change(&self, change: impl Fn(&mut Service)) {
@@ -231,15 +313,29 @@ impl World {
         if service.status != ServiceStatus::Active {
             return;
         }
-        let limits = service.deployment_configuration;
+        let limits = &service.deployment_configuration;
         let after = self.live().await.len();
-        if after > live {
+        if after > live && service.lifecycle.is_none() {
             let maximum = limits.maximum(service.desired_count) as usize;
             assert!(after <= maximum, "seed {}: {after} of at most {maximum}", self.seed);
         }
         let minimum = limits.minimum(service.desired_count) as usize;
         let running = self.running().await;
         assert!(running >= minimum.min(before), "seed {}: {running} of at least {minimum}", self.seed);
+    }
+
+    /// One step of a controller, whatever there is.
+    pub async fn reconcile_once(&self) {
+        let controller = ServiceController::new(self.tables.clone(), Queue::new());
+        controller.reconcile(&KEY.to_owned()).await.expect("reconciles");
+    }
+
+    /// Rows of services, of whatever kind.
+    pub async fn rows(&self) -> usize {
+        self.tables.list_all::<Service>("").await.expect("lists").len()
+            + self.tables.list_all::<ServiceEvents>("").await.expect("lists").len()
+            + self.tables.list_all::<ServiceDeployment>("").await.expect("lists").len()
+            + self.tables.list_all::<resources::ecs::ServiceRevision>("").await.expect("lists").len()
     }
 
     async fn update(&self, task: &Task, change: impl Fn(&mut Task, Timestamp)) {
@@ -273,6 +369,33 @@ impl World {
         .await;
     }
 
+    /// Load balancers, if there are any, find the task healthy from the start.
+    async fn register(&self, task: &Task) {
+        let service = self.service().await;
+        let row = self.ledger().await.into_iter().find(|row| row.task == task.id);
+        let own = row.and_then(|row| service.deployments.iter().find(|own| own.id == row.deployment));
+        let Some((own, balancer)) = own.and_then(|own| Some((own, own.workload.load_balancers.first()?))) else {
+            return;
+        };
+        let number = u32::from_str_radix(&task.id[..6], 16).expect("hexadecimal");
+        let target = Target {
+            account: task.account.clone(),
+            target_group: "web".to_owned(),
+            target_group_arn: own.target_group_of(balancer).to_owned(),
+            address: std::net::Ipv4Addr::from_bits(0x0a00_0000 | number).into(),
+            port: 80,
+            zone: None,
+            task: Some(task.key()),
+            service: Some(KEY.to_owned()),
+            registered_at: self.tables.environment().now(),
+            draining_since: None,
+            health: TargetHealth { state: TargetState::Healthy, reason: None, description: None },
+        };
+        let key = target.key();
+        let _ = self.tables.create(target).await;
+        self.update(task, |task, _| task.targets = vec![key.clone()]).await;
+    }
+
     /// Moves a task on as its release has it.
     async fn move_task(&self, task: &Task, crash: bool) {
         let release = self.releases[&task.revision];
@@ -292,6 +415,7 @@ impl World {
                 ends(StopCode::TaskFailedToStart).await;
             }
             TaskStatus::Pending | TaskStatus::Activating => {
+                self.register(task).await;
                 self.step(task, TaskEvent::Started).await;
             }
             TaskStatus::Running if crash || release == Release::Crashing => {
@@ -313,6 +437,14 @@ impl World {
             }
             TaskStatus::Stopped => {}
         }
+    }
+
+    /// Moves every task on.
+    pub async fn move_all(&self) {
+        for task in self.tasks().await {
+            self.move_task(&task, false).await;
+        }
+        self.reap().await;
     }
 
     pub async fn move_one(&mut self, crash: bool) {
@@ -341,16 +473,21 @@ impl World {
                 self.reconcile().await;
             }
             let planned = self.store.planned();
-            for task in self.tasks().await {
-                self.move_task(&task, false).await;
-            }
-            self.reap().await;
+            self.move_all().await;
             self.store.die_at(planned);
             self.advance(SETTLE.as_secs() + 1);
             let now = self.tables.environment().now();
             let waits = |own: &resources::ecs::Deployment| own.retry_at.is_some_and(|at| at > now);
             let is_same = self.tables.store().status().await.expect("answers").revision == revision;
-            let is_waiting = self.service().await.primary().is_some_and(waits);
+            let service = self.service().await;
+            let is_shifting = |own: &resources::ecs::Deployment| {
+                service.lifecycle.is_some() && own.rollout == RolloutState::InProgress
+            };
+            if is_same && service.primary().is_some_and(is_shifting) {
+                // Stages that last are not watched second by second.
+                self.advance(600);
+            }
+            let is_waiting = service.primary().is_some_and(|own| waits(own) || is_shifting(own));
             quiet = if is_same && !is_waiting { quiet + 1 } else { 0 };
             if quiet == 3 {
                 return;
