@@ -53,7 +53,6 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
 /// The parts of a request that are for what is not built: Service Connect.
 pub(crate) struct Unbuilt {
     pub(crate) controller: Option<wire::DeploymentController>,
-    pub(crate) execute: bool,
     pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
     pub(crate) lattice: bool,
     pub(crate) constraints: bool,
@@ -67,7 +66,6 @@ impl Unbuilt {
         {
             return Err(unsupported(&format!("The deployment controller {}", controller.r#type.as_str())));
         }
-        not_built(self.execute, "enableExecuteCommand")?;
         not_built(
             self.connect.as_ref().is_some_and(|connect| connect.enabled),
             "serviceConnectConfiguration",

@@ -10,7 +10,7 @@ mod task;
 mod task_definition;
 mod volume;
 
-pub use cluster::{Cluster, ClusterStatus};
+pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
@@ -20,13 +20,13 @@ pub use service::{
     ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
 };
 pub use task::{
-    Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
-    TaskContainer, TaskOverride, TaskRegistry,
+    Address, ContainerOverride, DesiredStatus, ExecAgent, HealthStatus, NetworkInterface, RunToken, StopCode,
+    Task, TaskContainer, TaskOverride, TaskRegistry,
 };
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,
-    LinuxParameters, LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily,
-    Tmpfs, Ulimit, VolumeFrom,
+    LinuxParameters, LogConfiguration, MountPoint, PortMapping, RestartPolicy, SecretSource, TaskDefinition,
+    TaskFamily, Tmpfs, Ulimit, VolumeFrom,
 };
 pub use volume::{EfsVolume, ManagedVolume, VolumeKind, VolumeRequest};
 

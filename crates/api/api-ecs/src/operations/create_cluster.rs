@@ -3,6 +3,7 @@
 use crate::arns::cluster_name;
 use crate::definition::store_tags;
 use crate::errors::{Failure, client, invalid};
+use crate::exec;
 use crate::refuse::{filled, refuse};
 use crate::render::{self, Counts};
 use crate::shapes::{CreateClusterRequest, CreateClusterResponse};
@@ -27,7 +28,7 @@ pub(crate) async fn run(
         settings,
         tags,
     } = input;
-    refuse(configuration.is_some(), "configuration")?;
+    let execute_command = configuration.map(exec::read_configuration).transpose()?.flatten();
     refuse(filled(default_capacity_provider_strategy.as_ref()), "defaultCapacityProviderStrategy")?;
     refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let name = cluster_name(context, name.as_deref())?;
@@ -44,6 +45,7 @@ pub(crate) async fn run(
         status: ClusterStatus::Active,
         settings: super::update_cluster::store_settings(settings)?,
         capacity_providers,
+        execute_command,
         tags: store_tags(tags)?,
         created_at: context.time,
     };

@@ -4,6 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
+use crate::exec;
 use crate::execution_role;
 use crate::placement::{network, platform};
 use crate::refuse::{filled, refuse};
@@ -39,6 +40,7 @@ struct Wanted {
     managed_tags: bool,
     volumes: Vec<VolumeRequest>,
     count: i32,
+    execute_command: bool,
     /// Hash of the whole request, to tell whether a token is used for the same one again.
     parameters: String,
 }
@@ -103,6 +105,10 @@ async fn attempt(
         return Err(client("TaskDefinition is inactive").into());
     }
     let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
+    if wanted.execute_command {
+        let role = wanted.overrides.task_role_arn.as_ref().or(definition.task_role_arn.as_ref());
+        exec::check_role(role.map(String::as_str), "task couldn't be started")?;
+    }
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     volumes::check_launch(&definition, &wanted.volumes)?;
     let tasks = (0..wanted.count)
@@ -184,7 +190,6 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         task_definition: _,
         volume_configurations,
     } = input;
-    refuse(enable_execute_command == Some(true), "enableExecuteCommand")?;
     if filled(placement_constraints.as_ref()) {
         return Err(invalid("Placement constraints are not supported with FARGATE launch type."));
     }
@@ -224,6 +229,7 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         managed_tags: enable_ecs_managed_tags == Some(true),
         volumes: volumes::requests_of_task(volume_configurations)?,
         count,
+        execute_command: enable_execute_command == Some(true),
         parameters: String::new(),
     })
 }
@@ -333,6 +339,7 @@ fn new_task(
         security_groups: wanted.security_groups.clone(),
         group: wanted.group.clone(),
         started_by: wanted.started_by.clone(),
+        execute_command: wanted.execute_command,
         tags,
         volumes: wanted.volumes.clone(),
         ..Launch::default()
@@ -430,7 +437,10 @@ mod tests {
                 RunTaskRequest { platform_version: Some("9.9".into()), ..run_request() },
                 "PlatformUnknownException",
             ),
-            (RunTaskRequest { enable_execute_command: Some(true), ..run_request() }, "ClientException"),
+            (
+                RunTaskRequest { enable_execute_command: Some(true), ..run_request() },
+                "InvalidParameterException",
+            ),
         ];
         for (request, expected) in cases {
             let text = format!("{request:?}");

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 37] = [
+pub static OPERATIONS: [Operation; 38] = [
     Operation {
         name: "CreateCluster",
         method: "POST",
@@ -162,6 +162,17 @@ pub static OPERATIONS: [Operation; 37] = [
         output: Some(&schema::DISCOVER_POLL_ENDPOINT_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DISCOVER_POLL_ENDPOINT],
+        signed: true,
+    },
+    Operation {
+        name: "ExecuteCommand",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::EXECUTE_COMMAND_REQUEST,
+        output: Some(&schema::EXECUTE_COMMAND_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_EXECUTE_COMMAND],
         signed: true,
     },
     Operation {
@@ -449,7 +460,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeDaemonTaskDefinition",
         "DescribeExpressGatewayService",
         "DescribeTaskSets",
-        "ExecuteCommand",
         "ListAccountSettings",
         "ListAttributes",
         "ListContainerInstances",
@@ -589,6 +599,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: DiscoverPollEndpointRequest,
     ) -> Result<DiscoverPollEndpointResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DiscoverPollEndpoint is not implemented."))
+    }
+    async fn execute_command(
+        &self,
+        _context: &RequestContext,
+        _input: ExecuteCommandRequest,
+    ) -> Result<ExecuteCommandResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ExecuteCommand is not implemented."))
     }
     async fn get_task_protection(
         &self,
@@ -807,6 +824,7 @@ impl<T: Ecs> Service for Server<T> {
             "DiscoverPollEndpoint" => {
                 Ok(Box::new(self.0.discover_poll_endpoint(context, read(input)?).await?))
             }
+            "ExecuteCommand" => Ok(Box::new(self.0.execute_command(context, read(input)?).await?)),
             "GetTaskProtection" => Ok(Box::new(self.0.get_task_protection(context, read(input)?).await?)),
             "ListClusters" => Ok(Box::new(self.0.list_clusters(context, read(input)?).await?)),
             "ListServiceDeployments" => {
