@@ -112,7 +112,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "crates/api/agent-gateway",
-        &["crates/base/", "crates/state/", "crates/api/access", "crates/wire/agent-wire"],
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/agent-wire",
+            "crates/wire/session-wire",
+        ],
     ),
     (
         "crates/api/api-server",

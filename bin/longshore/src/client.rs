@@ -49,6 +49,11 @@ impl Client {
         self.call("ecs", operation, input).await
     }
 
+    /// Calls an operation of Systems Manager.
+    pub(crate) async fn ssm(&self, operation: &str, input: &Value) -> Result<Value> {
+        self.call("ssm", operation, input).await
+    }
+
     /// Calls an operation of ECR.
     pub(crate) async fn ecr(&self, operation: &str, input: &Value) -> Result<Value> {
         self.call("ecr", operation, input).await
@@ -127,6 +132,7 @@ impl Client {
         let prefix = match service {
             "ecs" => "AmazonEC2ContainerServiceV20141113",
             "ecr" => "AmazonEC2ContainerRegistry_V20150921",
+            "ssm" => "AmazonSSM",
             _ => "Logs_20140328",
         };
         let body = Bytes::from(input.to_string());

@@ -11,7 +11,9 @@ mod settings;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
-use commands::{account, configure, demo, doctor, env, keys, registry, spot, status, up, vulnerabilities};
+use commands::{
+    account, configure, demo, doctor, env, exec, keys, logs, registry, spot, status, up, vulnerabilities,
+};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +37,8 @@ enum Command {
     Env(env::EnvArgs),
     Configure(configure::ConfigureArgs),
     Status(status::StatusArgs),
+    Exec(exec::ExecArgs),
+    Logs(logs::LogsArgs),
     Account(account::AccountArgs),
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
@@ -98,6 +102,8 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Up(arguments) => block_on(up::run(arguments)),
         Command::Demo(arguments) => block_on(demo::run(arguments)),
+        Command::Exec(arguments) => block_on(exec::run(arguments)),
+        Command::Logs(arguments) => block_on(logs::run(arguments)),
         Command::Account(arguments) => block_on(account::run(arguments)),
         Command::Registry(arguments) => block_on(registry::run(arguments)),
         Command::Spot(arguments) => block_on(spot::run(arguments)),

@@ -22,7 +22,7 @@ use crate::hosts_file::{self, HostsFile};
 use crate::settings::{AuthMode, Settings};
 use access::{Access, Caller};
 use accounts::AccountsHandler;
-use agent_gateway::{AgentGateway, GatewayConfig};
+use agent_gateway::{AgentGateway, GatewayConfig, SessionGateway};
 use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
@@ -33,7 +33,7 @@ use encryption::KeyRing;
 use environment::Environment;
 use event_outbox::Outbox;
 use event_targets::RegionTargets;
-use handlers::{AgentHandler, RegistryHandler};
+use handlers::{AgentHandler, RegistryHandler, SessionHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
 use load_balancers::HostDataPlane;
@@ -75,6 +75,7 @@ pub(crate) struct Region {
     logs: api_logs::LogsService,
     records: Records,
     gateway: AgentGateway,
+    sessions: SessionGateway,
     server: Running,
     host: Option<Host>,
     balancers: Option<Balancers>,
@@ -141,6 +142,7 @@ impl Region {
             audit: Some(records.log().clone()),
         };
         let gateway = AgentGateway::new(tables.clone(), access.clone(), gateway);
+        let sessions = SessionGateway::new(tables.clone(), access.clone(), settings.region.clone());
         let mut ecr = api_ecr::EcrService::new(images.clone(), access.clone(), port)
             .asking(Arc::new(registry::Upstreams(registry.clone())))
             .replicating_to(settings.replicate_to.iter().map(|to| to.region.to_string()).collect());
@@ -203,10 +205,15 @@ impl Region {
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let spot = SpotHandler::new(tables.clone(), settings.account.clone(), environment.clone());
         handlers.push(Arc::new(spot));
-        let mut authenticator =
-            Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
+        let new_authenticator = || {
+            let new = Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
+            let open = settings.auth == AuthMode::Open;
+            if open { new.open_to(Caller::root(&settings.account)) } else { new }
+        };
+        let channels = SessionHandler { gateway: sessions.clone(), authenticator: new_authenticator() };
+        handlers.push(Arc::new(channels));
+        let authenticator = new_authenticator();
         if settings.auth == AuthMode::Open {
-            authenticator = authenticator.open_to(Caller::root(&settings.account));
             handlers.push(Arc::new(ResetHandler::new(
                 tables.clone(),
                 records.log().clone(),
@@ -239,6 +246,7 @@ impl Region {
             store,
             logs,
             gateway,
+            sessions,
             server,
             host: None,
             balancers: None,
@@ -394,6 +402,7 @@ impl Region {
         }
         self.shutdown.cancel();
         self.gateway.stop().await;
+        self.sessions.stop().await;
         self.server.stop().await;
         for task in self.background {
             if task.await.is_err() {

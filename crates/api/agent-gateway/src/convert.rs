@@ -116,6 +116,15 @@ fn network_interface(region: &Region, task: &Task) -> Option<acs::ElasticNetwork
     })
 }
 
+/// What runs commands in a container.
+fn exec_agent(task: &Task) -> Vec<acs::ManagedAgent> {
+    let agent = acs::ManagedAgent {
+        name: Some(acs::ManagedAgentName::ExecuteCommandAgent),
+        properties: BTreeMap::new(),
+    };
+    if task.execute_command { vec![agent] } else { vec![] }
+}
+
 fn container(
     region: &Region,
     task: &Task,
@@ -130,6 +139,12 @@ fn container(
     acs::Container {
         name: definition.name.clone(),
         image: state.image_to_pull(),
+        managed_agents: exec_agent(task),
+        restart_policy: definition.restart_policy.as_ref().map(|policy| acs::RestartPolicy {
+            enabled: policy.enabled,
+            ignored_exit_codes: policy.ignored_exit_codes.clone(),
+            restart_attempt_period: policy.attempt_period.map_or(0, integer),
+        }),
         container_arn: Arn::new("ecs", region, &task.account, resource).to_string(),
         essential: definition.essential,
         command: command.unwrap_or_else(|| definition.command.clone()),

@@ -5,6 +5,8 @@
 //! in time, and writes down what agents tell of health. What
 //! agents report of states comes to the ECS API instead. It works with any agent of the protocol.
 //!
+//! A [`SessionGateway`] serves the channels of Session Manager, by which commands run in containers.
+//!
 //! Sessions and their queues are bounded. A container instance has one session for commands: a new one takes the place
 //! of the old. Requests arrive with their signature verified; a caller needs `ecs:Poll` or `ecs:StartTelemetrySession` on the
 //! container instance, and those of Fargate hosts belong to these hosts alone.
@@ -16,10 +18,12 @@ mod instance;
 mod permit;
 mod recorded;
 mod roles;
+mod sessions;
 mod tcs;
 mod upgrade;
 
 pub use roles::SESSION_TIME;
+pub use sessions::{ChannelFacts, MOST_REQUEST_BYTES, SessionGateway};
 
 use access::{Access, Caller};
 use audit_log::AuditLog;

@@ -118,7 +118,17 @@ pub(crate) async fn finish(upgrading: OnUpgrade, environment: Environment) -> Re
     Ok(Socket { stream, environment })
 }
 
-/// A websocket of text frames.
+/// What came over a websocket.
+pub(crate) enum Frame {
+    /// A text.
+    Text(String),
+    /// A message.
+    Binary(Bytes),
+    /// A sign of life.
+    Other,
+}
+
+/// A websocket.
 pub(crate) struct Socket {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     environment: Environment,
@@ -137,9 +147,34 @@ impl Socket {
         }
     }
 
+    /// The next frame of any kind. Safe to cancel.
+    pub(crate) async fn frame(&mut self) -> Result<Frame, SessionError> {
+        match self.stream.next().await {
+            None | Some(Ok(Message::Close(_))) => Err(SessionError::Closed),
+            Some(Ok(Message::Text(text))) => Ok(Frame::Text(text.as_str().to_owned())),
+            Some(Ok(Message::Binary(bytes))) => Ok(Frame::Binary(bytes)),
+            Some(Ok(_)) => Ok(Frame::Other),
+            Some(Err(error)) => Err(SessionError::Broken(error.to_string())),
+        }
+    }
+
+    /// Sends a binary frame.
+    pub(crate) async fn send_bytes(&mut self, frame: Bytes) -> Result<(), SessionError> {
+        self.send_message(Message::Binary(frame)).await
+    }
+
+    /// Asks whether somebody is there.
+    pub(crate) async fn ping(&mut self) -> Result<(), SessionError> {
+        self.send_message(Message::Ping(Bytes::new())).await
+    }
+
     /// Sends a text frame.
     pub(crate) async fn send(&mut self, frame: String) -> Result<(), SessionError> {
-        let sending = self.stream.send(Message::text(frame));
+        self.send_message(Message::text(frame)).await
+    }
+
+    async fn send_message(&mut self, message: Message) -> Result<(), SessionError> {
+        let sending = self.stream.send(message);
         tokio::select! {
             sent = sending => sent.map_err(|error| SessionError::Broken(error.to_string())),
             () = self.environment.sleep(SEND_TIME) => Err(SessionError::Silent),

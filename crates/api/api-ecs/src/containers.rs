@@ -79,7 +79,6 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
     }
     not_on_fargate(privileged == Some(true), "privileged")?;
     resources_wanted(resource_requirements.as_deref())?;
-    refuse(restart_policy.is_some_and(|policy| policy.enabled), "restartPolicy")?;
     refuse(version_consistency == Some(wire::VersionConsistency::Disabled), "versionConsistency")?;
     let name = name_of(name)?;
     let image = image.filter(|image| !image.trim().is_empty());
@@ -116,6 +115,7 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
         interactive: interactive.unwrap_or(false),
         pseudo_terminal: pseudo_terminal.unwrap_or(false),
         firelens: firelens_configuration.map(logging::store_router).transpose()?,
+        restart_policy: restart_policy.map(crate::restart::store).transpose()?,
         name,
     };
     if let (Some(hard), Some(soft)) = (definition.memory, definition.memory_reservation)
@@ -379,6 +379,7 @@ pub(crate) fn render(container: &ContainerDefinition) -> wire::ContainerDefiniti
         interactive: container.interactive.then_some(true),
         pseudo_terminal: container.pseudo_terminal.then_some(true),
         secrets: crate::secrets::render(&container.secrets),
+        restart_policy: container.restart_policy.as_ref().map(crate::restart::render),
         repository_credentials: container
             .repository_credentials
             .as_ref()

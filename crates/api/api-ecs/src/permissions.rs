@@ -43,6 +43,7 @@ pub(crate) async fn of(
         "DeleteTaskDefinitions" => request.delete_task_definitions().await?,
         "RunTask" => request.run_task().await?,
         "StopTask" => vec![request.on_task(input.text("task").unwrap_or_default()).await?],
+        "ExecuteCommand" => request.execute_command().await?,
         "CreateService" => request.create_service().await?,
         "UpdateService" => request.update_service().await?,
         "DeleteService" | "ListServiceDeployments" | "UpdateServicePrimaryTaskSet" => {
@@ -301,6 +302,19 @@ impl Request<'_> {
         let permission = permission.with("ecs:cluster", cluster_arn(self.context, cluster));
         let found = self.get::<Task>(&format!("{}/{rest}", self.context.account)).await?;
         Ok(with_tags(permission, found.as_ref().map(|found| found.tags.as_slice())))
+    }
+
+    /// The task and its cluster, as AWS asks for both.
+    async fn execute_command(&self) -> Result<Vec<Permission>, ServiceError> {
+        let task = self.on_task(self.input.text("task").unwrap_or_default()).await?;
+        let arn = task.resource.clone();
+        let cluster = self.on_cluster(self.input.text("cluster")).await?;
+        let conditions = |permission: Permission| {
+            permission
+                .with("ecs:task", arn.clone())
+                .with_some("ecs:container-name", self.input.text("container"))
+        };
+        Ok(vec![conditions(cluster), conditions(task)])
     }
 
     fn list_tasks(&self) -> Permission {

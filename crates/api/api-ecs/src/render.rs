@@ -10,7 +10,7 @@ use crate::shapes as wire;
 use crate::volumes;
 use aws_wire::RequestContext;
 use resources::ecs::{
-    Cluster, ClusterStatus, ContainerInstance, DefinitionStatus, HealthStatus, InstanceStatus,
+    Cluster, ClusterStatus, ContainerInstance, DefinitionStatus, ExecAgent, HealthStatus, InstanceStatus,
     NetworkInterface, StopCode, Tag, Task, TaskContainer, TaskDefinition, TaskStatus,
 };
 
@@ -55,6 +55,7 @@ pub(crate) fn cluster(context: &RequestContext, cluster: &Cluster, counts: Count
         statistics: Some(vec![]),
         tags: Some(vec![]),
         settings: Some(settings.collect()),
+        configuration: crate::exec::render_configuration(cluster),
         capacity_providers: Some(cluster.capacity_providers.clone()),
         default_capacity_provider_strategy: Some(render_strategy(&cluster.default_strategy)),
         ..wire::Cluster::default()
@@ -122,7 +123,7 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
         cpu: Some(task.cpu.to_string()),
         created_at: Some(task.created_at),
         desired_status: Some(task.desired_status.as_str().to_owned()),
-        enable_execute_command: Some(false),
+        enable_execute_command: Some(task.execute_command),
         ephemeral_storage: Some(wire::EphemeralStorage { size_in_gi_b: task.ephemeral_storage as i32 }),
         execution_stopped_at: task.execution_stopped_at,
         fargate_ephemeral_storage: Some(wire::TaskEphemeralStorage {
@@ -218,7 +219,17 @@ fn container(
         cpu: Some(container.cpu.to_string()),
         memory: container.memory.map(|memory| memory.to_string()),
         memory_reservation: container.memory_reservation.map(|memory| memory.to_string()),
+        managed_agents: container.exec_agent.as_ref().map(|agent| vec![managed_agent(agent)]),
         ..wire::Container::default()
+    }
+}
+
+fn managed_agent(agent: &ExecAgent) -> wire::ManagedAgent {
+    wire::ManagedAgent {
+        name: Some(wire::ManagedAgentName::ExecuteCommandAgent),
+        last_status: Some(agent.last_status.clone()),
+        last_started_at: agent.last_started_at,
+        reason: agent.reason.clone(),
     }
 }
 

@@ -55,7 +55,6 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
 
 /// The parts of a request that are for what is not built: Service Connect.
 pub(crate) struct Unbuilt {
-    pub(crate) execute: bool,
     pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
     pub(crate) lattice: bool,
     pub(crate) constraints: bool,
@@ -64,7 +63,6 @@ pub(crate) struct Unbuilt {
 
 impl Unbuilt {
     pub(crate) fn refuse(&self) -> Result<(), ServiceError> {
-        not_built(self.execute, "enableExecuteCommand")?;
         not_built(
             self.connect.as_ref().is_some_and(|connect| connect.enabled),
             "serviceConnectConfiguration",

@@ -114,6 +114,14 @@ pub(crate) fn too_many_updates() -> ServiceError {
     )
 }
 
+/// There is no such session, or it is somebody else's.
+pub(crate) fn no_session(id: &str) -> ServiceError {
+    ServiceError::new(
+        &errors::DOES_NOT_EXIST_EXCEPTION,
+        format!("Session with id {id} does not exist. Verify the id and try again."),
+    )
+}
+
 /// The store failed; the caller learns nothing of it but that it may try again.
 pub(crate) fn store(error: StoreError) -> ServiceError {
     tracing::error!(%error, "the store failed");

@@ -1,4 +1,4 @@
-//! AWS Systems Manager: the Parameter Store and documents, and nothing else of it. Documents are kept, versioned, checked
+//! AWS Systems Manager: the Parameter Store, documents, and of sessions what the clients of ECS Exec need. Documents are kept, versioned, checked
 //! and shared; nothing here runs one.
 //!
 //! Every value is sealed under a key of the region before it is stored, bound to its account, parameter and version. A
@@ -61,6 +61,8 @@ aws_wire::operations! {
     modify_document_permission: ModifyDocumentPermissionRequest => ModifyDocumentPermissionResponse, modify_document_permission::run;
     put_parameter: PutParameterRequest => PutParameterResult, put_parameter::run;
     remove_tags_from_resource: RemoveTagsFromResourceRequest => RemoveTagsFromResourceResult, remove_tags_from_resource::run;
+    resume_session: ResumeSessionRequest => ResumeSessionResponse, resume_session::run;
+    terminate_session: TerminateSessionRequest => TerminateSessionResponse, terminate_session::run;
     unlabel_parameter_version: UnlabelParameterVersionRequest => UnlabelParameterVersionResult, unlabel_parameter_version::run;
     update_document: UpdateDocumentRequest => UpdateDocumentResult, update_document::run;
     update_document_default_version: UpdateDocumentDefaultVersionRequest => UpdateDocumentDefaultVersionResult, update_document_default_version::run;

@@ -20,6 +20,8 @@ pub(crate) mod list_tags_for_resource;
 pub(crate) mod modify_document_permission;
 pub(crate) mod put_parameter;
 pub(crate) mod remove_tags_from_resource;
+pub(crate) mod resume_session;
+pub(crate) mod terminate_session;
 pub(crate) mod unlabel_parameter_version;
 pub(crate) mod update_document;
 pub(crate) mod update_document_default_version;

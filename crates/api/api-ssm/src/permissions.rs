@@ -36,6 +36,11 @@ pub(crate) async fn of(
                 _ => return Ok(vec![Permission::of(operation, "*")]),
             }
         }
+        "ResumeSession" | "TerminateSession" => {
+            let id = input.text("SessionId").unwrap_or_default();
+            let session = Arn::new("ssm", &context.region, &context.account, format!("session/{id}"));
+            return Ok(vec![Permission::of(operation, session.to_string())]);
+        }
         name if name.contains("Document") => {
             let name = input.text("Name").unwrap_or_default();
             return documents::of(service, context, operation, name, input).await;

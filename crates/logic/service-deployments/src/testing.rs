@@ -137,6 +137,7 @@ impl World {
             notices: vec![],
             propagate_tags: PropagateTags::None,
             managed_tags: false,
+            execute_command: false,
             health_check_grace_period: None,
             zone_rebalancing: true,
             client_token: None,

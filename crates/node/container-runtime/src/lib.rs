@@ -7,6 +7,7 @@
 //!
 //! This is the only crate with unsafe code: installing a seccomp filter and forking have no safe form.
 
+mod attachment;
 mod cgroup;
 mod disks;
 mod error;
@@ -27,6 +28,7 @@ mod shim;
 mod spec;
 mod volumes;
 
+pub use attachment::{AttachedStream, Attachment};
 pub use disks::{Disk, FileSystem, disks_unavailable};
 pub use error::RuntimeError;
 pub use logs::{LogChunk, LogPosition, LogReader, LogRecord};
@@ -35,7 +37,7 @@ pub use runtime::{Runtime, RuntimeConfig};
 pub use sandbox::{Sandbox, SandboxWatch};
 pub use shim::shim_main;
 pub use spec::{
-    ContainerSpec, ExecSpec, Mount, MountSource, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
+    AttachSpec, ContainerSpec, ExecSpec, Mount, MountSource, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
 };
 
 /// First argument of this program when it is a shim.

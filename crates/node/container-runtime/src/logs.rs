@@ -72,6 +72,11 @@ pub(crate) struct LogWriter {
     lines: [Vec<u8>; 2],
 }
 
+/// Name of the folder with the output of one run of a container. Names of containers have no such sign.
+pub(crate) fn folder_of(container: &str, run: u32) -> String {
+    if run == 0 { container.to_owned() } else { format!("{container}~{run}") }
+}
+
 fn segment_path(folder: &Path, segment: u64) -> PathBuf {
     folder.join(segment.to_string())
 }

@@ -1,6 +1,6 @@
 //! What agent and shim say to each other: one JSON document a line, over a Unix socket.
 
-use crate::spec::{ContainerSpec, ExecSpec};
+use crate::spec::{AttachSpec, ContainerSpec, ExecSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,9 @@ pub(crate) enum Request {
     Signal { container: String, signal: i32 },
     /// Run a command; answered when it has ended.
     Exec { container: String, exec: ExecSpec },
+    /// Run a command that the asker talks to. The answer brings its streams as open files; another follows when it has
+    /// ended. It is killed when the connection ends before.
+    Attach { container: String, attach: AttachSpec },
     /// Use of resources now.
     Usage { container: String },
     /// The state now, and again after every change.
@@ -33,6 +36,8 @@ pub(crate) enum Reply {
     Done,
     /// Started, with this id.
     Started(String),
+    /// The command runs. With the answer come its terminal, or its input, output and error output.
+    Attached,
     /// The command has ended.
     Executed(ExecResult),
     /// Use of resources.

@@ -1,10 +1,11 @@
 //! A sandbox as the agent holds it: questions to its shim, each over a connection of its own.
 
+use crate::attachment::Attachment;
 use crate::error::RuntimeError;
 use crate::liveness;
 use crate::logs::{LogPosition, LogReader};
 use crate::protocol::{ContainerState, ExecResult, MOST_LINE_BYTES, Reply, Request, State, Usage};
-use crate::spec::{ContainerSpec, ExecSpec};
+use crate::spec::{AttachSpec, ContainerSpec, ExecSpec};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -64,6 +65,18 @@ impl Sandbox {
         }
     }
 
+    /// Runs a command in a container and hands its streams over. Dropping the attachment kills the command.
+    pub async fn attach(&self, container: &str, attach: &AttachSpec) -> Result<Attachment, RuntimeError> {
+        let request = Request::Attach { container: container.to_owned(), attach: attach.clone() };
+        let stream = send(&self.socket(), &request).await.map_err(|_| self.gone())?;
+        let lock = self.lock();
+        tokio::select! {
+            biased;
+            begun = Attachment::begin(stream, &self.id, lock.clone()) => begun,
+            () = liveness::death(&lock) => Err(self.gone()),
+        }
+    }
+
     /// Use of resources of a container now.
     pub async fn usage(&self, container: &str) -> Result<Usage, RuntimeError> {
         match self.ask(&Request::Usage { container: container.to_owned() }).await? {
@@ -86,7 +99,13 @@ impl Sandbox {
 
     /// A container's output from a position on, or from its beginning.
     pub fn logs(&self, container: &str, from: Option<LogPosition>) -> LogReader {
-        LogReader::open(self.folder.join("logs").join(container), self.lock(), from)
+        self.logs_of_run(container, 0, from)
+    }
+
+    /// The output of a later run of a container, counted from 0.
+    pub fn logs_of_run(&self, container: &str, run: u32, from: Option<LogPosition>) -> LogReader {
+        let folder = self.folder.join("logs").join(crate::logs::folder_of(container, run));
+        LogReader::open(folder, self.lock(), from)
     }
 
     pub(crate) async fn ask(&self, request: &Request) -> Result<Reply, RuntimeError> {

@@ -4,6 +4,7 @@
 //! own and the sandbox's control group, and then serves questions and collects exits until it is told to remove
 //! everything or is killed.
 
+mod attach;
 mod container;
 mod exec;
 mod memory;

@@ -106,6 +106,9 @@ pub struct ContainerSpec {
     pub terminal: bool,
     /// Keep the output for a [`crate::LogReader`]; otherwise it is thrown away.
     pub keep_output: bool,
+    /// How often it ran before: a container that has ended may run again, with its files as it left them.
+    #[serde(default)]
+    pub run: u32,
 }
 
 /// A directory in a container.
@@ -155,4 +158,15 @@ pub struct ExecSpec {
     pub argv: Vec<String>,
     /// Milliseconds after which it is killed.
     pub timeout_ms: u64,
+}
+
+/// A command that somebody talks to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AttachSpec {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// `NAME=value` pairs for variables that the container does not have.
+    pub env: Vec<String>,
+    /// It has a terminal; otherwise pipes, with errors apart.
+    pub terminal: bool,
 }

@@ -14,7 +14,7 @@ use crate::config::Credentials;
 use aws_wire::sigv4::{AuthError, Signer, sign};
 use bytes::Bytes;
 use environment::Environment;
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -112,6 +112,49 @@ impl Api {
         }
     }
 
+    /// Where the region is.
+    pub(crate) fn endpoint(&self) -> &Uri {
+        &self.endpoint
+    }
+
+    /// Clock and randomness.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Asks for the token of a channel of Session Manager.
+    pub(crate) async fn channel_token(
+        &self,
+        signer: &Signer,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<String, ApiError> {
+        let operation = "CreateChannel";
+        let unusable = |reason: String| ApiError::Unusable { operation: operation.to_owned(), reason };
+        let body = body.to_string().into_bytes();
+        let request = self.request_at(path, signer, "ssmmessages", |request| request, body);
+        let request = request.map_err(|error| unusable(error.to_string()))?;
+        let (status, body) = self.send(operation, request).await?;
+        let text = String::from_utf8_lossy(&body);
+        if status.is_success() {
+            let token = session_wire::TokenAnswer::token(&text);
+            return token.map(str::to_owned).ok_or_else(|| unusable("there is no token".to_owned()));
+        }
+        let part = |name: &str| {
+            let (_, rest) = text.split_once(&format!("<{name}>"))?;
+            rest.split_once("</").map(|(value, _)| value.to_owned())
+        };
+        let json = service_error(status.as_u16(), &body);
+        Err(match part("Code") {
+            Some(code) => ApiError::Service {
+                code,
+                message: part("Message").unwrap_or_default(),
+                status: status.as_u16(),
+            },
+            None => json,
+        })
+    }
+
     /// Who signs.
     pub(crate) fn signer(&self) -> &Signer {
         &self.signer
@@ -137,11 +180,25 @@ impl Api {
         input: &I,
     ) -> Result<O, ApiError> {
         let unusable = |reason: String| ApiError::Unusable { operation: operation.to_owned(), reason };
-        let transport = |reason: String| ApiError::Transport { operation: operation.to_owned(), reason };
         let body = serde_json::to_vec(input).map_err(|error| unusable(error.to_string()))?;
         let request = self
             .request(signer, service, &format!("{target}.{operation}"), body)
             .map_err(|error| unusable(error.to_string()))?;
+        let (status, body) = self.send(operation, request).await?;
+        if status.is_success() {
+            let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+            return serde_json::from_slice(&body).map_err(|error| unusable(error.to_string()));
+        }
+        Err(service_error(status.as_u16(), &body))
+    }
+
+    /// Sends a request and reads the answer, within bounds.
+    async fn send(
+        &self,
+        operation: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), ApiError> {
+        let transport = |reason: String| ApiError::Transport { operation: operation.to_owned(), reason };
         let answered = async {
             let response = self.client.request(request).await.map_err(|error| transport(chain(&error)))?;
             let status = response.status();
@@ -149,15 +206,10 @@ impl Api {
             let body = body.map_err(|error| transport(error.to_string()))?.to_bytes();
             Ok((status, body))
         };
-        let (status, body) = tokio::select! {
-            answered = answered => answered?,
-            () = self.environment.sleep(CALL_TIME) => return Err(transport("no answer in time".to_owned())),
-        };
-        if status.is_success() {
-            let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
-            return serde_json::from_slice(&body).map_err(|error| unusable(error.to_string()));
+        tokio::select! {
+            answered = answered => answered,
+            () = self.environment.sleep(CALL_TIME) => Err(transport("no answer in time".to_owned())),
         }
-        Err(service_error(status.as_u16(), &body))
     }
 
     fn request(
@@ -167,17 +219,26 @@ impl Api {
         target: &str,
         body: Vec<u8>,
     ) -> Result<Request<Full<Bytes>>, RequestError> {
+        self.request_at("/", signer, service, |request| request.header("x-amz-target", target), body)
+    }
+
+    fn request_at(
+        &self,
+        path: &str,
+        signer: &Signer,
+        service: &str,
+        with: impl FnOnce(http::request::Builder) -> http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Request<Full<Bytes>>, RequestError> {
         let mut uri = self.endpoint.clone().into_parts();
-        uri.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+        uri.path_and_query = Some(path.parse()?);
         let host = self.endpoint.authority().map_or("", |authority| authority.as_str());
-        let (mut parts, ()) = Request::builder()
+        let request = Request::builder()
             .method(Method::POST)
             .uri(Uri::from_parts(uri)?)
             .header(header::HOST, host)
-            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"))
-            .header("x-amz-target", target)
-            .body(())?
-            .into_parts();
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+        let (mut parts, ()) = with(request).body(())?.into_parts();
         sign(&mut parts, &body, signer, service, self.environment.now())?;
         Ok(Request::from_parts(parts, Full::new(Bytes::from(body))))
     }
@@ -189,6 +250,8 @@ enum RequestError {
     Http(#[from] http::Error),
     #[error(transparent)]
     Uri(#[from] http::uri::InvalidUriParts),
+    #[error(transparent)]
+    Path(#[from] http::uri::InvalidUri),
     #[error(transparent)]
     Sign(#[from] AuthError),
 }

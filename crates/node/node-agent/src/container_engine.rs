@@ -1,5 +1,6 @@
 //! The engine of this machine: images, networks and sandboxes of the node crates.
 
+mod attached;
 mod events;
 mod signal;
 mod socket;
@@ -7,14 +8,15 @@ mod stats;
 
 use crate::engine::stats::Stats;
 use crate::engine::{
-    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
-    MountOrigin, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage, VolumeKind, VolumePlan,
+    AttachPlan, Attached, ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead,
+    LogRecord, LogSource, MountOrigin, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+    VolumeKind, VolumePlan,
 };
 use container_image::{BasicAuth, Image, Images, LocalRegistry, PullOptions};
 use container_network::{Network, SandboxNetworkSpec, TaskFiles};
 use container_runtime::{
-    ContainerSpec, Disk, ExecSpec, FileSystem, LogChunk, LogReader, Mount, MountSource, Phase, Runtime,
-    Sandbox, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
+    AttachSpec, ContainerSpec, Disk, ExecSpec, FileSystem, LogChunk, LogReader, Mount, MountSource, Phase,
+    Runtime, Sandbox, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
 };
 use environment::{Environment, Timestamp};
 use parking_lot::Mutex;
@@ -223,6 +225,17 @@ impl Engine for ContainerEngine {
         Ok(ProbeEnd { code: result.code, output: result.output })
     }
 
+    async fn attach(
+        &self,
+        sandbox: &str,
+        container: &str,
+        plan: &AttachPlan,
+    ) -> Result<Attached, EngineError> {
+        let spec = AttachSpec { argv: plan.argv.clone(), env: plan.env.clone(), terminal: plan.terminal };
+        let attachment = self.sandbox(sandbox)?.attach(container, &spec).await.map_err(failed)?;
+        attached::attached(attachment)
+    }
+
     async fn usage(&self, sandbox: &str, container: &str) -> Result<Usage, EngineError> {
         let usage = self.sandbox(sandbox)?.usage(container).await.map_err(failed)?;
         Ok(Usage { cpu_nanos: usage.cpu_nanos, memory_bytes: usage.memory_bytes })
@@ -263,10 +276,11 @@ impl Engine for ContainerEngine {
         &self,
         sandbox: &str,
         container: &str,
+        run: u32,
         from: Option<LogPosition>,
     ) -> Result<Box<dyn LogSource>, EngineError> {
         let from = from.map(|position| serde_json::from_value(position.0)).transpose().map_err(failed)?;
-        Ok(Box::new(Output(self.sandbox(sandbox)?.logs(container, from))))
+        Ok(Box::new(Output(self.sandbox(sandbox)?.logs_of_run(container, run, from))))
     }
 
     async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError> {
@@ -323,6 +337,7 @@ fn container_spec(plan: &ContainerPlan, image: &Image) -> ContainerSpec {
         interactive: plan.interactive,
         terminal: plan.terminal,
         keep_output: plan.keep_output,
+        run: plan.run,
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a task is told at 169.254.170.2: the credentials of its role and its metadata, versions 3 and 4.
+//! What a task is told at 169.254.170.2: the credentials of its role and its metadata, versions 3 and 4; and what it may
+//! ask for itself there.
 //!
 //! Each task has a listener of its own, reached from its network namespace alone, so a request needs no more to show
 //! whose it is. Answers have the shapes of the published agent. Connections are few, heads small, and both end in time;
@@ -6,15 +7,18 @@
 
 mod answer;
 mod metadata;
+mod protection;
 mod stats;
 #[cfg(test)]
 mod tests;
 
+use crate::api::Api;
 use crate::engine::Engine;
 use crate::roles::TaskRoles;
 use crate::task::definition::TaskDefinition;
 use crate::task::record::TaskRecord;
 use environment::Environment;
+use http_body_util::{BodyExt, Limited};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,6 +36,8 @@ use tokio::task::{JoinHandle, JoinSet};
 const MOST_CONNECTIONS: usize = 16;
 /// Largest head of a request, the least that the HTTP library takes.
 const MOST_HEAD_BYTES: usize = 8 * 1024;
+/// Largest body of a request.
+const MOST_BODY_BYTES: usize = 4 * 1024;
 /// Time for the head of a request, and for silence between two.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// Life of a connection.
@@ -45,6 +51,7 @@ pub(crate) struct Endpoint {
     pub(crate) record: watch::Receiver<Arc<TaskRecord>>,
     pub(crate) roles: Arc<TaskRoles>,
     pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) api: Arc<Api>,
     pub(crate) environment: Environment,
     pub(crate) samples: Mutex<Samples>,
 }
@@ -95,8 +102,17 @@ async fn accept(endpoint: Arc<Endpoint>, listener: TcpListener) {
 async fn converse(endpoint: &Arc<Endpoint>, stream: TcpStream) {
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
         let endpoint = endpoint.clone();
-        // A body is left unread: no request here has one.
-        async move { Ok::<_, Infallible>(endpoint.answer(&request).await) }
+        async move {
+            if !request.uri().path().starts_with("/api/") {
+                // A body is left unread: no request here has one.
+                return Ok::<_, Infallible>(endpoint.answer(&request).await);
+            }
+            let (parts, body) = request.into_parts();
+            let body = Limited::new(body, MOST_BODY_BYTES).collect().await;
+            // What is too long cannot be read, as what is cut off.
+            let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            Ok(endpoint.api(&parts.method, parts.uri.path(), &body).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

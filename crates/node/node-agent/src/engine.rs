@@ -16,6 +16,7 @@ use stats::Stats;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
@@ -186,6 +187,8 @@ pub struct ContainerPlan {
     pub terminal: bool,
     /// Its output will be read.
     pub keep_output: bool,
+    /// How often it ran before.
+    pub run: u32,
 }
 
 /// What a sandbox tells on its own.
@@ -229,6 +232,39 @@ pub struct Probe {
     pub argv: Vec<String>,
     /// Time after which it is killed and has failed.
     pub timeout: Duration,
+}
+
+/// A command that somebody talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachPlan {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// `NAME=value` pairs for variables that the container does not have.
+    pub env: Vec<String>,
+    /// It has a terminal; otherwise its errors are apart.
+    pub terminal: bool,
+}
+
+/// A command that runs, with its streams.
+pub struct Attached {
+    /// What it reads. Dropping it ends the input, but of a terminal.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What it says.
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    /// What it says of errors, where it has no terminal.
+    pub error: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    /// The command itself. Dropping it kills the command.
+    pub control: Box<dyn AttachedControl>,
+}
+
+/// A command that runs.
+#[async_trait::async_trait]
+pub trait AttachedControl: Send + Sync {
+    /// Sets the size of its terminal: columns and rows.
+    fn resize(&self, columns: u16, rows: u16) -> Result<(), EngineError>;
+
+    /// Waits for its end; answers the exit code. Safe to cancel.
+    async fn ended(&mut self) -> Result<Option<i32>, EngineError>;
 }
 
 /// The end of a [`Probe`].
@@ -327,6 +363,14 @@ pub trait Engine: Send + Sync + 'static {
     /// Runs a command in a container.
     async fn probe(&self, sandbox: &str, container: &str, probe: &Probe) -> Result<ProbeEnd, EngineError>;
 
+    /// Runs a command in a container and hands its streams over.
+    async fn attach(
+        &self,
+        sandbox: &str,
+        container: &str,
+        plan: &AttachPlan,
+    ) -> Result<Attached, EngineError>;
+
     /// Use of resources now.
     async fn usage(&self, sandbox: &str, container: &str) -> Result<Usage, EngineError>;
 
@@ -345,11 +389,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Connects to a Unix socket inside a running container; no link leads out of its file system.
     async fn connect(&self, sandbox: &str, container: &str, path: &str) -> Result<UnixStream, EngineError>;
 
-    /// Opens a container's output.
+    /// Opens the output of one run of a container, counted from 0.
     async fn logs(
         &self,
         sandbox: &str,
         container: &str,
+        run: u32,
         from: Option<LogPosition>,
     ) -> Result<Box<dyn LogSource>, EngineError>;
 

@@ -20,6 +20,7 @@ mod disk;
 mod disk_pressure;
 mod endpoint;
 mod engine;
+mod exec;
 mod logs;
 mod roles;
 mod socket;
@@ -33,7 +34,8 @@ pub use container_engine::ContainerEngine;
 pub use container_image::BasicAuth;
 pub use engine::stats;
 pub use engine::{
-    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
-    MountOrigin, MountPlan, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, SimulatedEngine,
-    SimulatedFault, TmpfsPlan, UlimitPlan, Usage, VolumeKind, VolumePlan,
+    AttachPlan, Attached, AttachedControl, ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found,
+    LogPosition, LogRead, LogRecord, LogSource, MountOrigin, MountPlan, Probe, ProbeEnd, PulledImage,
+    SandboxEvent, SandboxPlan, SimulatedEngine, SimulatedFault, TmpfsPlan, UlimitPlan, Usage, VolumeKind,
+    VolumePlan,
 };

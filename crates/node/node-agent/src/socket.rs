@@ -88,39 +88,9 @@ impl Socket {
         signer: &Signer,
         environment: &Environment,
     ) -> Result<Self, SocketError> {
-        let wrong = || SocketError::Address(address.to_owned());
-        let uri: Uri = address.parse().map_err(|_| wrong())?;
-        if uri.scheme_str() != Some("http") {
-            return Err(wrong());
-        }
-        let host = uri.authority().ok_or_else(wrong)?.to_string();
-        let mut request = signed(&uri, &host, b"", signer, environment)?;
-        let headers = request.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        let key = HeaderValue::from_str(&generate_key()).map_err(|_| wrong())?;
-        headers.insert(header::SEC_WEBSOCKET_KEY, key);
-        *request.uri_mut() = format!("ws{}", &address["http".len()..]).parse().map_err(|_| wrong())?;
-        let port = uri.port_u16().unwrap_or(80);
-        let name = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let broken = |error: &dyn std::error::Error| SocketError::Broken(error.to_string());
-        let tcp = TcpStream::connect((name, port)).await.map_err(|error| broken(&error))?;
-        tcp.set_nodelay(true).map_err(|error| broken(&error))?;
-        let mut config = WebSocketConfig::default();
-        config.max_message_size = Some(MOST_FRAME_BYTES);
-        config.max_frame_size = Some(MOST_FRAME_BYTES);
-        let stream = match client_async_with_config(request, tcp, Some(config)).await {
-            Ok((stream, _)) => stream,
-            Err(WsError::Http(response)) => {
-                let body = response.body().as_deref().unwrap_or_default();
-                let refusal = std::str::from_utf8(body).ok().and_then(Refusal::decode);
-                return Err(
-                    refusal.map_or(SocketError::Status(response.status().as_u16()), SocketError::Refused)
-                );
-            }
-            Err(error) => return Err(broken(&error)),
-        };
+        let uri: Uri = address.parse().map_err(|_| SocketError::Address(address.to_owned()))?;
+        let host = uri.authority().map_or_else(String::new, ToString::to_string);
+        let stream = dial(address, signer, "ecs", environment).await?;
         Ok(Self { stream, environment: environment.clone(), host, uri, signer: signer.clone() })
     }
 
@@ -147,7 +117,7 @@ impl Socket {
 
     /// Sends JSON with signed header lines before it, as telemetry wants it.
     pub(crate) async fn send_signed(&mut self, json: &str) -> Result<(), SocketError> {
-        let request = signed(&self.uri, &self.host, json.as_bytes(), &self.signer, &self.environment)?;
+        let request = signed(&self.uri, &self.host, json.as_bytes(), &self.signer, "ecs", &self.environment)?;
         let headers: Vec<(String, String)> = request
             .headers()
             .iter()
@@ -174,17 +144,58 @@ impl Socket {
     }
 }
 
+/// Connects to a plain HTTP address, with a request that is signed for a service.
+pub(crate) async fn dial(
+    address: &str,
+    signer: &Signer,
+    service: &str,
+    environment: &Environment,
+) -> Result<WebSocketStream<TcpStream>, SocketError> {
+    let wrong = || SocketError::Address(address.to_owned());
+    let uri: Uri = address.parse().map_err(|_| wrong())?;
+    if uri.scheme_str() != Some("http") {
+        return Err(wrong());
+    }
+    let host = uri.authority().ok_or_else(wrong)?.to_string();
+    let mut request = signed(&uri, &host, b"", signer, service, environment)?;
+    let headers = request.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let key = HeaderValue::from_str(&generate_key()).map_err(|_| wrong())?;
+    headers.insert(header::SEC_WEBSOCKET_KEY, key);
+    *request.uri_mut() = format!("ws{}", &address["http".len()..]).parse().map_err(|_| wrong())?;
+    let port = uri.port_u16().unwrap_or(80);
+    let name = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let broken = |error: &dyn std::error::Error| SocketError::Broken(error.to_string());
+    let tcp = TcpStream::connect((name, port)).await.map_err(|error| broken(&error))?;
+    tcp.set_nodelay(true).map_err(|error| broken(&error))?;
+    let mut config = WebSocketConfig::default();
+    config.max_message_size = Some(MOST_FRAME_BYTES);
+    config.max_frame_size = Some(MOST_FRAME_BYTES);
+    match client_async_with_config(request, tcp, Some(config)).await {
+        Ok((stream, _)) => Ok(stream),
+        Err(WsError::Http(response)) => {
+            let body = response.body().as_deref().unwrap_or_default();
+            let refusal = std::str::from_utf8(body).ok().and_then(Refusal::decode);
+            Err(refusal.map_or(SocketError::Status(response.status().as_u16()), SocketError::Refused))
+        }
+        Err(error) => Err(broken(&error)),
+    }
+}
+
 fn signed(
     uri: &Uri,
     host: &str,
     body: &[u8],
     signer: &Signer,
+    service: &str,
     environment: &Environment,
 ) -> Result<Request<()>, SocketError> {
     let wrong = || SocketError::Address(uri.to_string());
     let request = Request::builder().method(Method::GET).uri(uri).header(header::HOST, host);
     let (mut parts, ()) = request.body(()).map_err(|_| wrong())?.into_parts();
-    sign(&mut parts, body, signer, "ecs", environment.now()).map_err(|_| wrong())?;
+    sign(&mut parts, body, signer, service, environment.now()).map_err(|_| wrong())?;
     Ok(Request::from_parts(parts, ()))
 }
 

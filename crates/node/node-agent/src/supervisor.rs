@@ -202,6 +202,7 @@ impl Report {
             pull_started_at: None,
             pull_stopped_at: None,
             execution_stopped_at: None,
+            exec_agents: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::backoff::Backoff;
 use crate::disk;
 use crate::endpoint::{self, Endpoint, Serving};
 use crate::engine::{Engine, PulledImage, SandboxEvent};
+use crate::exec::ExecAgent;
 use crate::roles::{TaskRoles, without_credentials};
 use advance::{Action, Event, advance, forget_work};
 use container_image::ImageConfig;
@@ -31,6 +32,8 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 /// Sandbox events that wait for the runner; a sandbox has few.
 const EVENT_QUEUE: usize = 64;
+/// Runs of a container before the present one whose output is looked after.
+const MOST_EARLIER_RUNS: u32 = 4;
 /// Pause after work that panicked, so that a lasting fault takes no whole core.
 const MEND_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between attempts to open the endpoint of a task that runs.
@@ -105,9 +108,16 @@ pub(crate) struct Runner {
     work: JoinSet<Done>,
     /// Pulls and sandbox making can be given up when the task is stopped early.
     pulls: Vec<AbortHandle>,
-    shippers: HashMap<usize, Shipping>,
-    /// Which containers' output has gone where it shall.
-    drained: (mpsc::Sender<usize>, mpsc::Receiver<usize>),
+    /// By container and its run.
+    shippers: HashMap<(usize, u32), Shipping>,
+    /// What runs commands in containers.
+    exec_agents: HashMap<usize, Shipping>,
+    /// Those whose containers have ended.
+    leaving: Vec<JoinHandle<()>>,
+    /// What they tell.
+    exec_events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
+    /// Which containers' output has gone where it shall, and of which run.
+    drained: (mpsc::Sender<(usize, u32)>, mpsc::Receiver<(usize, u32)>),
     reporting: bool,
     /// Output is awaited and all is being removed.
     removing: bool,
@@ -115,7 +125,7 @@ pub(crate) struct Runner {
     broken: bool,
 }
 
-/// A container's output on its way.
+/// What accompanies a container: its output on its way, or what runs commands in it.
 struct Shipping {
     task: JoinHandle<()>,
     ended: Arc<Notify>,
@@ -173,6 +183,9 @@ impl Runner {
             pulls: Vec::new(),
             shippers: HashMap::new(),
             drained: mpsc::channel(EVENT_QUEUE),
+            exec_agents: HashMap::new(),
+            leaving: Vec::new(),
+            exec_events: mpsc::channel(EVENT_QUEUE),
             reporting: false,
             removing: false,
             broken: false,
@@ -190,8 +203,12 @@ impl Runner {
             let environment = self.host.environment.clone();
             let event = tokio::select! {
                 Some(event) = self.sandbox_events.1.recv() => self.translate(event),
+                Some(event) = self.exec_events.1.recv() => Some(event),
                 Some(done) = self.work.join_next(), if !self.work.is_empty() => self.finished(done),
-                Some(container) = self.drained.1.recv() => Some(Event::Drained(container)),
+                Some((container, run)) = self.drained.1.recv() => {
+                    let last = self.record.containers[container].restarts == run;
+                    last.then_some(Event::Drained(container))
+                },
                 () = self.stop.wanted.notified() => Some(self.stop.event()),
                 () = sleep_until(&environment, wake_at) => Some(Event::Tick),
             };
@@ -275,7 +292,8 @@ impl Runner {
     fn translate(&self, event: SandboxEvent) -> Option<Event> {
         let SandboxEvent::Exited { container, exit } = event;
         let container = self.task.containers.iter().position(|known| known.name == container)?;
-        if let Some(shipping) = self.shippers.get(&container) {
+        let run = self.record.containers[container].restarts;
+        if let Some(shipping) = self.shippers.get(&(container, run)) {
             shipping.ended.notify_one();
         }
         Some(Event::Exited { container, exit })
@@ -335,6 +353,7 @@ impl Runner {
             record: self.shown.subscribe(),
             roles: self.roles.clone(),
             engine: self.host.engine.clone(),
+            api: self.host.api.clone(),
             environment: self.host.environment.clone(),
             samples: parking_lot::Mutex::default(),
         };
@@ -349,6 +368,7 @@ impl Runner {
         let before = self.record.clone();
         let outcome = advance(&self.task, &mut self.record, event, self.host.environment.now());
         self.ship_what_started();
+        self.tend_exec_agents();
         for action in outcome.actions {
             self.carry_out(action);
         }
@@ -388,6 +408,7 @@ impl Runner {
             Action::Start(container) => {
                 let image = self.images.get(&container).cloned().unwrap_or_default();
                 let mut plan = task.containers[container].plan(&image);
+                plan.run = self.record.containers[container].restarts;
                 task.introduce(container, &host.api.signer().region, &mut plan);
                 let dir = self.dir.clone();
                 self.work_on("start", work::start(host, task, api, secrets, container, plan, dir));
@@ -405,7 +426,9 @@ impl Runner {
                     pull.abort();
                 }
                 let shippers = self.shippers.drain().map(|(_, shipping)| shipping.task).collect();
-                self.work_on("remove", work::remove(host, task, shippers));
+                let agents = self.exec_agents.drain().map(|(_, agent)| agent.leave());
+                let agents = agents.chain(self.leaving.drain(..)).collect();
+                self.work_on("remove", work::remove(host, task, shippers, agents));
             }
         }
     }
@@ -427,6 +450,35 @@ impl Runner {
         })
     }
 
+    /// Commands can be run in a container as long as it runs.
+    fn tend_exec_agents(&mut self) {
+        for (index, state) in self.record.containers.iter().enumerate() {
+            let runs = state.life == Life::Running && !self.removing;
+            if !runs {
+                // It leaves by itself when its sessions have told their end.
+                self.leaving.extend(self.exec_agents.remove(&index).map(Shipping::leave));
+                self.leaving.retain(|agent| !agent.is_finished());
+                continue;
+            }
+            let allowed = self.task.containers[index].exec && self.task.role.is_some();
+            let (Some(runtime_id), true) = (&state.runtime_id, allowed) else { continue };
+            if self.exec_agents.contains_key(&index) {
+                continue;
+            }
+            let agent = ExecAgent {
+                host: self.host.clone(),
+                task: self.task.clone(),
+                roles: self.roles.clone(),
+                container: index,
+                runtime_id: runtime_id.clone(),
+                events: self.exec_events.0.clone(),
+            };
+            let ended = Arc::new(Notify::new());
+            let task = tokio::spawn(agent.run(ended.clone()));
+            self.exec_agents.insert(index, Shipping { task, ended });
+        }
+    }
+
     /// Output is read as soon as there can be some; that of a container which has ended already, too.
     fn ship_what_started(&mut self) {
         if self.removing {
@@ -434,14 +486,17 @@ impl Runner {
         }
         let started = self.record.containers.iter().enumerate();
         let started = started.filter(|(_, state)| state.started_at.is_some() && state.life != Life::Waiting);
-        let new: Vec<usize> =
-            started.map(|(index, _)| index).filter(|index| !self.shippers.contains_key(index)).collect();
-        for container in new {
-            self.ship(container);
+        // After a restart of the agent, the output of earlier runs may not be sent yet either.
+        let runs = started.flat_map(|(index, state)| {
+            (state.restarts.saturating_sub(MOST_EARLIER_RUNS)..=state.restarts).map(move |run| (index, run))
+        });
+        let new: Vec<_> = runs.filter(|run| !self.shippers.contains_key(run)).collect();
+        for (container, run) in new {
+            self.ship(container, run);
         }
     }
 
-    fn ship(&mut self, container: usize) {
+    fn ship(&mut self, container: usize, run: u32) {
         let Some(output) = self.task.containers[container].logs.clone() else { return };
         let ended = Arc::new(Notify::new());
         let shipping = work::ship(work::Output {
@@ -450,19 +505,25 @@ impl Runner {
             api: self.api.clone(),
             secrets: self.secrets.clone(),
             index: container,
+            run,
             output,
             runtime_id: self.record.containers[container].runtime_id.clone().unwrap_or_default(),
             record: self.shown.subscribe(),
-            position: self.dir.join(format!("output-{container}.json")),
+            position: self.dir.join(match run {
+                0 => format!("output-{container}.json"),
+                run => format!("output-{container}-{run}.json"),
+            }),
             ended: ended.clone(),
         });
         let drained = self.drained.0.clone();
         let task = tokio::spawn(async move {
             shipping.await;
             // Nobody listens any more when the task is being removed.
-            let _ = drained.send(container).await;
+            let _ = drained.send((container, run)).await;
         });
-        self.shippers.insert(container, Shipping { task, ended });
+        self.shippers.insert((container, run), Shipping { task, ended });
+        // Those of runs long ago have nothing more to send.
+        self.shippers.retain(|(index, earlier), _| *index != container || earlier + MOST_EARLIER_RUNS >= run);
     }
 
     /// Sends the oldest report that the server does not know yet; one at a time, so that they arrive in order.
@@ -479,8 +540,18 @@ impl Runner {
     }
 }
 
+impl Shipping {
+    /// Tells it that its container has ended.
+    fn leave(self) -> JoinHandle<()> {
+        self.ended.notify_one();
+        self.task
+    }
+}
+
 impl Drop for Runner {
     fn drop(&mut self) {
+        let agents = self.exec_agents.values().map(|agent| &agent.task);
+        agents.chain(&self.leaving).for_each(JoinHandle::abort);
         // A runner that ends before its task leaves the output to the next one.
         for shipping in self.shippers.values() {
             shipping.task.abort();

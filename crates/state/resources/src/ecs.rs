@@ -14,7 +14,7 @@ mod traffic;
 mod volume;
 
 pub use account_setting::AccountSetting;
-pub use cluster::{Cluster, ClusterStatus};
+pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
@@ -26,13 +26,13 @@ pub use service::{
 };
 pub use strategy::StrategyItem;
 pub use task::{
-    Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
-    TaskContainer, TaskOverride, TaskRegistry,
+    Address, ContainerOverride, DesiredStatus, ExecAgent, HealthStatus, NetworkInterface, RunToken, StopCode,
+    Task, TaskContainer, TaskOverride, TaskRegistry,
 };
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,
-    LinuxParameters, LogConfiguration, MountPoint, PortMapping, SecretSource, TaskDefinition, TaskFamily,
-    Tmpfs, Ulimit, VolumeFrom,
+    LinuxParameters, LogConfiguration, MountPoint, PortMapping, RestartPolicy, SecretSource, TaskDefinition,
+    TaskFamily, Tmpfs, Ulimit, VolumeFrom,
 };
 pub use traffic::{
     AlternateShare, HookAction, HookEndpoint, HookRun, HookStatus, HookTarget, Lifecycle, LifecycleHook,

@@ -2,8 +2,10 @@
 //! plain `String` too.
 
 mod document;
+mod session;
 
 pub use document::{Document, DocumentContent, DocumentFormat, DocumentKind, DocumentVersion, Platform};
+pub use session::{Session, SessionStatus};
 
 use crate::Stored;
 use crate::sealed::{SealedText, Sealing};

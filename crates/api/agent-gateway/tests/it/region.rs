@@ -276,6 +276,7 @@ impl TestRegion {
             protected_until: None,
             targets: vec![],
             registries: vec![],
+            execute_command: false,
             tags: vec![],
             version: 1,
             created_at: now,
@@ -470,6 +471,7 @@ fn state(container: &ContainerDefinition) -> TaskContainer {
         essential: container.essential,
         cpu: 0,
         memory: None,
+        exec_agent: None,
         memory_reservation: None,
     }
 }

@@ -4,6 +4,7 @@ use crate::arns::cluster_name;
 use crate::capacity::{providers, strategy_of};
 use crate::definition::store_tags;
 use crate::errors::{Failure, invalid};
+use crate::exec;
 use crate::refuse::refuse;
 use crate::render::{self, Counts};
 use crate::shapes::{CreateClusterRequest, CreateClusterResponse};
@@ -25,7 +26,7 @@ pub(crate) async fn run(
         settings,
         tags,
     } = input;
-    refuse(configuration.is_some(), "configuration")?;
+    let execute_command = configuration.map(exec::read_configuration).transpose()?.flatten();
     refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let name = cluster_name(context, name.as_deref())?;
     check_name(&name)?;
@@ -39,6 +40,7 @@ pub(crate) async fn run(
         settings: super::update_cluster::store_settings(settings)?,
         capacity_providers,
         default_strategy,
+        execute_command,
         tags: store_tags(tags)?,
         created_at: context.time,
     };

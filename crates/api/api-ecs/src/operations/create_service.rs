@@ -4,6 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::capacity::effective;
 use crate::definition::store_tags;
 use crate::errors::{client, invalid, unsupported, update_in_progress};
+use crate::exec;
 use crate::execution_role;
 use crate::image_digests;
 use crate::load_balancers;
@@ -92,6 +93,9 @@ async fn attempt(
         return Err(client("TaskDefinition is inactive"));
     }
     volumes::check_launch(&definition, &wanted.workload.volumes)?;
+    if wanted.service.execute_command {
+        exec::check_role(definition.task_role_arn.as_deref(), "service couldn't be created")?;
+    }
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
     let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
     let workload = Workload {
@@ -172,7 +176,6 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     } = input;
     let controller = controller(deployment_controller)?;
     let unbuilt = Unbuilt {
-        execute: enable_execute_command == Some(true),
         connect: service_connect_configuration,
         lattice: filled(vpc_lattice_configurations.as_ref()),
         constraints: filled(placement_constraints.as_ref()),
@@ -233,6 +236,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         notices: Vec::new(),
         propagate_tags: stored_propagation(propagate_tags),
         managed_tags: enable_ecs_managed_tags == Some(true),
+        execute_command: enable_execute_command == Some(true),
         health_check_grace_period: health_check_grace_period_seconds.map(grace_period).transpose()?,
         zone_rebalancing: availability_zone_rebalancing != Some(wire::AvailabilityZoneRebalancing::Disabled),
         client_token: client_token

@@ -4,6 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
+use crate::exec;
 use crate::execution_role;
 use crate::operations::create_service::{check_launch_type, strategy_in};
 use crate::placement::{network, platform};
@@ -43,6 +44,7 @@ struct Wanted {
     strategy: Vec<StrategyItem>,
     launch_type: Option<wire::LaunchType>,
     count: i32,
+    execute_command: bool,
     /// Hash of the whole request, to tell whether a token is used for the same one again.
     parameters: String,
 }
@@ -107,6 +109,10 @@ async fn attempt(
         return Err(client("TaskDefinition is inactive").into());
     }
     let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
+    if wanted.execute_command {
+        let role = wanted.overrides.task_role_arn.as_ref().or(definition.task_role_arn.as_ref());
+        exec::check_role(role.map(String::as_str), "task couldn't be started")?;
+    }
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     volumes::check_launch(&definition, &wanted.volumes)?;
     let strategy = strategy_in(&cluster, wanted.strategy.clone(), wanted.launch_type)?;
@@ -193,7 +199,6 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         task_definition: _,
         volume_configurations,
     } = input;
-    refuse(enable_execute_command == Some(true), "enableExecuteCommand")?;
     if filled(placement_constraints.as_ref()) {
         return Err(invalid("Placement constraints are not supported with FARGATE launch type."));
     }
@@ -224,6 +229,7 @@ fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
         strategy,
         launch_type,
         count,
+        execute_command: enable_execute_command == Some(true),
         parameters: String::new(),
     })
 }
@@ -334,6 +340,7 @@ fn new_task(
         group: wanted.group.clone(),
         started_by: wanted.started_by.clone(),
         capacity_provider,
+        execute_command: wanted.execute_command,
         tags,
         volumes: wanted.volumes.clone(),
         ..Launch::default()
@@ -431,7 +438,10 @@ mod tests {
                 RunTaskRequest { platform_version: Some("9.9".into()), ..run_request() },
                 "PlatformUnknownException",
             ),
-            (RunTaskRequest { enable_execute_command: Some(true), ..run_request() }, "ClientException"),
+            (
+                RunTaskRequest { enable_execute_command: Some(true), ..run_request() },
+                "InvalidParameterException",
+            ),
         ];
         for (request, expected) in cases {
             let text = format!("{request:?}");

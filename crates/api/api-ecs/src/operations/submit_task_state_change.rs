@@ -2,7 +2,10 @@
 
 use crate::arns::task_id;
 use crate::errors::{Failure, invalid};
-use crate::shapes::{ContainerStateChange, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse};
+use crate::shapes::{
+    ContainerStateChange, ManagedAgentStateChange, SubmitTaskStateChangeRequest,
+    SubmitTaskStateChangeResponse,
+};
 use access::{Caller, CallerKind};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecs::{StopCode, Task, TaskEvent};
@@ -47,6 +50,9 @@ fn apply(task: &mut Task, input: &SubmitTaskStateChangeRequest, context: &Reques
     for change in input.containers.iter().flatten() {
         apply_container(task, change);
     }
+    for change in input.managed_agents.iter().flatten() {
+        apply_managed_agent(task, change, context);
+    }
     match input.status.as_deref() {
         Some("RUNNING") => {
             task.advance(TaskEvent::Started, context.time);
@@ -63,6 +69,17 @@ fn apply(task: &mut Task, input: &SubmitTaskStateChangeRequest, context: &Reques
         }
         _ => {}
     }
+}
+
+/// Notes what is said of what runs commands in a container.
+fn apply_managed_agent(task: &mut Task, change: &ManagedAgentStateChange, context: &RequestContext) {
+    let container = task.containers.iter_mut().find(|container| container.name == change.container_name);
+    let Some(agent) = container.and_then(|container| container.exec_agent.as_mut()) else { return };
+    if change.status == "RUNNING" && agent.last_status != "RUNNING" {
+        agent.last_started_at = Some(context.time);
+    }
+    agent.last_status.clone_from(&change.status);
+    agent.reason.clone_from(&change.reason);
 }
 
 /// Why a task stopped by itself, unless somebody wanted it stopped before.

@@ -2,6 +2,7 @@
 
 use crate::arns::require_cluster;
 use crate::errors::{Failure, cluster_not_found, invalid};
+use crate::exec;
 use crate::refuse::refuse;
 use crate::render;
 use crate::shapes::{ClusterSetting, UpdateClusterRequest, UpdateClusterResponse};
@@ -16,12 +17,14 @@ pub(crate) async fn run(
     input: UpdateClusterRequest,
 ) -> Result<UpdateClusterResponse, ServiceError> {
     let UpdateClusterRequest { cluster, configuration, service_connect_defaults, settings } = input;
-    refuse(configuration.is_some(), "configuration")?;
+    let execute_command = configuration.map(exec::read_configuration).transpose()?;
     refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let settings = store_settings(settings)?;
     let found = require_cluster(tables, context, Some(&cluster)).await?;
-    let change =
-        |old: &Cluster| Ok::<_, Failure>(Some(Cluster { settings: settings.clone(), ..old.clone() }));
+    let change = |old: &Cluster| {
+        let execute_command = execute_command.clone().unwrap_or_else(|| old.execute_command.clone());
+        Ok::<_, Failure>(Some(Cluster { settings: settings.clone(), execute_command, ..old.clone() }))
+    };
     let updated = tables.update(&found.key(), change).await?.ok_or_else(cluster_not_found)?;
     let counts = super::describe_clusters::counts(tables, &updated).await?;
     Ok(UpdateClusterResponse { cluster: Some(render::cluster(context, &updated, counts)) })

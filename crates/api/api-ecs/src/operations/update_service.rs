@@ -3,6 +3,7 @@
 use crate::arns::{find_definition, require_cluster};
 use crate::capacity::require_associated;
 use crate::errors::{client, service_not_active, unsupported, update_in_progress};
+use crate::exec;
 use crate::execution_role;
 use crate::image_digests;
 use crate::load_balancers;
@@ -47,7 +48,6 @@ pub(crate) async fn run(
 
 fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
     Unbuilt {
-        execute: input.enable_execute_command == Some(true),
         connect: input.service_connect_configuration.clone(),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
         constraints: filled(input.placement_constraints.as_ref()),
@@ -73,6 +73,7 @@ async fn attempt(
     if service.deployment_configuration.hooks != old.deployment_configuration.hooks {
         check_hooks(tables, &service.deployment_configuration).await?;
     }
+    check_exec_role(tables, context, &old, &service, input).await?;
     let mut batch = tables.batch();
     if let Some((workload, definition)) = new_workload(tables, registry, context, &old, input).await? {
         if input.capacity_provider_strategy.is_some() {
@@ -146,8 +147,33 @@ fn changed(old: &Service, input: &UpdateServiceRequest) -> Result<Service, Servi
     if input.propagate_tags.is_some() {
         new.propagate_tags = stored_propagation(input.propagate_tags);
     }
+    new.execute_command = input.enable_execute_command.unwrap_or(old.execute_command);
     new.managed_tags = input.enable_ecs_managed_tags.unwrap_or(old.managed_tags);
     Ok(new)
+}
+
+/// Commands can be run only in tasks that have a role: that of the task definition which the service goes on with.
+async fn check_exec_role(
+    tables: &Tables,
+    context: &RequestContext,
+    old: &Service,
+    new: &Service,
+    input: &UpdateServiceRequest,
+) -> Result<(), ServiceError> {
+    let named = input.task_definition.as_deref().filter(|name| !name.is_empty());
+    if !new.execute_command || (old.execute_command && named.is_none()) {
+        return Ok(());
+    }
+    let own =
+        old.primary().map(|primary| format!("{}:{}", primary.workload.family, primary.workload.revision));
+    let Some(name) = named.map(str::to_owned).or(own) else { return Ok(()) };
+    match find_definition(tables, context, &name).await? {
+        Some(definition) => {
+            exec::check_role(definition.task_role_arn.as_deref(), "service couldn't be updated")
+        }
+        // Said in its place.
+        None => Ok(()),
+    }
 }
 
 /// What a new deployment runs, if there shall be one.

@@ -134,7 +134,7 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
         deployments: Some(deployments),
         desired_count: i32::try_from(service.desired_count).ok(),
         enable_ecs_managed_tags: Some(service.managed_tags),
-        enable_execute_command: Some(false),
+        enable_execute_command: Some(service.execute_command),
         health_check_grace_period_seconds: service
             .health_check_grace_period
             .and_then(|seconds| i32::try_from(seconds).ok()),

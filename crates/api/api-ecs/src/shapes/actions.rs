@@ -205,6 +205,17 @@ pub static ECS_DISCOVER_POLL_ENDPOINT: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_EXECUTE_COMMAND: Action = Action {
+    name: "ecs:ExecuteCommand",
+    access: AccessLevel::Write,
+    resources: &[
+        ActionResource { kind: &ECS_TYPE_CLUSTER, required: true },
+        ActionResource { kind: &ECS_TYPE_TASK, required: true },
+    ],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster", "ecs:container-name", "ecs:task"],
+    dependent_actions: &[],
+};
+
 pub static ECS_GET_TASK_PROTECTION: Action = Action {
     name: "ecs:GetTaskProtection",
     access: AccessLevel::Read,

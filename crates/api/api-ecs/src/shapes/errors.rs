@@ -164,6 +164,14 @@ pub static SERVICE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     message_key: "message",
 };
 
+pub static TARGET_NOT_CONNECTED_EXCEPTION: ErrorShape = ErrorShape {
+    name: "TargetNotConnectedException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "message",
+};
+
 pub static TASK_SET_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "TaskSetNotFoundException",
     query_code: None,

@@ -5254,6 +5254,141 @@ pub static EXECUTE_COMMAND_LOGGING: Shape = Shape {
     kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["NONE", "DEFAULT", "OVERRIDE"] },
 };
 
+pub static EXECUTE_COMMAND_REQUEST_MEMBERS: [Member; 5] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "command",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "container",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "interactive",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "task",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static EXECUTE_COMMAND_REQUEST: Shape = Shape {
+    name: "ExecuteCommandRequest",
+    kind: Kind::Structure { members: &EXECUTE_COMMAND_REQUEST_MEMBERS, union: false },
+};
+
+pub static EXECUTE_COMMAND_RESPONSE_MEMBERS: [Member; 6] = [
+    Member {
+        name: "clusterArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "containerArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "containerName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "interactive",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOOLEAN,
+    },
+    Member {
+        name: "session",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SESSION,
+    },
+    Member {
+        name: "taskArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static EXECUTE_COMMAND_RESPONSE: Shape = Shape {
+    name: "ExecuteCommandResponse",
+    kind: Kind::Structure { members: &EXECUTE_COMMAND_RESPONSE_MEMBERS, union: false },
+};
+
 pub static F_SX_WINDOWS_FILE_SERVER_AUTHORIZATION_CONFIG_MEMBERS: [Member; 2] = [
     Member {
         name: "credentialsParameter",
@@ -10207,6 +10342,9 @@ pub static SECRET_LIST: Shape = Shape {
     kind: Kind::List { item: &SECRET, item_name: None, flattened: false, length: Limits::NONE },
 };
 
+pub static SENSITIVE_STRING: Shape =
+    Shape { name: "SensitiveString", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
+
 pub static SERVICE_MEMBERS: [Member; 35] = [
     Member {
         name: "availabilityZoneRebalancing",
@@ -12146,6 +12284,44 @@ pub static SERVICES: Shape = Shape {
     name: "Services",
     kind: Kind::List { item: &SERVICE, item_name: None, flattened: false, length: Limits::NONE },
 };
+
+pub static SESSION_MEMBERS: [Member; 3] = [
+    Member {
+        name: "sessionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "streamUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "tokenValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &SENSITIVE_STRING,
+    },
+];
+pub static SESSION: Shape =
+    Shape { name: "Session", kind: Kind::Structure { members: &SESSION_MEMBERS, union: false } };
 
 pub static SETTING_MEMBERS: [Member; 4] = [
     Member {

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 49] = [
+pub static OPERATIONS: [Operation; 50] = [
     Operation {
         name: "ContinueServiceDeployment",
         method: "POST",
@@ -228,6 +228,17 @@ pub static OPERATIONS: [Operation; 49] = [
         output: Some(&schema::DISCOVER_POLL_ENDPOINT_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DISCOVER_POLL_ENDPOINT],
+        signed: true,
+    },
+    Operation {
+        name: "ExecuteCommand",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::EXECUTE_COMMAND_REQUEST,
+        output: Some(&schema::EXECUTE_COMMAND_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_EXECUTE_COMMAND],
         signed: true,
     },
     Operation {
@@ -575,7 +586,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "DescribeDaemonRevisions",
         "DescribeDaemonTaskDefinition",
         "DescribeExpressGatewayService",
-        "ExecuteCommand",
         "ListAttributes",
         "ListContainerInstances",
         "ListDaemonDeployments",
@@ -751,6 +761,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: DiscoverPollEndpointRequest,
     ) -> Result<DiscoverPollEndpointResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DiscoverPollEndpoint is not implemented."))
+    }
+    async fn execute_command(
+        &self,
+        _context: &RequestContext,
+        _input: ExecuteCommandRequest,
+    ) -> Result<ExecuteCommandResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ExecuteCommand is not implemented."))
     }
     async fn get_task_protection(
         &self,
@@ -1023,6 +1040,7 @@ impl<T: Ecs> Service for Server<T> {
             "DiscoverPollEndpoint" => {
                 Ok(Box::new(self.0.discover_poll_endpoint(context, read(input)?).await?))
             }
+            "ExecuteCommand" => Ok(Box::new(self.0.execute_command(context, read(input)?).await?)),
             "GetTaskProtection" => Ok(Box::new(self.0.get_task_protection(context, read(input)?).await?)),
             "ListAccountSettings" => Ok(Box::new(self.0.list_account_settings(context, read(input)?).await?)),
             "ListClusters" => Ok(Box::new(self.0.list_clusters(context, read(input)?).await?)),

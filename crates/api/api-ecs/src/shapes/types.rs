@@ -4258,6 +4258,60 @@ impl ToWire for ExecuteCommandLogging {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExecuteCommandRequest {
+    pub cluster: Option<String>,
+    pub command: String,
+    pub container: Option<String>,
+    pub interactive: bool,
+    pub task: String,
+}
+
+impl ReadItem for ExecuteCommandRequest {}
+impl FromNode for ExecuteCommandRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "command" => out.command = FromNode::from_node(value)?,
+                "container" => out.container = FromNode::from_node(value)?,
+                "interactive" => out.interactive = FromNode::from_node(value)?,
+                "task" => out.task = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExecuteCommandResponse {
+    pub cluster_arn: Option<String>,
+    pub container_arn: Option<String>,
+    pub container_name: Option<String>,
+    pub interactive: Option<bool>,
+    pub session: Option<Session>,
+    pub task_arn: Option<String>,
+}
+
+impl WriteItem for ExecuteCommandResponse {}
+impl ToWire for ExecuteCommandResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[0], &self.cluster_arn);
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[1], &self.container_arn);
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[2], &self.container_name);
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[3], &self.interactive);
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[4], &self.session);
+        write_member(writer, &schema::EXECUTE_COMMAND_RESPONSE_MEMBERS[5], &self.task_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FSxWindowsFileServerAuthorizationConfig {
     pub credentials_parameter: String,
     pub domain: String,
@@ -9245,6 +9299,34 @@ impl ToWire for ServiceVolumeConfiguration {
         writer.begin_structure();
         write_member(writer, &schema::SERVICE_VOLUME_CONFIGURATION_MEMBERS[0], &self.managed_ebs_volume);
         write_member(writer, &schema::SERVICE_VOLUME_CONFIGURATION_MEMBERS[1], &self.name);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Default, PartialEq)]
+pub struct Session {
+    pub session_id: Option<String>,
+    pub stream_url: Option<String>,
+    pub token_value: Option<String>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("session_id", &self.session_id)
+            .field("stream_url", &self.stream_url)
+            .field("token_value", &self.token_value.as_ref().map(|_| "(sensitive)"))
+            .finish()
+    }
+}
+
+impl WriteItem for Session {}
+impl ToWire for Session {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::SESSION_MEMBERS[0], &self.session_id);
+        write_member(writer, &schema::SESSION_MEMBERS[1], &self.stream_url);
+        write_member(writer, &schema::SESSION_MEMBERS[2], &self.token_value);
         writer.end_structure();
     }
 }

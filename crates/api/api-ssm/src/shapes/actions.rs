@@ -202,6 +202,28 @@ pub static SSM_REMOVE_TAGS_FROM_RESOURCE: Action = Action {
     dependent_actions: &[],
 };
 
+pub static SSM_RESUME_SESSION: Action = Action {
+    name: "ssm:ResumeSession",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_SESSION, required: true }],
+    condition_keys: &[
+        "ssm:resourceTag/aws:ssmmessages:session-id",
+        "ssm:resourceTag/aws:ssmmessages:target-id",
+    ],
+    dependent_actions: &[],
+};
+
+pub static SSM_TERMINATE_SESSION: Action = Action {
+    name: "ssm:TerminateSession",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &SSM_TYPE_SESSION, required: true }],
+    condition_keys: &[
+        "ssm:resourceTag/aws:ssmmessages:session-id",
+        "ssm:resourceTag/aws:ssmmessages:target-id",
+    ],
+    dependent_actions: &[],
+};
+
 pub static SSM_UNLABEL_PARAMETER_VERSION: Action = Action {
     name: "ssm:UnlabelParameterVersion",
     access: AccessLevel::Write,
@@ -295,6 +317,15 @@ pub static SSM_TYPE_PATCHBASELINE: ResourceType = ResourceType {
     name: "patchbaseline",
     arn: "arn:${Partition}:ssm:${Region}:${Account}:patchbaseline/${PatchBaselineIdResourceId}",
     condition_keys: &["aws:ResourceTag/${TagKey}", "ssm:resourceTag/tag-key"],
+};
+
+pub static SSM_TYPE_SESSION: ResourceType = ResourceType {
+    name: "session",
+    arn: "arn:${Partition}:ssm:${Region}:${Account}:session/${SessionId}",
+    condition_keys: &[
+        "ssm:resourceTag/aws:ssmmessages:session-id",
+        "ssm:resourceTag/aws:ssmmessages:target-id",
+    ],
 };
 
 pub static SSM_TYPE_TASK: ResourceType = ResourceType {

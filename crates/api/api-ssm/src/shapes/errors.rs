@@ -44,6 +44,14 @@ pub static DOCUMENT_VERSION_LIMIT_EXCEEDED: ErrorShape = ErrorShape {
     message_key: "Message",
 };
 
+pub static DOES_NOT_EXIST_EXCEPTION: ErrorShape = ErrorShape {
+    name: "DoesNotExistException",
+    query_code: None,
+    status: 400,
+    fault: Fault::Sender,
+    message_key: "Message",
+};
+
 pub static DUPLICATE_DOCUMENT_CONTENT: ErrorShape = ErrorShape {
     name: "DuplicateDocumentContent",
     query_code: None,

@@ -3633,6 +3633,62 @@ pub static RESOURCE_TYPE_FOR_TAGGING: Shape = Shape {
     },
 };
 
+pub static RESUME_SESSION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "SessionId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SESSION_ID,
+}];
+pub static RESUME_SESSION_REQUEST: Shape = Shape {
+    name: "ResumeSessionRequest",
+    kind: Kind::Structure { members: &RESUME_SESSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static RESUME_SESSION_RESPONSE_MEMBERS: [Member; 3] = [
+    Member {
+        name: "SessionId",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SESSION_ID,
+    },
+    Member {
+        name: "StreamUrl",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STREAM_URL,
+    },
+    Member {
+        name: "TokenValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TOKEN_VALUE,
+    },
+];
+pub static RESUME_SESSION_RESPONSE: Shape = Shape {
+    name: "ResumeSessionResponse",
+    kind: Kind::Structure { members: &RESUME_SESSION_RESPONSE_MEMBERS, union: false },
+};
+
 pub static REVIEW_INFORMATION_MEMBERS: [Member; 3] = [
     Member {
         name: "ReviewedTime",
@@ -3701,6 +3757,11 @@ pub static REVIEWER: Shape = Shape {
     },
 };
 
+pub static SESSION_ID: Shape = Shape {
+    name: "SessionId",
+    kind: Kind::Text { length: Limits { min: Some(1), max: Some(96) }, pattern: None, values: &[] },
+};
+
 pub static SHARED_DOCUMENT_VERSION: Shape = Shape {
     name: "SharedDocumentVersion",
     kind: Kind::Text {
@@ -3709,6 +3770,9 @@ pub static SHARED_DOCUMENT_VERSION: Shape = Shape {
         values: &[],
     },
 };
+
+pub static STREAM_URL: Shape =
+    Shape { name: "StreamUrl", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
 pub static STRING: Shape =
     Shape { name: "String", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
@@ -3774,6 +3838,43 @@ pub static TARGET_TYPE: Shape = Shape {
         pattern: Some("^\\/[\\w\\.\\-\\:\\/]*$"),
         values: &[],
     },
+};
+
+pub static TERMINATE_SESSION_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "SessionId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SESSION_ID,
+}];
+pub static TERMINATE_SESSION_REQUEST: Shape = Shape {
+    name: "TerminateSessionRequest",
+    kind: Kind::Structure { members: &TERMINATE_SESSION_REQUEST_MEMBERS, union: false },
+};
+
+pub static TERMINATE_SESSION_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "SessionId",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &SESSION_ID,
+}];
+pub static TERMINATE_SESSION_RESPONSE: Shape = Shape {
+    name: "TerminateSessionResponse",
+    kind: Kind::Structure { members: &TERMINATE_SESSION_RESPONSE_MEMBERS, union: false },
+};
+
+pub static TOKEN_VALUE: Shape = Shape {
+    name: "TokenValue",
+    kind: Kind::Text { length: Limits { min: Some(0), max: Some(300) }, pattern: None, values: &[] },
 };
 
 pub static UNLABEL_PARAMETER_VERSION_REQUEST_MEMBERS: [Member; 3] = [

@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 23] = [
+pub static OPERATIONS: [Operation; 25] = [
     Operation {
         name: "AddTagsToResource",
         method: "POST",
@@ -231,6 +231,28 @@ pub static OPERATIONS: [Operation; 23] = [
         signed: true,
     },
     Operation {
+        name: "ResumeSession",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::RESUME_SESSION_REQUEST,
+        output: Some(&schema::RESUME_SESSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::SSM_RESUME_SESSION],
+        signed: true,
+    },
+    Operation {
+        name: "TerminateSession",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::TERMINATE_SESSION_REQUEST,
+        output: Some(&schema::TERMINATE_SESSION_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::SSM_TERMINATE_SESSION],
+        signed: true,
+    },
+    Operation {
         name: "UnlabelParameterVersion",
         method: "POST",
         uri: "/",
@@ -375,7 +397,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "RegisterTargetWithMaintenanceWindow",
         "RegisterTaskWithMaintenanceWindow",
         "ResetServiceSetting",
-        "ResumeSession",
         "SendAutomationSignal",
         "SendCommand",
         "StartAccessRequest",
@@ -385,7 +406,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "StartExecutionPreview",
         "StartSession",
         "StopAutomationExecution",
-        "TerminateSession",
         "UpdateAssociation",
         "UpdateAssociationStatus",
         "UpdateDocumentMetadata",
@@ -561,6 +581,20 @@ pub trait Ssm: Send + Sync + 'static {
     ) -> Result<RemoveTagsFromResourceResult, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "RemoveTagsFromResource is not implemented."))
     }
+    async fn resume_session(
+        &self,
+        _context: &RequestContext,
+        _input: ResumeSessionRequest,
+    ) -> Result<ResumeSessionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "ResumeSession is not implemented."))
+    }
+    async fn terminate_session(
+        &self,
+        _context: &RequestContext,
+        _input: TerminateSessionRequest,
+    ) -> Result<TerminateSessionResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "TerminateSession is not implemented."))
+    }
     async fn unlabel_parameter_version(
         &self,
         _context: &RequestContext,
@@ -644,6 +678,8 @@ impl<T: Ssm> Service for Server<T> {
             "RemoveTagsFromResource" => {
                 Ok(Box::new(self.0.remove_tags_from_resource(context, read(input)?).await?))
             }
+            "ResumeSession" => Ok(Box::new(self.0.resume_session(context, read(input)?).await?)),
+            "TerminateSession" => Ok(Box::new(self.0.terminate_session(context, read(input)?).await?)),
             "UnlabelParameterVersion" => {
                 Ok(Box::new(self.0.unlabel_parameter_version(context, read(input)?).await?))
             }

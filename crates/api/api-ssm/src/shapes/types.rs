@@ -2063,6 +2063,46 @@ impl FromNode for ResourceTypeForTagging {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResumeSessionRequest {
+    pub session_id: String,
+}
+
+impl ReadItem for ResumeSessionRequest {}
+impl FromNode for ResumeSessionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SessionId" => out.session_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResumeSessionResponse {
+    pub session_id: Option<String>,
+    pub stream_url: Option<String>,
+    pub token_value: Option<String>,
+}
+
+impl WriteItem for ResumeSessionResponse {}
+impl ToWire for ResumeSessionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::RESUME_SESSION_RESPONSE_MEMBERS[0], &self.session_id);
+        write_member(writer, &schema::RESUME_SESSION_RESPONSE_MEMBERS[1], &self.stream_url);
+        write_member(writer, &schema::RESUME_SESSION_RESPONSE_MEMBERS[2], &self.token_value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReviewInformation {
     pub reviewed_time: Option<Timestamp>,
     pub reviewer: Option<String>,
@@ -2150,6 +2190,42 @@ impl ToWire for Tag {
         writer.begin_structure();
         write_member(writer, &schema::TAG_MEMBERS[0], &self.key);
         write_member(writer, &schema::TAG_MEMBERS[1], &self.value);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TerminateSessionRequest {
+    pub session_id: String,
+}
+
+impl ReadItem for TerminateSessionRequest {}
+impl FromNode for TerminateSessionRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "SessionId" => out.session_id = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TerminateSessionResponse {
+    pub session_id: Option<String>,
+}
+
+impl WriteItem for TerminateSessionResponse {}
+impl ToWire for TerminateSessionResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::TERMINATE_SESSION_RESPONSE_MEMBERS[0], &self.session_id);
         writer.end_structure();
     }
 }

@@ -248,6 +248,7 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
         service: Some(service.name.clone()),
         capacity_provider: start.provider.clone(),
         registries: deployment.workload.registries.iter().map(registry).collect(),
+        execute_command: service.execute_command,
         tags,
         volumes: deployment.workload.volumes.clone(),
         ..Launch::default()

@@ -94,6 +94,7 @@ fn service(now: Timestamp) -> Service {
         notices: vec![],
         propagate_tags: PropagateTags::None,
         managed_tags: false,
+        execute_command: false,
         health_check_grace_period: None,
         zone_rebalancing: true,
         client_token: None,

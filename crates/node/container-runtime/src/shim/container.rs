@@ -68,7 +68,7 @@ impl Container {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if spec.name.is_empty()
             || !spec.name.bytes().all(plain)
-            || others.iter().any(|c| c.name() == spec.name)
+            || others.iter().any(|c| c.name() == spec.name && !c.may_run_again(&spec))
         {
             return Err(format!("a container cannot be named {:?}", spec.name));
         }
@@ -77,6 +77,10 @@ impl Container {
         }
         if let Some(text) = guard::refusal(&spec) {
             return Err(text);
+        }
+        if spec.run > 0 {
+            // What the runtime remembers of the run before is in the way; the files of the container stay.
+            let _ = fs::remove_dir_all(folder.join("oci").join(&spec.name));
         }
         let bundle = folder.join("containers").join(&spec.name);
         fs::create_dir_all(&bundle).map_err(|error| format!("create the bundle: {error}"))?;
@@ -128,7 +132,7 @@ impl Container {
         let mut log = None;
         if spec.keep_output {
             log = Some(
-                LogWriter::create(&folder.join("logs").join(&spec.name))
+                LogWriter::create(&folder.join("logs").join(crate::logs::folder_of(&spec.name, spec.run)))
                     .map_err(|error| format!("create the log: {error}"))?,
             );
         }
@@ -193,6 +197,11 @@ impl Container {
         })
     }
 
+    /// It has ended, and this is a later run of it.
+    fn may_run_again(&self, spec: &ContainerSpec) -> bool {
+        matches!(self.phase, Phase::Exited { .. }) && spec.run > self.spec.run
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.spec.name
     }
@@ -216,6 +225,11 @@ impl Container {
     /// The process of a command in this container.
     pub(super) fn process(&self, argv: &[String]) -> serde_json::Value {
         oci::process(&self.spec, argv, &self.user, &self.home)
+    }
+
+    /// The user of its first process, as the host numbers it.
+    pub(super) fn user_id(&self) -> u32 {
+        self.user.uid
     }
 
     /// What starts a command in this container.

@@ -1,4 +1,4 @@
-//! Commands run in a container, such as health checks.
+//! Commands run in a container: how they are started, and those such as health checks, whose end is all that counts.
 
 use super::container::{Container, chain, null, output_pipe};
 use super::memory_file;
@@ -19,6 +19,53 @@ use std::time::{Duration, Instant};
 /// Bytes of output that are kept, as much as Docker keeps of a health check.
 const MOST_OUTPUT: usize = 4096;
 
+/// What a command reads and writes.
+pub(super) enum Streams<'a> {
+    /// The ends of pipes, or a device.
+    Pipes { input: OwnedFd, output: OwnedFd, error: OwnedFd },
+    /// A new terminal of the container, whose other end comes to the socket at this path.
+    Terminal(&'a Path),
+}
+
+/// Starts a command in a container and answers its process, as the host numbers it.
+pub(super) fn launch(
+    folder: &Path,
+    container: &Container,
+    argv: &[String],
+    process: serde_json::Value,
+    streams: Streams<'_>,
+) -> Result<i32, String> {
+    let program = argv.first().ok_or("no command specified")?;
+    if let Some(text) = container.missing_program(program) {
+        return Err(text);
+    }
+    let path = folder.join(format!("process-{}.json", container.name()));
+    let _process_file = memory_file::at(&path, &process.to_string())
+        .map_err(|error| format!("write the process: {error}"))?;
+    let (report, end) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("make a pipe: {error}"))?;
+    let builder = ContainerBuilder::new(container.name().to_owned(), SyscallType::default())
+        .with_executor(container.executor(&end)?)
+        .with_root_path(folder.join("oci"))
+        .map_err(|error| chain(&error))?;
+    let builder = match streams {
+        Streams::Pipes { input, output, error } => {
+            builder.with_stdin(input).with_stdout(output).with_stderr(error)
+        }
+        Streams::Terminal(socket) => builder.with_console_socket(Some(socket)),
+    };
+    let pid = builder
+        .as_tenant()
+        .with_process(Some(&path))
+        .with_detach(true)
+        .build()
+        .map_err(|error| chain(&error))?;
+    drop(end);
+    match failure::wait(report)? {
+        Some(failure) => Err(container.explain(&failure, program)),
+        None => Ok(pid.as_raw()),
+    }
+}
+
 /// A command that runs.
 pub(super) struct Running {
     pid: i32,
@@ -31,34 +78,12 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(folder: &Path, container: &Container, exec: &ExecSpec) -> Result<Self, String> {
-        let program = exec.argv.first().ok_or("no command specified")?;
-        if let Some(text) = container.missing_program(program) {
-            return Err(text);
-        }
-        let path = folder.join(format!("process-{}.json", container.name()));
-        let _process_file = memory_file::at(&path, &container.process(&exec.argv).to_string())
-            .map_err(|error| format!("write the process: {error}"))?;
         let (read, write) = output_pipe()?;
         let second = write.try_clone().map_err(|error| format!("copy a pipe: {error}"))?;
-        let (report, end) = pipe2(OFlag::O_CLOEXEC).map_err(|error| format!("make a pipe: {error}"))?;
-        let pid = ContainerBuilder::new(container.name().to_owned(), SyscallType::default())
-            .with_executor(container.executor(&end)?)
-            .with_root_path(folder.join("oci"))
-            .map_err(|error| chain(&error))?
-            .with_stdin(OwnedFd::from(null()?))
-            .with_stdout(write)
-            .with_stderr(second)
-            .as_tenant()
-            .with_process(Some(&path))
-            .with_detach(true)
-            .build()
-            .map_err(|error| chain(&error))?;
-        drop(end);
-        if let Some(failure) = failure::wait(report)? {
-            return Err(container.explain(&failure, program));
-        }
+        let streams = Streams::Pipes { input: OwnedFd::from(null()?), output: write, error: second };
+        let pid = launch(folder, container, &exec.argv, container.process(&exec.argv), streams)?;
         Ok(Self {
-            pid: pid.as_raw(),
+            pid,
             code: None,
             output: Some(read),
             kept: Vec::new(),

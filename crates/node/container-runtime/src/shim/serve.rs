@@ -1,5 +1,6 @@
 //! The poll loop: questions, output of containers, and ends of processes.
 
+use super::attach::{self, Attached};
 use super::container::{Container, Place};
 use super::exec::Running;
 use super::memory;
@@ -42,6 +43,7 @@ pub(super) struct Shim {
     commands: Vec<(Running, UnixStream)>,
     /// The process whose PID namespace the containers share, if they share one.
     processes: Option<i32>,
+    attached: Vec<Attached>,
     removed: bool,
 }
 
@@ -70,6 +72,7 @@ impl Shim {
             containers: Vec::new(),
             commands: Vec::new(),
             processes,
+            attached: Vec::new(),
             removed: false,
         })
     }
@@ -83,6 +86,7 @@ impl Shim {
                 container.drain();
             }
             self.commands_step();
+            self.attached.retain_mut(Attached::step);
             self.accept();
             self.clients_step();
         }
@@ -100,6 +104,7 @@ impl Shim {
         fds.extend(
             self.commands.iter().filter_map(|(running, _)| running.output()).map(|fd| PollFd::new(fd, flags)),
         );
+        fds.extend(self.attached.iter().map(|attached| PollFd::new(attached.connection(), flags)));
         let busy = !self.commands.is_empty() || self.containers.iter().any(Container::is_full);
         let timeout = if busy { PollTimeout::from(LOOK_MS) } else { PollTimeout::NONE };
         match poll(&mut fds, timeout) {
@@ -124,6 +129,9 @@ impl Shim {
             }
             for (running, _) in &mut self.commands {
                 running.ended(pid, code);
+            }
+            for attached in &mut self.attached {
+                attached.ended(pid, code);
             }
         }
         if changed {
@@ -205,6 +213,7 @@ impl Shim {
                 let reply = match Container::start(&place, *spec, &self.containers) {
                     Ok(container) => {
                         let id = container.id().to_owned();
+                        self.containers.retain(|old| old.name() != container.name());
                         self.containers.push(container);
                         self.tell();
                         Reply::Started(id)
@@ -240,6 +249,23 @@ impl Shim {
                     }
                     Err(text) => self.reply(number, &Reply::Failed(text)),
                 }
+            }
+            Request::Attach { container, attach } => {
+                let started = match self.find(&container) {
+                    Some(_) if self.attached.len() >= attach::MOST => {
+                        Err("the sandbox has too many commands already".to_owned())
+                    }
+                    Some(container) => attach::start(&self.folder, container, &attach),
+                    None => Err(format!("there is no container {container}")),
+                };
+                match started {
+                    Ok((pid, streams)) => {
+                        let stream = self.clients.swap_remove(number).stream;
+                        self.attached.push(Attached::new(pid, stream, &streams));
+                    }
+                    Err(text) => self.reply(number, &Reply::Failed(text)),
+                }
+                memory::give_back();
             }
             Request::Remove => {
                 let reply = self.remove().map_or_else(Reply::Failed, |()| Reply::Done);
@@ -328,7 +354,7 @@ impl Client {
     }
 }
 
-fn answer(stream: &mut UnixStream, reply: &Reply) -> std::io::Result<()> {
+pub(super) fn answer(stream: &mut UnixStream, reply: &Reply) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     // Answers are far smaller than a socket's buffer, so a client that does not read is given up, not waited for.

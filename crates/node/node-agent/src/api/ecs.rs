@@ -1,9 +1,9 @@
 //! ECS: registration and state reports.
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, TaskApi};
 use crate::backoff::Backoff;
 use crate::task::definition::TaskDefinition;
-use crate::task::record::{ContainerReport, Report, Status};
+use crate::task::record::{ContainerReport, ExecAgentState, Report, Status};
 use environment::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -67,6 +67,18 @@ struct SubmitTaskStateChange<'a> {
     pull_stopped_at: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     execution_stopped_at: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    managed_agents: Vec<ManagedAgentStateChange<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ManagedAgentStateChange<'a> {
+    container_name: &'a str,
+    managed_agent_name: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -140,6 +152,7 @@ impl Api {
             pull_started_at: report.pull_started_at.map(seconds),
             pull_stopped_at: report.pull_stopped_at.map(seconds),
             execution_stopped_at: report.execution_stopped_at.map(seconds),
+            managed_agents: report.exec_agents.iter().map(managed_agent).collect(),
         };
         let mut backoff = Backoff::new(Duration::from_millis(30), Duration::from_secs(30));
         loop {
@@ -171,6 +184,26 @@ fn container(report: &ContainerReport) -> ContainerStateChange<'_> {
         runtime_id: report.runtime_id.as_deref(),
         exit_code: report.exit_code.filter(|_| report.status == Status::Stopped),
         reason: report.reason.as_deref().map(shortened),
+    }
+}
+
+impl TaskApi {
+    /// GetTaskProtection or UpdateTaskProtection, as the role of the task.
+    pub(crate) async fn task_protection(
+        &self,
+        operation: &str,
+        input: &serde_json::Value,
+    ) -> Result<serde_json::Value, ApiError> {
+        self.call(SERVICE, TARGET, operation, input).await
+    }
+}
+
+fn managed_agent((container, state): &(String, ExecAgentState)) -> ManagedAgentStateChange<'_> {
+    ManagedAgentStateChange {
+        container_name: container,
+        managed_agent_name: "ExecuteCommandAgent",
+        status: state.status.as_str(),
+        reason: state.reason.as_deref().map(shortened),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Calls for a task, as its execution role and as nobody else: the machine's own key is not for them.
+//! Calls for a task, as one of its roles and as nobody else: the machine's own key is not for them.
 
 use super::{Api, ApiError};
 use crate::roles::{RoleKind, TaskRoles};
@@ -15,8 +15,9 @@ const CREDENTIALS_TIME: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct TaskApi {
     api: Arc<Api>,
-    /// Of a task with an execution role.
+    /// Of a task with the role.
     roles: Option<Arc<TaskRoles>>,
+    kind: RoleKind,
     /// The task's.
     arn: Arc<str>,
 }
@@ -24,7 +25,12 @@ pub(crate) struct TaskApi {
 impl TaskApi {
     /// For a task that has an execution role, or none.
     pub(crate) fn new(api: Arc<Api>, arn: &str, roles: Option<Arc<TaskRoles>>) -> Self {
-        Self { api, roles, arn: arn.into() }
+        Self { api, roles, kind: RoleKind::Execution, arn: arn.into() }
+    }
+
+    /// For what is done as the role of the task's containers.
+    pub(crate) fn as_task(api: Arc<Api>, arn: &str, roles: Arc<TaskRoles>) -> Self {
+        Self { api, roles: Some(roles), kind: RoleKind::Task, arn: arn.into() }
     }
 
     /// The account of the task.
@@ -57,10 +63,10 @@ impl TaskApi {
             });
         };
         tokio::select! {
-            credentials = roles.wait(RoleKind::Execution) => Ok(credentials.signer(&self.api.signer().region)),
+            credentials = roles.wait(self.kind) => Ok(credentials.signer(&self.api.signer().region)),
             () = self.api.environment.sleep(CREDENTIALS_TIME) => Err(ApiError::Transport {
                 operation: operation.to_owned(),
-                reason: "the credentials of the execution role have not arrived".to_owned(),
+                reason: "the credentials of the role have not arrived".to_owned(),
             }),
         }
     }

@@ -31,7 +31,7 @@ struct Refusal {
     status: u16,
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Endpoint {
     pub(super) async fn answer<B>(&self, request: &Request<B>) -> Answer {
@@ -146,7 +146,7 @@ fn text(status: StatusCode, message: &str) -> Answer {
     json_answer(status, &Value::String(message.to_owned()))
 }
 
-fn json_answer(status: StatusCode, value: &impl Serialize) -> Answer {
+pub(super) fn json_answer(status: StatusCode, value: &impl Serialize) -> Answer {
     // Values made of texts and numbers can always be written.
     let body = serde_json::to_vec(value).unwrap_or_default();
     let mut response = Response::new(Full::new(Bytes::from(body)));

@@ -92,6 +92,7 @@ impl Endpoint {
                 object.set("LogDriver", driver);
                 object.set("LogOptions", json!(options));
             }
+            object.set_some("RestartCount", definition.restart.as_ref().map(|_| state.restarts));
             object.set_some("ContainerARN", Some(definition.arn.as_str()).filter(|arn| !arn.is_empty()));
         }
         object.set("Networks", vec![self.network(version)]);

@@ -1,12 +1,14 @@
 //! Requests to the endpoint of a task on a simulated machine.
 
 use super::*;
+use crate::api::Api;
+use crate::config::Credentials;
 use crate::engine::SimulatedEngine;
 use crate::roles::RoleKind;
 use crate::task::record::{ImageLife, Life};
 use crate::task::testing::{ARN, container, payload};
 use agent_wire::acs;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,6 +67,12 @@ fn endpoint() -> Endpoint {
         record: watch::Sender::new(Arc::new(record)).subscribe(),
         roles: Arc::new(roles),
         engine: Arc::new(SimulatedEngine::new(environment.clone())),
+        api: Arc::new(Api::new(
+            "http://127.0.0.1:9".parse().expect("an address"),
+            "us-east-1",
+            &Credentials { access_key_id: "AKIA".into(), secret_access_key: "secret".into() },
+            environment.clone(),
+        )),
         environment,
         samples: Mutex::default(),
     }
@@ -226,4 +234,23 @@ async fn connections_are_bounded() {
     assert!(say(ordinary()).await.starts_with("HTTP/1.1 200 OK"));
     assert!(begun.elapsed() < HEAD_TIME * 3);
     drop(serving);
+}
+
+#[tokio::test]
+async fn wrong_questions_about_protection_are_answered_as_the_published_agent_does() {
+    let endpoint = endpoint();
+    let path = format!("/api/{}/task-protection/v1/state", endpoint.task.endpoint_id(0));
+    let cases: [(Method, &str, &str, u16, &str); 5] = [
+        (Method::PUT, &path, "no JSON", 400, "failed to decode request"),
+        (Method::PUT, &path, r#"{"Other":1}"#, 400, "failed to decode request"),
+        (Method::PUT, &path, "{}", 400, "does not contain 'ProtectionEnabled' field"),
+        (Method::GET, "/api/x/task-protection/v1/state", "", 404, "Failed to find a task"),
+        (Method::GET, "/api/x/other", "", 404, "404 page not found"),
+    ];
+    for (method, path, body, status, text) in cases {
+        let answer = endpoint.api(&method, path, body.as_bytes()).await;
+        assert_eq!(answer.status().as_u16(), status, "{path} {body}");
+        let body = answer.into_body().collect().await.expect("a body").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains(text), "{body:?}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::stats::{NetworkStats, Stats};
 use super::{
-    ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead, LogRecord, LogSource,
-    Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+    AttachPlan, Attached, ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead,
+    LogRecord, LogSource, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
 };
 use container_image::BasicAuth;
 use environment::Environment;
@@ -272,6 +272,10 @@ impl Engine for SimulatedEngine {
         Ok(ProbeEnd { code: Some(i32::from(sick)), output: String::new() })
     }
 
+    async fn attach(&self, _: &str, _: &str, _: &AttachPlan) -> Result<Attached, EngineError> {
+        Err(EngineError("nothing runs here, so nobody can talk to it".to_owned()))
+    }
+
     async fn usage(&self, _sandbox: &str, _container: &str) -> Result<Usage, EngineError> {
         Ok(Usage { cpu_nanos: 1_000_000, memory_bytes: 1 << 20 })
     }
@@ -306,6 +310,7 @@ impl Engine for SimulatedEngine {
         &self,
         sandbox: &str,
         container: &str,
+        _run: u32,
         from: Option<LogPosition>,
     ) -> Result<Box<dyn LogSource>, EngineError> {
         Ok(Box::new(Output {

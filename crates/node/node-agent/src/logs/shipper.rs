@@ -65,6 +65,8 @@ pub(crate) struct Shipper {
     pub(crate) environment: Environment,
     pub(crate) sandbox: String,
     pub(crate) container: String,
+    /// Which run of the container.
+    pub(crate) run: u32,
     pub(crate) destination: Destination,
     /// Where the position is kept.
     pub(crate) position: PathBuf,
@@ -102,7 +104,7 @@ impl Shipper {
     async fn ship(&self) -> Result<(), EngineError> {
         let position: Option<LogPosition> = disk::read(&self.position).await.unwrap_or_default();
         let mut resumed = self.was_interrupted(position.is_some()).await;
-        let mut source = self.engine.logs(&self.sandbox, &self.container, position).await?;
+        let mut source = self.engine.logs(&self.sandbox, &self.container, self.run, position).await?;
         let mut lines = Lines::new(match &self.destination {
             Destination::AwsLogs(logs) => logs.multiline.clone(),
             Destination::Routed(_) | Destination::Splunk(_) => None,

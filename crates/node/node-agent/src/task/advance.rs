@@ -7,8 +7,10 @@
 use crate::engine::{Exit, Found};
 use crate::logs::LogOutput;
 use crate::task::definition::{Condition, ContainerDefinition, TaskDefinition};
-use crate::task::health::Health;
-use crate::task::record::{ContainerRecord, ImageLife, Life, Report, SandboxLife, Status, TaskRecord};
+use crate::task::health::{Health, HealthRecord};
+use crate::task::record::{
+    ContainerRecord, ExecAgentState, ImageLife, Life, Report, SandboxLife, Status, TaskRecord,
+};
 use environment::Timestamp;
 use std::time::Duration;
 
@@ -63,6 +65,13 @@ pub enum Event {
         passed: bool,
         /// What it printed.
         output: String,
+    },
+    /// What runs commands in a container has started, or cannot.
+    ExecAgent {
+        /// Index of the container.
+        container: usize,
+        /// Where it is.
+        state: ExecAgentState,
     },
     /// After a restart of the agent: what is left of a container.
     Found {
@@ -156,7 +165,7 @@ fn apply(task: &TaskDefinition, record: &mut TaskRecord, event: Event, now: Time
         }
         Event::Started { container, result } => started(record, container, result, now),
         Event::Drained(container) => record.containers[container].drained = true,
-        Event::Exited { container, exit } => exited(&mut record.containers[container], exit),
+        Event::Exited { container, exit } => ended(task, record, container, exit, now),
         Event::Checked { container, passed, output } => {
             let (state, definition) = (&mut record.containers[container], &task.containers[container]);
             if let (Some(health), Some(check), Some(started_at)) =
@@ -165,7 +174,8 @@ fn apply(task: &TaskDefinition, record: &mut TaskRecord, event: Event, now: Time
                 health.observe(check, passed, output, started_at, now);
             }
         }
-        Event::Found { container, found } => found_again(record, container, found, now),
+        Event::ExecAgent { container, state } => record.containers[container].exec_agent = Some(state),
+        Event::Found { container, found } => found_again(task, record, container, found, now),
         Event::SandboxLost => sandbox_lost(record, now),
         Event::Removed => record.sandbox = SandboxLife::Removed,
         Event::Reported => {
@@ -215,6 +225,7 @@ fn started(record: &mut TaskRecord, index: usize, result: Result<String, String>
             // Its end may have been told before its start.
             let at = state.exit.as_ref().map_or(now, |exit| exit.at.min(now));
             state.started_at = state.started_at.or(Some(at));
+            state.run_started_at = Some(at);
             if state.life == Life::Starting {
                 state.life = if state.exit.is_some() { Life::Ended } else { Life::Running };
             }
@@ -241,7 +252,31 @@ fn exited(state: &mut ContainerRecord, exit: Exit) {
     state.exit = Some(exit);
 }
 
-fn found_again(record: &mut TaskRecord, index: usize, found: Found, now: Timestamp) {
+/// Notes the end of a container, which may run again then: the published agent does so unless the task is to stop, the
+/// exit code is one of those that do not count, or the container had not run for long enough.
+fn ended(task: &TaskDefinition, record: &mut TaskRecord, index: usize, exit: Exit, now: Timestamp) {
+    let stopping = record.stopping;
+    let state = &mut record.containers[index];
+    // Told again after a restart of the agent.
+    if state.last_exit_at.is_some_and(|last| exit.at <= last) {
+        return;
+    }
+    let ran = state.run_started_at.or(state.started_at).map(|since| exit.at.max(since).since(since));
+    let again = task.containers[index].restart.as_ref().zip(ran);
+    let again = again.is_some_and(|(policy, ran)| policy.applies(exit.code, ran));
+    if !again || stopping || state.life != Life::Running {
+        return exited(state, exit);
+    }
+    state.restarts += 1;
+    state.last_exit_at = Some(exit.at);
+    state.run_started_at = None;
+    state.life = Life::Waiting;
+    if let Some(health) = &mut state.health {
+        *health = HealthRecord { since: Some(now), ..HealthRecord::default() };
+    }
+}
+
+fn found_again(task: &TaskDefinition, record: &mut TaskRecord, index: usize, found: Found, now: Timestamp) {
     let state = &mut record.containers[index];
     match (found, state.life) {
         (_, Life::Ended) | (Found::Nothing, Life::Waiting | Life::Starting) => {}
@@ -251,7 +286,7 @@ fn found_again(record: &mut TaskRecord, index: usize, found: Found, now: Timesta
         }
         (Found::Ended(exit), _) => {
             state.started_at = state.started_at.or(Some(now));
-            exited(state, exit);
+            ended(task, record, index, exit, now);
         }
         (Found::Nothing, Life::Running) => lost(state, now),
     }
@@ -500,7 +535,11 @@ fn line_up_report(record: &mut TaskRecord) {
     if nearly_over && record.last_report.as_ref().is_some_and(|old| old.status == report.status) {
         return;
     }
-    let told = |old: &Report| old.status == report.status && old.containers == report.containers;
+    let told = |old: &Report| {
+        old.status == report.status
+            && old.containers == report.containers
+            && old.exec_agents == report.exec_agents
+    };
     if record.last_report.as_ref().is_some_and(told) {
         return;
     }

@@ -162,6 +162,10 @@ pub struct ContainerDefinition {
     pub logs: Option<LogOutput>,
     /// It routes the output of others.
     pub router: Option<Router>,
+    /// Whether it runs again when it has ended.
+    pub restart: Option<RestartPolicy>,
+    /// Commands may be run in it.
+    pub exec: bool,
     /// Variables whose values are secrets.
     pub secrets: Vec<SecretVariable>,
     /// Options of its log driver whose values are secrets.
@@ -174,6 +178,34 @@ pub struct ContainerDefinition {
     memory: Option<u64>,
     config: Config,
     host: HostConfig,
+}
+
+/// When a container that has ended runs again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Exit codes with which it does not.
+    pub ignored: Vec<i32>,
+    /// How long it must have run.
+    pub period: Duration,
+}
+
+impl RestartPolicy {
+    /// Time that a container must have run when nothing is said.
+    const PERIOD: Duration = Duration::from_secs(300);
+
+    fn read(policy: &acs::RestartPolicy) -> Option<Self> {
+        let period = u64::try_from(policy.restart_attempt_period).ok().filter(|seconds| *seconds > 0);
+        policy.enabled.then(|| Self {
+            ignored: policy.ignored_exit_codes.clone(),
+            period: period.map_or(Self::PERIOD, Duration::from_secs),
+        })
+    }
+
+    /// Whether a container runs again that ended so after so long.
+    pub fn applies(&self, code: Option<i32>, ran: Duration) -> bool {
+        // One whose end nobody saw is gone with its sandbox.
+        code.is_some_and(|code| !self.ignored.contains(&code)) && ran >= self.period
+    }
 }
 
 /// A volume in a container.
@@ -414,6 +446,8 @@ fn read_container(
         router: logging::router(container)?,
         secrets,
         log_secrets,
+        restart: container.restart_policy.as_ref().and_then(RestartPolicy::read),
+        exec: !container.managed_agents.is_empty(),
         entry_point: container.entry_point.clone(),
         command: docker::overridden_command(container)?.unwrap_or_else(|| container.command.clone()),
         environment: (*container.environment).clone(),
@@ -434,19 +468,21 @@ fn read_container(
 }
 
 fn refuse_container_parts(container: &acs::Container) -> Result<(), InvalidTask> {
-    let restart = container.restart_policy.as_ref().is_some_and(|policy| policy.enabled);
     let unsupported = [
         (container.privileged == Some(true), "privileged"),
         (!container.links.is_empty(), "links"),
         (!container.environment_files.is_empty(), "environmentFiles"),
-        (!container.managed_agents.is_empty(), "managedAgents"),
+        (container.managed_agents.iter().any(is_unknown), "managedAgents"),
         (!container.credential_specs.is_empty(), "credentialSpecs"),
-        (restart, "restartPolicy"),
     ];
     match unsupported.into_iter().find(|(present, _)| *present) {
         Some((_, what)) => Err(InvalidTask::Unsupported(format!("{what} of container {:?}", container.name))),
         None => Ok(()),
     }
+}
+
+fn is_unknown(agent: &acs::ManagedAgent) -> bool {
+    agent.name != Some(acs::ManagedAgentName::ExecuteCommandAgent)
 }
 
 fn read_dependency(dependency: &acs::ContainerDependency, names: &[&str]) -> Result<Dependency, InvalidTask> {

@@ -75,6 +75,27 @@ pub struct ContainerRecord {
     /// It has ended, and its output has gone where it shall.
     #[serde(default)]
     pub drained: bool,
+    /// How often it was started again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// When it was started last.
+    #[serde(default)]
+    pub run_started_at: Option<Timestamp>,
+    /// When the run before ended.
+    #[serde(default)]
+    pub last_exit_at: Option<Timestamp>,
+    /// What runs commands in it, as the server should know it.
+    #[serde(default)]
+    pub exec_agent: Option<ExecAgentState>,
+}
+
+/// What runs commands in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecAgentState {
+    /// Where it is.
+    pub status: Status,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
 }
 
 /// The life of an image for one container.
@@ -129,6 +150,9 @@ pub struct Report {
     pub pull_stopped_at: Option<Timestamp>,
     /// When the last container had ended.
     pub execution_stopped_at: Option<Timestamp>,
+    /// What runs commands, by container.
+    #[serde(default)]
+    pub exec_agents: Vec<(String, ExecAgentState)>,
 }
 
 /// What is told the server about a container.
@@ -165,6 +189,10 @@ impl TaskRecord {
             killed: false,
             drained: false,
             health: checked.then(HealthRecord::default),
+            restarts: 0,
+            run_started_at: None,
+            last_exit_at: None,
+            exec_agent: None,
         });
         Self {
             stopping: false,
@@ -212,19 +240,31 @@ impl TaskRecord {
             pull_started_at: self.pull_started_at,
             pull_stopped_at: self.pull_stopped_at,
             execution_stopped_at: self.execution_stopped_at,
+            exec_agents: self.containers.iter().filter_map(ContainerRecord::exec_agent).collect(),
         }
     }
 }
 
 impl ContainerRecord {
     fn past_pending(&self) -> bool {
-        matches!(self.life, Life::Running | Life::Ended)
+        matches!(self.life, Life::Running | Life::Ended) || self.restarts > 0
+    }
+
+    /// It ends with the container.
+    fn exec_agent(&self) -> Option<(String, ExecAgentState)> {
+        let mut agent = self.exec_agent.clone()?;
+        if self.life == Life::Ended {
+            agent.status = Status::Stopped;
+        }
+        Some((self.name.clone(), agent))
     }
 
     fn report(&self) -> ContainerReport {
         ContainerReport {
             name: self.name.clone(),
             status: match self.life {
+                // It is only away for a moment.
+                Life::Waiting | Life::Starting if self.restarts > 0 => Status::Running,
                 Life::Waiting | Life::Starting => Status::Pending,
                 Life::Running => Status::Running,
                 Life::Ended => Status::Stopped,

@@ -142,7 +142,7 @@ fn part(text: Zeroizing<String>, key: Option<&str>) -> Result<Zeroizing<String>,
 }
 
 /// Tries again while the service cannot be reached; answers how often it was tried, too.
-pub(super) async fn attempts<T, F: Future<Output = Result<T, ApiError>>>(
+pub(crate) async fn attempts<T, F: Future<Output = Result<T, ApiError>>>(
     environment: &Environment,
     mut call: impl FnMut() -> F,
 ) -> Result<T, (u32, ApiError)> {

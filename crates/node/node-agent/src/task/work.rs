@@ -244,6 +244,7 @@ pub(super) struct Output {
     pub(super) api: TaskApi,
     pub(super) secrets: TaskSecrets,
     pub(super) index: usize,
+    pub(super) run: u32,
     pub(super) output: LogOutput,
     pub(super) runtime_id: String,
     pub(super) record: watch::Receiver<Arc<TaskRecord>>,
@@ -253,7 +254,7 @@ pub(super) struct Output {
 
 /// Sends a container's output until it has ended and all is sent.
 pub(super) async fn ship(output: Output) {
-    let Output { host, task, api, secrets, index, output, runtime_id, record, position, ended } = output;
+    let Output { host, task, api, secrets, index, run, output, runtime_id, record, position, ended } = output;
     let name = task.containers[index].name.clone();
     let destination = match output {
         LogOutput::AwsLogs(logs) => Destination::AwsLogs(logs),
@@ -279,6 +280,7 @@ pub(super) async fn ship(output: Output) {
         environment: host.environment.clone(),
         sandbox: task.id.clone(),
         container: name,
+        run,
         destination,
         position,
         ended,
@@ -291,10 +293,11 @@ pub(super) async fn remove(
     host: Arc<Host>,
     task: Arc<TaskDefinition>,
     shippers: Vec<JoinHandle<()>>,
+    agents: Vec<JoinHandle<()>>,
 ) -> Done {
-    let aborts: Vec<_> = shippers.iter().map(JoinHandle::abort_handle).collect();
+    let aborts: Vec<_> = shippers.iter().chain(&agents).map(JoinHandle::abort_handle).collect();
     tokio::select! {
-        _ = futures::future::join_all(shippers) => {}
+        _ = futures::future::join_all(shippers.into_iter().chain(agents)) => {}
         () = host.environment.sleep(FLUSH_TIME) => {
             tracing::error!(task = task.id, "output was not accepted in time and is lost");
             aborts.iter().for_each(tokio::task::AbortHandle::abort);

@@ -22,10 +22,24 @@ pub struct Cluster {
     /// Strategy of tasks and services that ask for no launch type and no strategy.
     #[serde(default)]
     pub default_strategy: Vec<StrategyItem>,
+    /// How commands in its containers are logged; `None` when nobody has said so.
+    #[serde(default)]
+    pub execute_command: Option<ExecuteCommandLogging>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Where the output of commands in containers goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExecuteCommandLogging {
+    /// Nowhere.
+    None,
+    /// To the log group of the container.
+    Default,
+    /// To this log group.
+    Override(String),
 }
 
 /// The life of a cluster.

@@ -1,7 +1,7 @@
 //! New tasks from a task definition, whoever starts them.
 
 use super::{
-    ContainerDefinition, DesiredStatus, HealthStatus, ManagedVolume, Tag, Task, TaskContainer,
+    ContainerDefinition, DesiredStatus, ExecAgent, HealthStatus, ManagedVolume, Tag, Task, TaskContainer,
     TaskDefinition, TaskOverride, TaskRegistry, TaskStatus, VolumeRequest,
 };
 use environment::{Environment, Timestamp};
@@ -37,6 +37,8 @@ pub struct Launch {
     pub digests: BTreeMap<String, String>,
     /// Services of Cloud Map that it is an instance of.
     pub registries: Vec<TaskRegistry>,
+    /// Commands may be run in its containers.
+    pub execute_command: bool,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Volumes to make for it.
@@ -56,7 +58,8 @@ impl Task {
         let storage = over.ephemeral_storage.or(definition.ephemeral_storage).unwrap_or(DEFAULT_STORAGE);
         let containers = definition.containers.iter().map(|own| {
             let pinned = launch.digests.get(&own.name).cloned();
-            TaskContainer { pinned_digest: pinned, ..container(own, over, random.uuid()) }
+            let exec_agent = launch.execute_command.then(ExecAgent::default);
+            TaskContainer { pinned_digest: pinned, exec_agent, ..container(own, over, random.uuid()) }
         });
         Self {
             account: definition.account.clone(),
@@ -84,6 +87,7 @@ impl Task {
             protected_until: None,
             targets: Vec::new(),
             registries: launch.registries,
+            execute_command: launch.execute_command,
             tags: launch.tags,
             version: 1,
             created_at: now,
@@ -117,5 +121,6 @@ fn container(own: &ContainerDefinition, over: &TaskOverride, id: String) -> Task
         cpu: over.and_then(|over| over.cpu).unwrap_or(own.cpu),
         memory: over.and_then(|over| over.memory).or(own.memory),
         memory_reservation: over.and_then(|over| over.memory_reservation).or(own.memory_reservation),
+        exec_agent: None,
     }
 }

@@ -46,6 +46,9 @@ pub struct Service {
     pub propagate_tags: PropagateTags,
     /// Tasks are tagged with the names of their cluster and service.
     pub managed_tags: bool,
+    /// Commands may be run in the containers of tasks that are started from now on.
+    #[serde(default)]
+    pub execute_command: bool,
     /// Seconds after the start of a task in which failing health checks do not count.
     pub health_check_grace_period: Option<u32>,
     /// Whether tasks would be balanced over zones anew. This region has one.

@@ -68,6 +68,9 @@ pub struct Task {
     /// Services of Cloud Map that it is an instance of while it runs.
     #[serde(default)]
     pub registries: Vec<TaskRegistry>,
+    /// Commands may be run in its containers.
+    #[serde(default)]
+    pub execute_command: bool,
     /// Tags.
     pub tags: Vec<Tag>,
     /// Grows with every change that AWS would announce.
@@ -159,6 +162,28 @@ pub struct TaskContainer {
     pub memory: Option<u32>,
     /// Soft limit in MiB, after overrides.
     pub memory_reservation: Option<u32>,
+    /// What runs commands in it, of a task that allows them.
+    #[serde(default)]
+    pub exec_agent: Option<ExecAgent>,
+}
+
+/// The managed agent of a container that runs commands in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecAgent {
+    /// `PENDING`, `RUNNING` or `STOPPED`.
+    pub last_status: String,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
+    /// When it was last seen starting.
+    pub last_started_at: Option<Timestamp>,
+    /// Its control channel is open.
+    pub connected: bool,
+}
+
+impl Default for ExecAgent {
+    fn default() -> Self {
+        Self { last_status: "PENDING".to_owned(), reason: None, last_started_at: None, connected: false }
+    }
 }
 
 /// Health of a container, and of a task from its essential containers.

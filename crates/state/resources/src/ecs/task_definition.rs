@@ -142,6 +142,20 @@ pub struct ContainerDefinition {
     /// It routes the output of other containers.
     #[serde(default)]
     pub firelens: Option<Firelens>,
+    /// When it runs again after its end.
+    #[serde(default)]
+    pub restart_policy: Option<RestartPolicy>,
+}
+
+/// When a container that has ended runs again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartPolicy {
+    /// It may.
+    pub enabled: bool,
+    /// Exit codes with which it does not.
+    pub ignored_exit_codes: Vec<i32>,
+    /// Seconds that it must have run.
+    pub attempt_period: Option<u32>,
 }
 
 /// How a container routes the output of others.

@@ -127,6 +127,7 @@ impl World {
             notices: Vec::new(),
             propagate_tags: PropagateTags::None,
             managed_tags: false,
+            execute_command: false,
             health_check_grace_period: None,
             zone_rebalancing: true,
             client_token: None,

@@ -362,3 +362,67 @@ fn an_end_told_before_its_start_waits_for_it() {
     let exit = Exit { code: Some(0), out_of_memory: false, at: life.now };
     assert_eq!(life.on(Event::Found { container: 0, found: Found::Ended(exit) }), [Action::Remove]);
 }
+
+mod restarts {
+    //! Containers that run again.
+
+    use super::*;
+    use crate::task::record::Life;
+    use agent_wire::acs;
+
+    fn with_policy(ignored: Vec<i32>) -> (TaskDefinition, TaskRecord) {
+        let mut main = container("main");
+        main.restart_policy = Some(acs::RestartPolicy {
+            enabled: true,
+            ignored_exit_codes: ignored,
+            restart_attempt_period: 60,
+        });
+        let task = TaskDefinition::read(&payload(vec![main])).expect("a task");
+        let mut record = TaskRecord::new([("main", false)].into_iter());
+        for (event, second) in [
+            (Event::Tick, 0),
+            (Event::Pulled { container: 0, result: Ok(("sha256:0".to_owned(), None)) }, 1),
+            (Event::SandboxMade(Ok(())), 1),
+            (Event::Started { container: 0, result: Ok("id".to_owned()) }, 2),
+        ] {
+            advance(&task, &mut record, event, Timestamp::from_seconds(second));
+        }
+        assert_eq!(record.containers[0].life, Life::Running);
+        (task, record)
+    }
+
+    fn exit(task: &TaskDefinition, record: &mut TaskRecord, code: Option<i32>, second: i64) -> Vec<Action> {
+        let at = Timestamp::from_seconds(second);
+        let exit = Exit { code, out_of_memory: false, at };
+        advance(task, record, Event::Exited { container: 0, exit }, at).actions
+    }
+
+    #[test]
+    fn one_that_ran_for_long_enough_runs_again_and_its_task_goes_on() {
+        let (task, mut record) = with_policy(vec![]);
+        assert_eq!(exit(&task, &mut record, Some(1), 62), [Action::Start(0)]);
+        assert_eq!((record.containers[0].restarts, record.stopping), (1, false));
+        // The same end told again, as after a restart of the agent, counts once.
+        assert_eq!(exit(&task, &mut record, Some(1), 62), []);
+        let started = Event::Started { container: 0, result: Ok("id".to_owned()) };
+        advance(&task, &mut record, started, Timestamp::from_seconds(63));
+        assert_eq!(record.containers[0].life, Life::Running);
+        // Before its period is over it does not run again.
+        exit(&task, &mut record, Some(1), 100);
+        assert_eq!((record.containers[0].life, record.stopping), (Life::Ended, true));
+    }
+
+    #[test]
+    fn ignored_codes_lost_containers_and_tasks_that_stop_end() {
+        for (ignored, code, stop) in
+            [(vec![3], Some(3), false), (vec![], None, false), (vec![], Some(1), true)]
+        {
+            let (task, mut record) = with_policy(ignored);
+            if stop {
+                advance(&task, &mut record, Event::StopWanted, Timestamp::from_seconds(70));
+            }
+            exit(&task, &mut record, code, 80);
+            assert_eq!((record.containers[0].life, record.containers[0].restarts), (Life::Ended, 0));
+        }
+    }
+}

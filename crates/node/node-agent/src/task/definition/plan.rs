@@ -70,6 +70,7 @@ impl TaskDefinition {
         for (name, value) in [
             ("ECS_CONTAINER_METADATA_URI", Some(format!("http://{address}/v3/{id}"))),
             ("ECS_CONTAINER_METADATA_URI_V4", Some(format!("http://{address}/v4/{id}"))),
+            ("ECS_AGENT_URI", Some(format!("http://{address}/api/{id}"))),
             ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", role),
         ] {
             if let Some(value) = value {
@@ -169,6 +170,7 @@ impl ContainerDefinition {
             interactive: config.open_stdin,
             terminal: config.tty,
             keep_output: self.logs.is_some(),
+            run: 0,
         }
     }
 

@@ -1,0 +1,93 @@
+//! A data channel: the client's or the agent's end of a session.
+
+use super::Inner;
+use super::control::{PING, SILENCE};
+use super::relay::{FRAMES, Note, Side, closed};
+use super::tokens::Use;
+use crate::upgrade::{Frame, SessionError, Socket};
+use bytes::Bytes;
+use resources::ssm::{Session, SessionStatus};
+use session_wire::DataOpening;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Wait for the first text.
+const OPENING_TIME: Duration = Duration::from_secs(30);
+
+/// Serves one end of a session until it, the connection or the session is over.
+pub(super) async fn serve(gateway: &Inner, id: &str, socket: &mut Socket) -> Result<(), SessionError> {
+    let first = tokio::select! {
+        frame = socket.frame() => frame?,
+        () = gateway.environment.sleep(OPENING_TIME) => return Err(SessionError::Silent),
+    };
+    let opening = match &first {
+        Frame::Text(text) => serde_json::from_str::<DataOpening>(text).ok(),
+        Frame::Binary(_) | Frame::Other => None,
+    };
+    let Some(opening) = opening else { return Ok(()) };
+    let side = match side_of(gateway, id, &opening.token_value).await {
+        Some(Ok(side)) => side,
+        // A session may be over before its client comes, which then learns why.
+        Some(Err(closed)) => return socket.send_bytes(closed).await,
+        None => {
+            tracing::info!(session = id, "a data channel has no valid token");
+            return Ok(());
+        }
+    };
+    let Some(notes) = gateway.relays.lock().get(id).cloned() else { return Ok(()) };
+    let number = gateway.next_number();
+    let (frames, queue) = mpsc::channel(FRAMES);
+    if notes.send(Note::Joined { side, number, frames }).await.is_err() {
+        return Ok(());
+    }
+    let ended = converse(gateway, socket, queue, &notes, side, number).await;
+    // A relay that takes no more knows already.
+    let _ = notes.send(Note::Left { side, number }).await;
+    ended
+}
+
+/// Whose token it is, or what its owner is told of a session that is over. The client's is good until the session is
+/// resumed.
+async fn side_of(gateway: &Inner, id: &str, token: &str) -> Option<Result<Side, Bytes>> {
+    let session = gateway.tables.get::<Session>(id).await.ok().flatten()?;
+    let active = session.status == SessionStatus::Active;
+    if session.token_hash == Session::hash_of(token) {
+        return Some(if active { Ok(Side::Client) } else { Err(closed(gateway, &session, &session.reason)) });
+    }
+    let purpose = Use::Data(id.to_owned());
+    (active && gateway.tokens.take(token, &purpose, gateway.environment.now())).then_some(Ok(Side::Agent))
+}
+
+async fn converse(
+    gateway: &Inner,
+    socket: &mut Socket,
+    mut queue: mpsc::Receiver<Bytes>,
+    notes: &mpsc::Sender<Note>,
+    side: Side,
+    number: u64,
+) -> Result<(), SessionError> {
+    let mut heard_at = gateway.environment.now();
+    let mut ping_at = heard_at + PING;
+    loop {
+        tokio::select! {
+            frame = socket.frame() => {
+                heard_at = gateway.environment.now();
+                if let Frame::Binary(frame) = frame?
+                    && notes.send(Note::Frame { side, number, frame }).await.is_err()
+                {
+                    return Ok(());
+                }
+            }
+            frame = queue.recv() => match frame {
+                Some(frame) => socket.send_bytes(frame).await?,
+                // The session is over, or another connection took the place of this one.
+                None => return Ok(()),
+            },
+            () = gateway.environment.sleep_until(ping_at) => {
+                ping_at = gateway.environment.now() + PING;
+                socket.ping().await?;
+            }
+            () = gateway.environment.sleep_until(heard_at + SILENCE) => return Err(SessionError::Silent),
+        }
+    }
+}
