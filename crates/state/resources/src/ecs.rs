@@ -20,7 +20,7 @@ pub use service::{
     ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, StrategyItem, TaskMark, Workload,
 };
 pub use task::{
-    Address, ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
+    ContainerOverride, DesiredStatus, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
     TaskContainer, TaskOverride, TaskRegistry,
 };
 pub use task_definition::{

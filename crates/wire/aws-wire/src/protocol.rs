@@ -2,6 +2,7 @@
 //!
 //! A protocol joins by a new variant and a module; services do not change.
 
+mod ec2;
 pub mod json;
 mod query;
 mod xml;
@@ -15,6 +16,8 @@ pub enum Protocol {
     Json,
     /// awsQuery: a form in, XML out.
     Query,
+    /// ec2Query: the same with other names and other XML.
+    Ec2,
 }
 
 /// Why a request cannot be read. Answered with `SerializationException` or the protocol's like.
@@ -52,7 +55,8 @@ impl Protocol {
     pub fn read(self, operation: &Operation, form: &[u8]) -> Result<Node, ReadError> {
         match self {
             Self::Json => json::read(form),
-            Self::Query => query::read(operation.input, form),
+            Self::Query => query::read(operation.input, form, query::Names::Query),
+            Self::Ec2 => query::read(operation.input, form, query::Names::Ec2),
         }
     }
 
@@ -67,6 +71,7 @@ impl Protocol {
         match self {
             Self::Json => json::write(service, answer),
             Self::Query => query::write(service, operation, answer, request_id),
+            Self::Ec2 => ec2::write(service, operation, answer, request_id),
         }
     }
 
@@ -80,6 +85,7 @@ impl Protocol {
         match self {
             Self::Json => json::write_error(service, error),
             Self::Query => query::write_error(service, error, request_id),
+            Self::Ec2 => ec2::write_error(error, request_id),
         }
     }
 }
