@@ -6,7 +6,6 @@ use identifiers::AccountId;
 use ipnet::Ipv4Net;
 use resources::Stored;
 use resources::ec2::{AccountNetwork, Peer, Protocol, SecurityGroup, SecurityGroupRule, Subnet, Vpc};
-use std::net::Ipv4Addr;
 use store::{Batch, StoreError, Versioned};
 
 /// The zones of a region.
@@ -65,7 +64,7 @@ impl VirtualNetworks {
             id: self.id("sgr"),
             egress: false,
             protocol: Protocol::All,
-            peer: Peer::Range(machine(self.range)),
+            peer: Peer::Range(self.machine().into()),
             description: Some(MACHINE.to_owned()),
         });
         let batch = self.tables.batch().create(&vpc).create(&group);
@@ -153,11 +152,6 @@ impl VirtualNetworks {
         subnets.sort_by_key(|subnet| (subnet.zone.clone(), subnet.key()));
         Ok(subnets)
     }
-}
-
-/// The one address by which this machine is reached from the default VPC and reaches it.
-fn machine(range: Ipv4Net) -> Ipv4Net {
-    Ipv4Net::from(Ipv4Addr::from_bits(range.network().to_bits() | 1))
 }
 
 /// The first subnets of a VPC: of 4096 addresses, or a quarter of a VPC that has not as many for each.

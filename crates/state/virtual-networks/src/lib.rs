@@ -4,7 +4,7 @@
 //! An interface is two rows, itself and its address, made in one transaction with whatever uses it:
 //!
 //! ```text
-//! let Some(reserved) = networks.reserve(&subnet, None).await? else { /* the subnet is full */ };
+//! let Some(reserved) = networks.reserve(&subnet).await? else { /* the subnet is full */ };
 //! let interface = networks.interface(&subnet, &groups, reserved.address(), InterfaceUse::LoadBalancer { arn }, "ELB app/web");
 //! let batch = VirtualNetworks::attach(tables.batch(), &subnet, &groups, &interface);   // and your own rows
 //! batch.commit().await?;
@@ -62,21 +62,22 @@ impl VirtualNetworks {
         self.range
     }
 
-    /// An address of a subnet that seems free, or the one that is `wanted`; `None` when there is none left.
-    pub async fn reserve(
-        &self,
-        subnet: &Subnet,
-        wanted: Option<Ipv4Addr>,
-    ) -> Result<Option<Reserved>, NotReserved> {
-        match wanted {
-            None => Ok(Addresses::take(&self.addresses, &self.tables, subnet).await?),
-            Some(address) => {
-                if self.tables.get::<Address>(&address.to_string()).await?.is_some() {
-                    return Err(NotReserved::InUse(address));
-                }
-                Addresses::take_this(&self.addresses, address).map(Some).ok_or(NotReserved::InUse(address))
-            }
+    /// The machine's address in default VPCs: what they are reached from, and who resolves names in every VPC.
+    pub fn machine(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.range.network().to_bits() | 1)
+    }
+
+    /// An address of a subnet that seems free; `None` when there is none left.
+    pub async fn reserve(&self, subnet: &Subnet) -> Result<Option<Reserved>, StoreError> {
+        Addresses::take(&self.addresses, &self.tables, subnet).await
+    }
+
+    /// This address of a subnet.
+    pub async fn reserve_this(&self, address: Ipv4Addr) -> Result<Reserved, NotReserved> {
+        if self.tables.get::<Address>(&address.to_string()).await?.is_some() {
+            return Err(NotReserved::InUse(address));
         }
+        Addresses::take_this(&self.addresses, address).ok_or(NotReserved::InUse(address))
     }
 
     /// A new interface with this address; not written yet.

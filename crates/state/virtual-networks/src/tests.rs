@@ -17,7 +17,7 @@ fn account() -> AccountId {
 
 async fn attach(networks: &VirtualNetworks, tables: &Tables, subnet: &Versioned<Subnet>) -> Option<Ipv4Addr> {
     let group = networks.default_group(&account(), &subnet.vpc).await.expect("reads").expect("is there");
-    let reserved = networks.reserve(subnet, None).await.expect("looks")?;
+    let reserved = networks.reserve(subnet).await.expect("looks")?;
     let address = reserved.address();
     let groups = [group];
     let interface = networks.interface(subnet, &groups, address, InterfaceUse::Nobody, "");
@@ -75,11 +75,11 @@ async fn each_address_is_given_once_and_again_when_it_is_free() {
     assert_eq!(given, all);
     assert_eq!(networks.available(&subnets).await.expect("counts"), [11, 0, 11]);
     // Dropped without a row: free at once.
-    let free = networks.reserve(&subnets[0], None).await.expect("looks").expect("is free");
-    let (first, wanted) = (free.address(), Some(free.address()));
-    assert!(matches!(networks.reserve(&subnets[0], wanted).await, Err(NotReserved::InUse(_))));
+    let free = networks.reserve(&subnets[0]).await.expect("looks").expect("is free");
+    let first = free.address();
+    assert!(matches!(networks.reserve_this(first).await, Err(NotReserved::InUse(_))));
     drop(free);
-    let same = networks.reserve(&subnets[0], wanted).await.expect("looks").expect("is free");
+    let same = networks.reserve_this(first).await.expect("is free");
     assert_eq!(same.address(), first);
     let row = tables.list_all::<NetworkInterface>("").await.expect("lists").remove(0);
     let batch = networks.detach(tables.batch(), &row).await.expect("reads");
@@ -95,7 +95,7 @@ async fn nothing_joins_what_is_being_deleted() {
     let group = networks.default_group(&account(), &subnet.vpc).await.expect("reads").expect("is there");
     tables.replace(&subnet, Subnet { closing: true, ..Subnet::clone(&subnet) }).await.expect("marks");
     assert!(networks.subnet(&account(), &subnet.id).await.expect("reads").is_none());
-    let reserved = networks.reserve(&subnet, None).await.expect("looks").expect("is free");
+    let reserved = networks.reserve(&subnet).await.expect("looks").expect("is free");
     let groups = [group];
     let interface = networks.interface(&subnet, &groups, reserved.address(), InterfaceUse::Nobody, "");
     let written = VirtualNetworks::attach(tables.batch(), &subnet, &groups, &interface).commit().await;

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use store::Versioned;
-use virtual_networks::{NotReserved, VirtualNetworks};
+use virtual_networks::{NotReserved, Reserved, VirtualNetworks};
 
 /// Most security groups of an interface, as AWS's quota is.
 const MOST_GROUPS: usize = 5;
@@ -43,14 +43,7 @@ pub(crate) async fn run(
         let groups = service.interface_groups(context, &subnet.vpc, named).await?;
         let wanted = wanted_address(&input, &subnet)?;
         dry_run(input.dry_run)?;
-        let reserved = service.networks.reserve(&subnet, wanted).await.map_err(|failure| match failure {
-            NotReserved::InUse(address) => error(&ADDRESS_IN_USE, format!("Address {address} is in use.")),
-            NotReserved::Store(failure) => store(failure),
-        })?;
-        let reserved = reserved.ok_or_else(|| {
-            let text = "The specified subnet does not have enough free addresses to satisfy the request.";
-            error(&NO_FREE_ADDRESS, text)
-        })?;
+        let reserved = reserve(service, &subnet, wanted).await?;
         let description = input.description.clone().unwrap_or_default();
         let mut interface = service.networks.interface(
             &subnet,
@@ -91,6 +84,23 @@ fn check(input: &CreateNetworkInterfaceRequest) -> Result<(), ServiceError> {
         return Err(error(&GROUPS_EXCEEDED, text));
     }
     Ok(())
+}
+
+async fn reserve(
+    service: &Ec2Service,
+    subnet: &Subnet,
+    wanted: Option<Ipv4Addr>,
+) -> Result<Reserved, ServiceError> {
+    if let Some(address) = wanted {
+        return service.networks.reserve_this(address).await.map_err(|failure| match failure {
+            NotReserved::InUse(address) => error(&ADDRESS_IN_USE, format!("Address {address} is in use.")),
+            NotReserved::Store(failure) => store(failure),
+        });
+    }
+    service.networks.reserve(subnet).await.map_err(store)?.ok_or_else(|| {
+        let text = "The specified subnet does not have enough free addresses to satisfy the request.";
+        error(&NO_FREE_ADDRESS, text)
+    })
 }
 
 /// The address that is asked for by itself, in either way.

@@ -182,6 +182,9 @@ pub struct NetworkInterface {
     pub gateway: Ipv4Addr,
     /// Bits of its subnet's mask.
     pub prefix: u8,
+    /// Who resolves names for it; the gateway, where there is none.
+    #[serde(default)]
+    pub name_server: Option<Ipv4Addr>,
     /// Its subnet.
     pub subnet_id: String,
     /// Letter of the zone of its subnet.
