@@ -4,7 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::definition::store_tags;
 use crate::errors::{client, invalid, update_in_progress};
 use crate::execution_role;
-use crate::placement::{network, platform};
+use crate::placement::{check_network, network, platform};
 use crate::refuse::filled;
 use crate::registries::registries;
 use crate::render::service as render;
@@ -81,6 +81,7 @@ async fn attempt(
     }
     volumes::check_launch(&definition, &wanted.workload.volumes)?;
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
+    check_network(tables, context, &wanted.workload.subnets, &wanted.workload.security_groups).await?;
     let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
     let workload = Workload {
         family: definition.family.clone(),

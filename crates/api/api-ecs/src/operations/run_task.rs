@@ -5,7 +5,7 @@ use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
 use crate::errors::{Failure, client, invalid};
 use crate::execution_role;
-use crate::placement::{network, platform};
+use crate::placement::{check_network, network, platform};
 use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
@@ -105,6 +105,7 @@ async fn attempt(
     let role = wanted.overrides.execution_role_arn.as_ref().or(definition.execution_role_arn.as_ref());
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     volumes::check_launch(&definition, &wanted.volumes)?;
+    check_network(tables, context, &wanted.subnets, &wanted.security_groups).await?;
     let tasks = (0..wanted.count)
         .map(|_| new_task(tables, context, &cluster, &definition, wanted))
         .collect::<Result<Vec<_>, _>>()?;

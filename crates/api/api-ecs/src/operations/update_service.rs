@@ -4,7 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::errors::{client, service_not_active, update_in_progress};
 use crate::execution_role;
 use crate::operations::create_service::stored_propagation;
-use crate::placement::{network, platform};
+use crate::placement::{check_network, network, platform};
 use crate::refuse::filled;
 use crate::registries;
 use crate::render::service as render;
@@ -135,6 +135,7 @@ async fn new_workload(
     }
     if input.network_configuration.is_some() {
         let network = network(input.network_configuration.clone())?;
+        check_network(tables, context, &network.subnets, &network.security_groups).await?;
         new.subnets = network.subnets;
         new.security_groups = network.security_groups;
         new.assign_public_ip = network.assign_public_ip;

@@ -23,9 +23,6 @@ impl TaskController {
         for id in &task.subnets {
             subnets.extend(self.networks.subnet(&task.account, id).await?);
         }
-        if subnets.is_empty() {
-            subnets = self.networks.default_subnets(&task.account).await?;
-        }
         let failed = |code: &str| {
             let subnet = task.subnets.first().map_or("", String::as_str);
             Ok(Err(format!("{NO_INTERFACE} in subnet '{subnet}': {code}")))
