@@ -108,7 +108,7 @@ async fn find<T: Stored>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{GROUP, Fixture, SUBNET, code};
+    use crate::testing::{Fixture, GROUP, SUBNET, code};
 
     #[tokio::test]
     async fn networks_are_those_of_one_vpc_of_the_account() {

@@ -293,7 +293,11 @@ async fn tasks_are_spread_over_the_zones_of_their_subnets() {
     // One that ends makes its zone the emptier one.
     let now = bench.tables.environment().now();
     let first = "123456789012/default/t1";
-    bench.change(first, |task| drop(task.advance(TaskEvent::ContainersStopped, now))).await;
+    bench
+        .change(first, |task| {
+            task.advance(TaskEvent::ContainersStopped, now);
+        })
+        .await;
     bench.run(first).await;
     assert!(bench.tables.list_all::<NetworkInterface>("").await.expect("lists").len() == 3);
     let task = bench.task("123456789012/default/t0").await;
