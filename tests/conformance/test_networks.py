@@ -13,6 +13,8 @@ from waiting import wait_for
 # A server that answers every connection, at two ports.
 SERVE = ["sh", "-c", "nc -ll -p 81 -e echo other & exec nc -ll -p 80 -e echo hello"]
 ANYWHERE = "0.0.0.0/0"
+# What a client in a task says of what is dropped.
+TIMED_OUT = "nc: timed out"
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +134,12 @@ def test_groups_let_each_other_in(ec2, tasks, image, server):
     task, address = run(tasks, server, [back])
     ask = f"nc -w 2 {address} 80 </dev/null"
     assert says(tasks, image, [front], ask) == ("hello", 0)
-    assert says(tasks, image, [back], ask)[0] is None, "the group itself is not let in"
+    assert says(tasks, image, [back], ask)[0] == TIMED_OUT, "the group itself is not let in"
     assert answers(address) is None, "nor is the machine"
-    assert says(tasks, image, [front], f"nc -w 2 {address} 81 </dev/null")[0] is None
+    assert says(tasks, image, [front], f"nc -w 2 {address} 81 </dev/null")[0] == TIMED_OUT
     # What is not let out does not arrive, whatever the other side lets in.
     ec2.revoke_security_group_egress(GroupId=front, IpPermissions=[{"IpProtocol": "-1", **cidr(ANYWHERE)}])
-    assert says(tasks, image, [front], ask)[0] is None
+    assert says(tasks, image, [front], ask)[0] == TIMED_OUT
     ec2.authorize_security_group_egress(GroupId=front, IpPermissions=[tcp(80, **of_group(back))])
     assert says(tasks, image, [front], ask) == ("hello", 0)
     refused(ec2.delete_security_group, "DependencyViolation", GroupId=front)
@@ -217,7 +219,7 @@ def test_a_vpc_of_ones_own_is_apart(region, ec2, tasks, image, server):
     assert answers(address) == "hello", "the machine is its gateway, too"
     default_open = group(ec2, "default-open")
     ec2.authorize_security_group_ingress(GroupId=default_open, IpPermissions=[{"IpProtocol": "-1", **cidr(ANYWHERE)}])
-    assert says(tasks, image, [default_open], f"nc -w 2 {address} 80 </dev/null")[0] is None, "no way between VPCs"
+    assert says(tasks, image, [default_open], f"nc -w 2 {address} 80 </dev/null")[0] == TIMED_OUT, "no way between VPCs"
     refused(ec2.delete_vpc, "DependencyViolation", VpcId=vpc)
     # All eleven addresses of a small subnet.
     network = {"awsvpcConfiguration": {"subnets": [subnet["SubnetId"]], "securityGroups": [open_group]}}

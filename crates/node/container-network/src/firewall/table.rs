@@ -48,8 +48,8 @@ pub(super) fn whole(frame: &Frame<'_>, rules: &Rules) -> String {
     });
     let verdicts = "type ipv4_addr : verdict;";
     let maps = [
-        set("map ingress", verdicts, rules.members.iter().map(|own| ingress(own))),
-        set("map egress", verdicts, rules.members.iter().map(|own| egress(own))),
+        set("map ingress", verdicts, rules.members.iter().map(ingress)),
+        set("map egress", verdicts, rules.members.iter().map(egress)),
     ];
     let parts: String = sets.into_iter().chain(realms).chain(groups).chain(policies).chain(maps).collect();
     format!(
