@@ -72,6 +72,16 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "crates/api/api-scheduler",
+        &[
+            "crates/base/",
+            "crates/state/",
+            "crates/api/access",
+            "crates/wire/aws-wire",
+            "crates/logic/schedule-expressions",
+        ],
+    ),
+    (
         "crates/api/api-iam",
         &[
             "crates/base/",

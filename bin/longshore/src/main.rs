@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod data_dir;
 mod download;
+mod hosts_file;
 mod region;
 mod registry_client;
 mod settings;

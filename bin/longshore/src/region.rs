@@ -6,6 +6,7 @@ mod filter;
 mod handlers;
 mod host;
 mod keys;
+mod load_balancers;
 mod other_regions;
 mod records;
 pub(crate) mod registry;
@@ -16,6 +17,7 @@ mod zones;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile, VULNERABILITIES};
+use crate::hosts_file::{self, HostsFile};
 use crate::settings::{AuthMode, Settings};
 use access::{Access, Caller};
 use accounts::AccountsHandler;
@@ -25,12 +27,15 @@ use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Runnin
 use aws_wire::Service;
 use blob_store::BlobStore;
 use container_network::Zones;
+use controllers::load_balancer::DataPlane;
+use encryption::KeyRing;
 use environment::Environment;
 use event_outbox::Outbox;
 use event_targets::RegionTargets;
 use handlers::{AgentHandler, RegistryHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
+use load_balancers::HostDataPlane;
 use metric_store::Metrics;
 use oci_registry::{OwnRegistry, Registry, RegistryConfig, Upstreams};
 use other_regions::ConfiguredRegions;
@@ -51,6 +56,12 @@ use virtual_networks::VirtualNetworks;
 /// How long the address of a blob in a bucket is good, which a client is sent to.
 const DOWNLOAD: Duration = Duration::from_secs(3600);
 
+/// The load balancers of the host, and who looks after them.
+struct Balancers {
+    data_plane: HostDataPlane,
+    controller: JoinHandle<()>,
+}
+
 /// A region at work.
 pub(crate) struct Region {
     settings: Settings,
@@ -64,6 +75,7 @@ pub(crate) struct Region {
     gateway: AgentGateway,
     server: Running,
     host: Option<Host>,
+    balancers: Option<Balancers>,
     shutdown: CancellationToken,
     /// Ends the controller of services, before tasks are stopped or with everything else.
     services: CancellationToken,
@@ -153,6 +165,7 @@ impl Region {
                 networks.clone(),
                 Arc::new(plan.clone()),
             ))),
+            Arc::new(api_elbv2::shapes::Server(api_elbv2::ElbV2Service::new(tables.clone()))),
             Arc::new(api_ecr::shapes::Server(ecr)),
             Arc::new(api_ecr_public::shapes::Server(public)),
             Arc::new(api_logs::shapes::Server(logs.clone())),
@@ -170,6 +183,7 @@ impl Region {
                 access.clone(),
                 api_sts::ProviderKeys::new(Some(dir.join("oidc-keys")), environment.clone()),
             ))),
+            Arc::new(api_scheduler::shapes::Server(api_scheduler::SchedulerService::new(tables.clone()))),
             Arc::new(api_secretsmanager::shapes::Server(api_secretsmanager::SecretsManagerService::new(
                 tables.clone(),
                 ring.clone(),
@@ -228,6 +242,7 @@ impl Region {
             gateway,
             server,
             host: None,
+            balancers: None,
             shutdown: shutdown.clone(),
             services: shutdown.child_token(),
             records,
@@ -248,9 +263,9 @@ impl Region {
                     settings.region.clone(),
                     shutdown.clone(),
                 )),
-                tokio::spawn(controllers::run_alarms(outbox.clone(), metrics, shutdown.clone())),
+                tokio::spawn(controllers::run_alarms(outbox.clone(), metrics.clone(), shutdown.clone())),
                 tokio::spawn(controllers::run_events(outbox, Arc::new(targets), shutdown.clone())),
-                tokio::spawn(controllers::run_secrets(tables, ring, shutdown.clone())),
+                tokio::spawn(controllers::run_secrets(tables, ring.clone(), shutdown.clone())),
                 tokio::spawn(deliveries),
             ],
             settings,
@@ -263,6 +278,7 @@ impl Region {
                 let _ = region.stop(false).await;
                 return Err(error);
             }
+            region.start_balancers(&plan, ring, metrics)?;
         }
         Ok(region)
     }
@@ -313,6 +329,42 @@ impl Region {
         Ok(())
     }
 
+    /// Looks after load balancers from now on; those of an earlier run are found again.
+    fn start_balancers(&mut self, plan: &HostPlan, ring: KeyRing, metrics: Metrics) -> Result<()> {
+        let Some(host) = &self.host else { return Ok(()) };
+        let settings = &self.settings;
+        let hosts_file =
+            settings.manage_hosts_file.then(|| HostsFile::new(Path::new(hosts_file::PATH), self.dir.path()));
+        let data_plane = HostDataPlane::new(
+            host.network().clone(),
+            self.dir.join("load-balancer"),
+            std::env::current_exe().context("find the running program")?,
+            self.environment.clone(),
+            hosts_file,
+        );
+        let wanted = controllers::load_balancer::Settings {
+            region: settings.region.clone(),
+            subnet: plan.controller_subnet()?,
+            access_logs: settings.elb_logs_dir.clone(),
+            loopback: !settings.no_elb_loopback,
+        };
+        let (tables, stop) = (self.tables.clone(), self.services.clone());
+        let controller =
+            controllers::run_load_balancers(tables, ring, metrics, wanted, data_plane.clone(), stop);
+        self.balancers = Some(Balancers { data_plane, controller: tokio::spawn(controller) });
+        Ok(())
+    }
+
+    /// Ends the controller of load balancers, and with the last task the load balancers themselves.
+    async fn stop_balancers(balancers: Balancers, all_over: bool) {
+        if balancers.controller.await.is_err() {
+            tracing::error!("the controller of load balancers ended badly");
+        }
+        if all_over && let Err(error) = balancers.data_plane.stop().await {
+            tracing::warn!(%error, "cannot end the load balancers");
+        }
+    }
+
     /// Opens the way by which the host takes layers without a copy, if blobs are files of this machine.
     fn hand_blobs_over(&mut self, registry: Registry, blobs: &BlobStore) -> Option<PathBuf> {
         let path = self.dir.join(registry::SOCKET);
@@ -335,6 +387,10 @@ impl Region {
             Ok(())
         };
         let all_over = stop_tasks && stopped.is_ok();
+        self.services.cancel();
+        if let Some(balancers) = self.balancers.take() {
+            Self::stop_balancers(balancers, all_over).await;
+        }
         if let Some(host) = self.host.take() {
             host.stop(if all_over { Sandboxes::BelongToNoTask } else { Sandboxes::Stay }).await;
         }

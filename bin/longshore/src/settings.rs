@@ -97,6 +97,17 @@ pub(crate) struct SettingsArgs {
     /// on a loopback address only, for test suites written against mocks [default: verify]
     #[arg(long, env = "LONGSHORE_AUTH", value_name = "MODE")]
     pub(crate) auth: Option<AuthMode>,
+    /// Do not serve application load balancers on the loopback address, where curl and browsers look for names under
+    /// .localhost
+    #[arg(long, env = "LONGSHORE_NO_ELB_LOOPBACK")]
+    pub(crate) no_elb_loopback: bool,
+    /// Write the names of load balancers into /etc/hosts, for programs that ask the C library
+    #[arg(long, env = "LONGSHORE_MANAGE_HOSTS_FILE")]
+    pub(crate) manage_hosts_file: bool,
+    /// Directory whose subdirectories stand for the buckets of load balancers' access logs
+    /// [default: DATA-DIR/load-balancer-logs]
+    #[arg(long, env = "LONGSHORE_ELB_LOGS_DIR", value_name = "DIR")]
+    pub(crate) elb_logs_dir: Option<PathBuf>,
     /// Days for which the record of API calls is kept [default: 90]
     #[arg(long, env = "LONGSHORE_AUDIT_RETENTION_DAYS", value_name = "DAYS")]
     pub(crate) audit_retention_days: Option<NonZeroU32>,
@@ -195,6 +206,11 @@ struct File {
     replication_keys: Option<PathBuf>,
     #[serde(default)]
     expire_images_in_use: bool,
+    #[serde(default)]
+    no_elb_loopback: bool,
+    #[serde(default)]
+    manage_hosts_file: bool,
+    elb_logs_dir: Option<PathBuf>,
     auth: Option<AuthMode>,
     audit_retention_days: Option<NonZeroU32>,
     trails_dir: Option<PathBuf>,
@@ -228,6 +244,9 @@ pub(crate) struct Settings {
     pub(crate) replicate_to: Vec<ReplicateTo>,
     pub(crate) replication_keys: PathBuf,
     pub(crate) expire_images_in_use: bool,
+    pub(crate) no_elb_loopback: bool,
+    pub(crate) manage_hosts_file: bool,
+    pub(crate) elb_logs_dir: PathBuf,
     pub(crate) auth: AuthMode,
     pub(crate) audit_retention_days: u32,
     pub(crate) trails_dir: PathBuf,
@@ -265,6 +284,8 @@ impl SettingsArgs {
             );
         }
         let trails_dir = self.trails_dir.or(file.trails_dir).unwrap_or_else(|| data_dir.join("trails"));
+        let logs = self.elb_logs_dir.or(file.elb_logs_dir);
+        let logs = logs.unwrap_or_else(|| data_dir.join("load-balancer-logs"));
         let keys = self.replication_keys.or(file.replication_keys);
         let keys = keys.unwrap_or_else(|| data_dir.join("replication-keys"));
         let retention = self.audit_retention_days.or(file.audit_retention_days);
@@ -299,6 +320,9 @@ impl SettingsArgs {
                 .or(file.pull_through_recheck_hours)
                 .unwrap_or(DEFAULT_RECHECK_HOURS),
             expire_images_in_use: self.expire_images_in_use || file.expire_images_in_use,
+            no_elb_loopback: self.no_elb_loopback || file.no_elb_loopback,
+            manage_hosts_file: self.manage_hosts_file || file.manage_hosts_file,
+            elb_logs_dir: absolute(&logs)?,
             auth,
             efs: [self.efs, file.efs].concat(),
         })

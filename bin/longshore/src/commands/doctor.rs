@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
 /// Check that this machine can run tasks.
@@ -25,6 +25,7 @@ pub(crate) struct Check {
 pub(crate) fn run(arguments: DoctorArgs) -> Result<()> {
     let mut checks = host_checks();
     checks.push(Check { name: "port", result: port(arguments.listen) });
+    checks.push(Check { name: "names", result: Ok(names()) });
     let mut failed = 0;
     for check in &checks {
         match &check.result {
@@ -155,6 +156,20 @@ fn forwarding() -> std::result::Result<String, String> {
         Ok(value) if value.trim() == "1" => Ok("IPv4 forwarding is on".to_owned()),
         Ok(_) => Ok("IPv4 forwarding is off; `longshore up` turns it on".to_owned()),
         Err(error) => Err(format!("cannot read /proc/sys/net/ipv4/ip_forward: {error}; is /proc mounted?")),
+    }
+}
+
+/// How programs of this machine find load balancers by their names; none of the answers keeps tasks from running.
+fn names() -> String {
+    let found = ("longshore-doctor.elb.localhost", 0u16).to_socket_addrs();
+    let mut found = found.into_iter().flatten().peekable();
+    if found.peek().is_some() && found.all(|address| address.ip().is_loopback()) {
+        "programs resolve *.elb.localhost to this machine: application load balancers are reached by name"
+            .to_owned()
+    } else {
+        "curl and browsers reach load balancers at *.elb.localhost; programs that ask the C library do not: start with \
+         --manage-hosts-file, or install libnss-myhostname"
+            .to_owned()
     }
 }
 

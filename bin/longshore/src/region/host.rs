@@ -187,6 +187,11 @@ impl Host {
         self.subnet
     }
 
+    /// The network of its tasks.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Stops the agent. The network and the control group go too, when no task is left that needs them.
     pub(super) async fn stop(self, sandboxes: Sandboxes) {
         let Self { network, runtime, stop, agent, agent_tasks, collector, .. } = self;

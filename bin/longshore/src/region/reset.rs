@@ -115,9 +115,13 @@ pub(super) async fn stop_tasks(tables: &Tables) -> Result<()> {
         if now > deadline {
             bail!("{} tasks did not stop in time", left.len());
         }
-        for task in left.iter().filter(|task| task.desired_status == DesiredStatus::Running) {
+        let is_to_go =
+            |task: &Task| task.desired_status == DesiredStatus::Running || !task.targets.is_empty();
+        for task in left.iter().filter(|task| is_to_go(task)) {
             let stop = |old: &Task| {
                 let mut new = old.clone();
+                // Load balancers go, too, so there is nothing to drain.
+                new.targets.clear();
                 new.want_stop(StopCode::UserInitiated, "The region was stopped with its tasks", now);
                 Ok::<_, StoreError>(Some(new))
             };

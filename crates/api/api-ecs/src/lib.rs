@@ -9,6 +9,7 @@ mod containers;
 mod definition;
 mod errors;
 mod execution_role;
+mod load_balancers;
 mod logging;
 mod operations;
 mod paging;

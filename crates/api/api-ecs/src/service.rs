@@ -50,11 +50,10 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
     if given { Err(unsupported(&format!("The parameter '{parameter}'"))) } else { Ok(()) }
 }
 
-/// The parts of a request that are for what is not built: load balancers, Service Connect.
+/// The parts of a request that are for what is not built: Service Connect.
 pub(crate) struct Unbuilt {
     pub(crate) controller: Option<wire::DeploymentController>,
     pub(crate) execute: bool,
-    pub(crate) load_balancers: bool,
     pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
     pub(crate) lattice: bool,
     pub(crate) constraints: bool,
@@ -69,7 +68,6 @@ impl Unbuilt {
             return Err(unsupported(&format!("The deployment controller {}", controller.r#type.as_str())));
         }
         not_built(self.execute, "enableExecuteCommand")?;
-        not_built(self.load_balancers, "loadBalancers")?;
         not_built(
             self.connect.as_ref().is_some_and(|connect| connect.enabled),
             "serviceConnectConfiguration",

@@ -270,10 +270,14 @@ async fn run(
     call: &mut RecordedCall<'_>,
 ) -> Result<aws_wire::Answer, ServiceError> {
     let form = if route.in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
-    let input = route
+    let mut input = route
         .protocol
         .read(route.operation, form)
         .map_err(|error| ServiceError::new(&MALFORMED, error.to_string()))?;
+    if route.protocol == Protocol::RestJson {
+        let place = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        input = aws_wire::rest_json::bind(route.operation, place, &parts.headers, input);
+    }
     call.asked(&input);
     validate(route.operation.input, &input).map_err(|violation| match violation {
         Violation::Constraints(broken) => {

@@ -1,7 +1,7 @@
 //! Which service, operation and protocol a request is for.
 
 use crate::errors::UNKNOWN_OPERATION;
-use aws_wire::{Operation, Protocol, Service, ServiceDefinition, ServiceError};
+use aws_wire::{Operation, Protocol, Service, ServiceDefinition, ServiceError, rest_json};
 use http::request::Parts;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -49,6 +49,9 @@ pub(crate) fn route<'s>(
     if let Some(target) = parts.headers.get(TARGET) {
         return by_target(services, target.to_str().unwrap_or_default());
     }
+    if let Some(route) = by_path(services, parts) {
+        return Ok(route);
+    }
     let in_query = parts.method == http::Method::GET;
     let form = if in_query { parts.uri.query().unwrap_or_default().as_bytes() } else { body };
     let Some(action) = form_field(form, "Action") else {
@@ -67,6 +70,27 @@ pub(crate) fn route<'s>(
     };
     let is_ec2 = service.definition().protocols.contains(&"ec2");
     find(&**service, action, if is_ec2 { Protocol::Ec2 } else { Protocol::Query }, in_query)
+}
+
+/// The operation of a REST service by method and path. Where a signature names a service, only that one counts: paths of
+/// different services may be alike.
+fn by_path<'s>(services: &'s [Arc<dyn Service>], parts: &Parts) -> Option<Route<'s>> {
+    let path = parts.uri.path();
+    if path == "/" {
+        return None;
+    }
+    let signed = parts.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let wanted = |service: &&Arc<dyn Service>| {
+        let definition = service.definition();
+        let scope = format!("/{}/aws4_request", definition.signing_name);
+        definition.protocols.contains(&"rest-json") && signed.is_none_or(|text| text.contains(&scope))
+    };
+    services.iter().filter(wanted).find_map(|service| {
+        let mut operations = service.definition().operations.iter();
+        let operation =
+            operations.find(|operation| rest_json::matches(operation, parts.method.as_str(), path))?;
+        Some(Route { service: &**service, operation, protocol: Protocol::RestJson, in_query: false })
+    })
 }
 
 fn by_target<'s>(services: &'s [Arc<dyn Service>], target: &str) -> Result<Route<'s>, NoRoute> {

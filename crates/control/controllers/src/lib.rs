@@ -14,13 +14,16 @@ mod flaky;
 pub mod image_lifecycle;
 pub mod image_replication;
 pub mod image_scan;
+pub mod load_balancer;
 pub mod logs_retention;
 pub mod rule_schedule;
 pub mod run_token;
+pub mod schedule;
 pub mod sealing;
 pub mod secrets_expiry;
 pub mod security_groups;
 pub mod service;
+pub mod service_targets;
 pub mod task;
 pub mod task_definition;
 
@@ -39,16 +42,20 @@ pub use image_replication::{OtherRegions, Reached, Unreachable};
 
 use image_replication::ImageReplicationController;
 use image_scan::{Data, ImageScanController};
+use load_balancer::{DataPlane, LoadBalancerController};
 use logs_retention::LogsRetention;
 use metric_store::Metrics;
 use reconcile::{Queue, Settings};
 use resources::ec2::{NetworkInterface, SecurityGroup, Subnet, Vpc};
+use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
+use schedule::ScheduleController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
 use security_groups::{PacketFilter, SecurityGroupController};
 use service::ServiceController;
+use service_targets::ServiceTargetsController;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +79,8 @@ const SCANS: Duration = Duration::from_secs(600);
 
 /// Time between two looks whether the host's filter is whole.
 const FILTER: Duration = Duration::from_secs(30);
+/// Time between two looks at load balancers, when nothing changes, and longest wait after a failure of their data plane.
+const BALANCERS: Duration = Duration::from_secs(5);
 
 /// What the controllers of a region need to know.
 #[derive(Clone)]
@@ -94,6 +103,7 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
         run_tasks(tables.clone(), &config, shutdown.clone()),
         run_security_groups(tables.clone(), config.filter.clone(), shutdown.clone()),
         run_services(tables.clone(), config.services.clone()),
+        run_service_targets(tables.clone(), config.services.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
         run_run_tokens(tables.clone(), shutdown.clone()),
         run_logs_retention(tables, &config, shutdown),
@@ -159,22 +169,26 @@ pub async fn run_alarms(outbox: Outbox, metrics: Metrics, shutdown: Cancellation
 }
 
 /// Runs the controllers of EventBridge, which a region without a host needs too, until `shutdown`: what happens is
-/// announced, rules with a schedule make their events, and deliveries are brought to their targets.
+/// announced, rules with a schedule make their events, schedules come due, and deliveries are brought to their targets.
 pub async fn run_events(outbox: Outbox, targets: Arc<dyn Targets>, shutdown: CancellationToken) {
     let tables = outbox.tables().clone();
     let environment = tables.environment().clone();
-    let (deliveries, schedules) = (Queue::new(), Queue::new());
+    let (deliveries, rules, schedules) = (Queue::new(), Queue::new(), Queue::new());
     let delivery = Arc::new(EventDelivery::new(outbox.clone(), targets, deliveries.clone()));
-    let schedule = Arc::new(RuleSchedule::new(outbox.clone(), schedules.clone()));
-    let few = Settings { concurrency: 8, ..Settings::named("rule_schedule") };
+    let rule = Arc::new(RuleSchedule::new(outbox.clone(), rules.clone()));
+    let schedule = Arc::new(ScheduleController::new(outbox.clone(), schedules.clone()));
+    let few = |name| Settings { concurrency: 8, ..Settings::named(name) };
     tokio::join!(
         announce::follow(outbox.clone(), announce::Tasks::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Services::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Instances::new(outbox.clone()), shutdown.clone()),
         announce::follow(outbox.clone(), announce::Images::new(outbox.clone()), shutdown.clone()),
         feed(tables.clone(), shutdown.clone(), |seen| delivery.see(&seen)),
-        feed(tables, shutdown.clone(), |seen| schedule.see(&seen)),
-        reconcile::run(schedule.clone(), schedules, few, environment.clone(), shutdown.clone()),
+        feed(tables.clone(), shutdown.clone(), |seen| rule.see(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| schedule.see(&seen)),
+        schedule::remove_groups(tables, shutdown.clone()),
+        reconcile::run(rule.clone(), rules, few("rule_schedule"), environment.clone(), shutdown.clone()),
+        reconcile::run(schedule.clone(), schedules, few("schedule"), environment.clone(), shutdown.clone()),
         reconcile::run(
             delivery.clone(),
             deliveries,
@@ -247,8 +261,51 @@ async fn run_services(tables: Tables, shutdown: CancellationToken) {
     let environment = tables.environment().clone();
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),
-        feed(tables, shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
         reconcile::run(controller.clone(), queue, Settings::named("service"), environment, shutdown.clone()),
+    );
+}
+
+async fn run_service_targets(tables: Tables, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let controller = Arc::new(ServiceTargetsController::new(tables.clone(), queue.clone()));
+    let environment = tables.environment().clone();
+    let settings = Settings { concurrency: 8, ..Settings::named("service_targets") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controller of load balancers over a host's data plane until `shutdown`. The data plane goes on without it.
+pub async fn run_load_balancers<D: DataPlane>(
+    tables: Tables,
+    keys: KeyRing,
+    metrics: Metrics,
+    settings: load_balancer::Settings,
+    data_plane: D,
+    shutdown: CancellationToken,
+) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let controller =
+        Arc::new(LoadBalancerController::new(tables.clone(), keys, Some(metrics), settings, data_plane));
+    let one = Settings {
+        concurrency: 1,
+        resync: BALANCERS,
+        longest_backoff: BALANCERS,
+        ..Settings::named("load_balancer")
+    };
+    let nudge = || queue.nudge(load_balancer::All);
+    tokio::join!(
+        feed::<LoadBalancer>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Listener>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Rule>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<TargetGroup>(tables.clone(), shutdown.clone(), |_| nudge()),
+        feed::<Target>(tables, shutdown.clone(), |_| nudge()),
+        reconcile::run(controller, queue.clone(), one, environment, shutdown.clone()),
     );
 }
 

@@ -12,6 +12,7 @@ use environment::Environment;
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
 use resources::ecs::{DesiredStatus, Service, ServiceStatus, Task, TaskStatus};
+use resources::elb::Target;
 use service_deployments::{Names, Snapshot, plan};
 use std::time::Duration;
 use store::{StoreError, Tables};
@@ -65,6 +66,15 @@ impl ServiceController {
             task.last_status >= TaskStatus::Running || task.desired_status == DesiredStatus::Stopped;
         if matters {
             self.queue.nudge(format!("{}/{}/{service}", task.account, task.cluster));
+        }
+    }
+
+    /// Queues the service of a target, whose health may have changed.
+    pub(crate) fn see_target(&self, seen: &Seen<Target>) {
+        if let Seen::Row(target) = seen
+            && let Some(service) = &target.service
+        {
+            self.queue.nudge(service.clone());
         }
     }
 

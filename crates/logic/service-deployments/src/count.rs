@@ -1,7 +1,7 @@
 //! What became of tasks, and what it counts as.
 
 use crate::events::SEE_GUIDE;
-use crate::{End, Health, Sight, Work};
+use crate::{End, FailingTarget, Health, Sight, Work};
 use environment::Timestamp;
 use resources::ecs::{RolloutState, TaskMark};
 use std::time::Duration;
@@ -86,7 +86,13 @@ impl Work<'_> {
             TaskMark::New => {}
             TaskMark::Healthy => self.succeeded(&deployment),
             TaskMark::Failed => {
-                self.tell(&format!("(task {task}) failed container health checks."));
+                match self.members[index].failing_target.clone() {
+                    Some(FailingTarget { port, target_group, reason }) => self.tell(&format!(
+                        "(task {task}) (port {port}) is unhealthy in (target-group {target_group}) due to (reason \
+                         {reason})"
+                    )),
+                    None => self.tell(&format!("(task {task}) failed container health checks.")),
+                }
                 self.failed(&deployment, created_at);
             }
         }

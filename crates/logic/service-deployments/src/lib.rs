@@ -58,6 +58,19 @@ pub struct Member {
     pub protected_until: Option<Timestamp>,
     /// What is seen of it.
     pub sight: Sight,
+    /// The target of a load balancer that makes its health what it is, when that is failing.
+    pub failing_target: Option<FailingTarget>,
+}
+
+/// A target that fails the checks of its load balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailingTarget {
+    /// Its port.
+    pub port: u16,
+    /// ARN of its target group.
+    pub target_group: String,
+    /// Why, in the words of the load balancer.
+    pub reason: String,
 }
 
 /// What is seen of a task.
@@ -69,7 +82,7 @@ pub enum Sight {
     Running {
         /// Since when.
         since: Timestamp,
-        /// What its health checks say.
+        /// What its health checks say, those of load balancers among them.
         health: Health,
     },
     /// It was told to stop.

@@ -124,6 +124,7 @@ impl Work<'_> {
             created_at: self.snapshot.now,
             protected_until: None,
             sight: Sight::Starting,
+            failing_target: None,
         });
         self.plan.start.push(Start { task: task.clone(), deployment: 0, provider });
         task
@@ -236,9 +237,12 @@ impl Work<'_> {
         let id = self.primary_id();
         let member = &mut self.members[index];
         let reason = match &member.sight {
-            Sight::Running { health: Health::Failing, .. } => {
-                "Task failed container health checks".to_owned()
-            }
+            Sight::Running { health: Health::Failing, .. } => match &member.failing_target {
+                Some(target) => {
+                    format!("Task failed ELB health checks in (target-group {})", target.target_group)
+                }
+                None => "Task failed container health checks".to_owned(),
+            },
             _ => format!("{reason} (deployment {id})"),
         };
         self.plan.stop.push(Stop { task: member.task.clone(), reason });

@@ -233,6 +233,7 @@ impl World {
                 created_at: self.now,
                 protected_until: None,
                 sight: Sight::Starting,
+                failing_target: None,
             });
         }
         if !plan.start.is_empty() {

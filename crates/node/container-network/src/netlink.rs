@@ -20,6 +20,7 @@ const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const NLM_F_REQUEST: u16 = 0x001;
 const NLM_F_ACK: u16 = 0x004;
@@ -173,15 +174,16 @@ impl Netlink {
         self.request(message)
     }
 
-    /// Takes an address from an interface, if it has it.
-    pub(crate) fn remove_address(&mut self, index: u32, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
+    /// Takes an address from an interface; `false` when it does not have it.
+    pub(crate) fn remove_address(&mut self, index: u32, address: Ipv4Addr, prefix: u8) -> io::Result<bool> {
         let mut message = Message::new(RTM_DELADDR, 0);
         message.bytes(&[AddressFamily::Inet as u8, prefix, 0, 0]);
         message.bytes(&index.to_ne_bytes());
         message.attribute(IFA_LOCAL, &address.octets());
         match self.request(message) {
-            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EADDRNOTAVAIL as i32) => Ok(()),
-            other => other,
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EADDRNOTAVAIL as i32) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -193,6 +195,21 @@ impl Netlink {
         message.bytes(&[0; 8]);
         message.nest(IFLA_PROTINFO, |port| port.attribute(IFLA_BRPORT_ISOLATED, &[1]));
         self.request(message)
+    }
+
+    /// The IPv4 addresses of an interface with the bits of their masks.
+    pub(crate) fn addresses(&mut self, index: u32) -> io::Result<Vec<(Ipv4Addr, u8)>> {
+        let mut message = Message::new(RTM_GETADDR, NLM_F_DUMP);
+        message.bytes(&[AddressFamily::Inet as u8, 0, 0, 0]);
+        message.bytes(&0u32.to_ne_bytes());
+        let sequence = self.send(message)?;
+        let mut found = Vec::new();
+        self.receive(sequence, |kind, body| {
+            if kind == RTM_NEWADDR && word(body, 4) == index {
+                found.extend(parse_address(body));
+            }
+        })?;
+        Ok(found)
     }
 
     /// Sends everything that is not local through `gateway`.
@@ -303,6 +320,22 @@ impl Netlink {
 
 fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).map_or(0, |word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+fn parse_address(body: &[u8]) -> Option<(Ipv4Addr, u8)> {
+    let prefix = *body.get(1)?;
+    let mut rest = body.get(8..)?;
+    while rest.len() >= 4 {
+        let size = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
+        let kind = u16::from_ne_bytes([rest[2], rest[3]]);
+        let value = rest.get(4..size)?;
+        if kind == IFA_LOCAL {
+            let octets: [u8; 4] = value.try_into().ok()?;
+            return Some((Ipv4Addr::from(octets), prefix));
+        }
+        rest = &rest[size.next_multiple_of(4).min(rest.len())..];
+    }
+    None
 }
 
 fn parse_link(body: &[u8]) -> Option<Link> {

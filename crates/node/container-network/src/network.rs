@@ -1,5 +1,6 @@
 //! One bridge and the tasks on it.
 
+mod host_addresses;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -204,14 +205,14 @@ impl Network {
         self.0.config.subnet.gateway()
     }
 
-    /// Stops the name server; removes the bridge and the firewall table when no task is left, so that running
-    /// tasks keep their network while the server restarts. Answers whether all is removed.
+    /// Stops the name server; removes the bridge and the firewall table when no task and no address of the host is left,
+    /// so that running tasks and load balancers keep their network while the server restarts. Answers whether all is removed.
     pub async fn stop(&self) -> Result<bool, NetworkError> {
         let server = self.0.name_server.lock().take();
         if let Some(server) = server {
             server.stop().await;
         }
-        if !self.list().await?.is_empty() {
+        if !self.list().await?.is_empty() || !self.host_addresses().await?.is_empty() {
             return Ok(false);
         }
         let config = self.0.config.clone();
@@ -322,8 +323,9 @@ fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<BTreeMap<Strin
     let directory = config.directory.join(&config.bridge);
     make_directory(&directory)?;
     let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
-    if kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?.is_some()
+    if let Some(index) = kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?
         && list(config)?.is_empty()
+        && host_addresses::on(&mut kernel, index)?.is_empty()
     {
         // Nobody needs it, and its address may be that of an earlier configuration.
         kernel.remove_link(&config.bridge).map_err(netlink("removing the old bridge"))?;

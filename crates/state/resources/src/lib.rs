@@ -13,6 +13,7 @@ pub mod elb;
 pub mod events;
 pub mod iam;
 pub mod logs;
+pub mod scheduler;
 pub mod sealed;
 pub mod secrets;
 pub mod ssm;

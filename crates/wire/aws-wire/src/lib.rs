@@ -27,6 +27,6 @@ pub use http::Extensions;
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
 pub use page::Page;
-pub use protocol::{Encoded, Protocol, ReadError, json};
+pub use protocol::{Encoded, Protocol, ReadError, json, rest_json};
 pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};
 pub use validate::{BrokenConstraints, Violation, pattern_is_checked, validate};

@@ -5,15 +5,18 @@
 mod ec2;
 pub mod json;
 mod query;
+pub mod rest_json;
 mod xml;
 
-use crate::{Node, Operation, ServiceDefinition, ServiceError, ToWire};
+use crate::{Fault, Node, Operation, ServiceDefinition, ServiceError, ToWire};
 
 /// How a request was sent, and so how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// awsJson1.0 and awsJson1.1.
     Json,
+    /// restJson1: the operation in method and path, JSON in the body.
+    RestJson,
     /// awsQuery: a form in, XML out.
     Query,
     /// ec2Query: the same with other names and other XML.
@@ -51,10 +54,10 @@ pub struct Encoded {
 }
 
 impl Protocol {
-    /// Reads the input of an operation. `form` is the body of a POST or the query string of a GET.
+    /// Reads the input of an operation; of restJson1 what is in the body, see [`rest_json::bind`]. `form` is the body of a POST or the query string of a GET.
     pub fn read(self, operation: &Operation, form: &[u8]) -> Result<Node, ReadError> {
         match self {
-            Self::Json => json::read(form),
+            Self::Json | Self::RestJson => json::read(form),
             Self::Query => query::read(operation.input, form, query::Names::Query),
             Self::Ec2 => query::read(operation.input, form, query::Names::Ec2),
         }
@@ -70,6 +73,7 @@ impl Protocol {
     ) -> Encoded {
         match self {
             Self::Json => json::write(service, answer),
+            Self::RestJson => rest_json::write(operation, answer),
             Self::Query => query::write(service, operation, answer, request_id),
             Self::Ec2 => ec2::write(service, operation, answer, request_id),
         }
@@ -84,10 +88,21 @@ impl Protocol {
     ) -> Encoded {
         match self {
             Self::Json => json::write_error(service, error),
+            Self::RestJson => rest_json::write_error(error),
             Self::Query => query::write_error(service, error, request_id),
             Self::Ec2 => ec2::write_error(error, request_id),
         }
     }
+}
+
+/// The header by which clients of a service that spoke the query protocol before go on to see its codes.
+fn query_error(service: Option<&ServiceDefinition>, error: &ServiceError) -> Vec<(&'static str, String)> {
+    if !service.is_some_and(|service| service.protocols.contains(&"query")) {
+        return vec![];
+    }
+    let blame = if error.shape.fault == Fault::Sender { "Sender" } else { "Receiver" };
+    let code = error.shape.query_code.unwrap_or(error.shape.name);
+    vec![("x-amzn-query-error", format!("{code};{blame}"))]
 }
 
 /// How JSON and XML write a number that is none.

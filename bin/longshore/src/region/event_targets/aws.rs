@@ -16,6 +16,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const MOST_BYTES: usize = 1 << 20;
 /// Most characters of `startedBy`.
 const STARTED_BY: usize = 128;
+/// What stands for the number of the attempt in the input of a schedule.
+const ATTEMPT: &str = "<aws.scheduler.attempt-number>";
 /// What an input may override.
 const OVERRIDES: [&str; 6] =
     ["containerOverrides", "cpu", "ephemeralStorage", "executionRoleArn", "memory", "taskRoleArn"];
@@ -46,7 +48,7 @@ impl RegionTargets {
             "EventBusName": delivery.target.arn,
             "Source": source,
             "DetailType": detail_type,
-            "Detail": delivery.input,
+            "Detail": delivery.input.replace(ATTEMPT, &(delivery.attempts + 1).to_string()),
             "Resources": [delivery.source_arn],
         }]});
         let answer = self.call(&credentials, ("events", "AWSEvents.PutEvents"), &request).await?;

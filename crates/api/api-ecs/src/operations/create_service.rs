@@ -4,6 +4,7 @@ use crate::arns::{find_definition, require_cluster};
 use crate::definition::store_tags;
 use crate::errors::{client, invalid, update_in_progress};
 use crate::execution_role;
+use crate::load_balancers;
 use crate::placement::{check_network, network, platform};
 use crate::refuse::filled;
 use crate::registries::registries;
@@ -99,6 +100,7 @@ async fn attempt(
         .delete_any::<ServiceEvents>(&service.key())
         .create(&revision)
         .create(&record);
+    let batch = load_balancers::require(tables, &definition, &wanted.workload.load_balancers, batch).await?;
     let batch = match &old {
         Some(old) => batch.replace(old, &service),
         None => batch.create(&service),
@@ -149,7 +151,6 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     let unbuilt = Unbuilt {
         controller: deployment_controller,
         execute: enable_execute_command == Some(true),
-        load_balancers: filled(load_balancers.as_ref()),
         connect: service_connect_configuration,
         lattice: filled(vpc_lattice_configurations.as_ref()),
         constraints: filled(placement_constraints.as_ref()),
@@ -157,8 +158,13 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     };
     unbuilt.refuse()?;
     check_name(&service_name)?;
+    let load_balancers = load_balancers::read(load_balancers.unwrap_or_default())?;
     if role.is_some_and(|role| !role.is_empty()) {
-        return Err(invalid("role is only valid for services configured to use load balancers."));
+        return Err(invalid(if load_balancers.is_empty() {
+            "role is only valid for services configured to use load balancers."
+        } else {
+            "You cannot specify an IAM role for services that require a service linked role."
+        }));
     }
     let strategy = strategy(capacity_provider_strategy.unwrap_or_default())?;
     check_launch_type(launch_type, !strategy.is_empty())?;
@@ -207,7 +213,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         subnets: network.subnets,
         security_groups: network.security_groups,
         assign_public_ip: network.assign_public_ip,
-        load_balancers: Vec::new(),
+        load_balancers,
         volumes: volumes::requests_of_service(volume_configurations)?,
         registries: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use crate::arns::{find_definition, require_cluster};
 use crate::errors::{client, service_not_active, update_in_progress};
 use crate::execution_role;
+use crate::load_balancers;
 use crate::operations::create_service::stored_propagation;
 use crate::placement::{check_network, network, platform};
 use crate::refuse::filled;
@@ -46,7 +47,6 @@ fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
     Unbuilt {
         controller: input.deployment_controller.clone(),
         execute: input.enable_execute_command == Some(true),
-        load_balancers: filled(input.load_balancers.as_ref()),
         connect: input.service_connect_configuration.clone(),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
         constraints: filled(input.placement_constraints.as_ref()),
@@ -71,6 +71,7 @@ async fn attempt(
     let mut batch = tables.batch();
     if let Some((workload, definition)) = new_workload(tables, registry, context, &old, input).await? {
         batch = batch.require_unchanged(&definition);
+        batch = load_balancers::require(tables, &definition, &workload.load_balancers, batch).await?;
         if let Some(record) = record_in_progress(tables, &old).await? {
             let stopped = ServiceDeployment {
                 status: ServiceDeploymentStatus::Stopped,
@@ -132,6 +133,9 @@ async fn new_workload(
     }
     if let Some(given) = &input.platform_version {
         new.platform_version = platform(Some(given.clone()))?;
+    }
+    if let Some(given) = &input.load_balancers {
+        new.load_balancers = load_balancers::read(given.clone())?;
     }
     if input.network_configuration.is_some() {
         let network = network(input.network_configuration.clone())?;

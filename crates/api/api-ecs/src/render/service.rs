@@ -2,6 +2,7 @@
 
 use crate::arns::{arn, cluster_arn, definition_arn};
 use crate::errors::Failure;
+use crate::load_balancers;
 use crate::registries;
 use crate::shapes as wire;
 use crate::volumes;
@@ -127,7 +128,9 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
             .health_check_grace_period
             .and_then(|seconds| i32::try_from(seconds).ok()),
         launch_type: workload.and_then(launch_type),
-        load_balancers: Some(vec![]),
+        load_balancers: Some(
+            workload.map(|workload| load_balancers::shown(&workload.load_balancers)).unwrap_or_default(),
+        ),
         network_configuration: workload.map(network),
         pending_count: Some(total.pending),
         placement_constraints: Some(vec![]),
@@ -250,7 +253,7 @@ pub(crate) fn revision(context: &RequestContext, revision: &ServiceRevision) -> 
         created_at: Some(revision.created_at),
         guard_duty_enabled: Some(false),
         launch_type: launch_type(workload),
-        load_balancers: Some(vec![]),
+        load_balancers: Some(load_balancers::shown(&workload.load_balancers)),
         network_configuration: Some(network(workload)),
         platform_family: Some("Linux".to_owned()),
         platform_version: Some(workload.platform_version.clone()),

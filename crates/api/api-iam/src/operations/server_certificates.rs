@@ -2,7 +2,7 @@
 //! DeleteServerCertificate.
 
 use crate::entities::now;
-use crate::errors::{Failure, already_exists, other};
+use crate::errors::{Failure, already_exists, delete_conflict, other};
 use crate::paging::Paging;
 use crate::retry::retrying;
 use crate::shapes::{
@@ -15,6 +15,7 @@ use crate::{IamService, ids, quotas, tags};
 use aws_wire::RequestContext;
 use environment::Timestamp;
 use resources::Stored;
+use resources::elb::Listener;
 use resources::iam::{ServerCertificate, key_of, rows_of};
 use resources::sealed::{SealedText, Sealing};
 use rustls::crypto::ring::sign::any_supported_type;
@@ -155,6 +156,15 @@ pub(crate) async fn delete_server_certificate(
     input: DeleteServerCertificateRequest,
 ) -> Result<(), Failure> {
     let row = service.find::<ServerCertificate>(context, &input.server_certificate_name).await?;
+    let arn = row.arn();
+    let listeners = service.tables.list_all::<Listener>(&rows_of(&context.account)).await?;
+    let user = listeners.iter().find(|own| own.certificates.iter().any(|certificate| certificate.arn == arn));
+    if let Some(user) = user {
+        return Err(delete_conflict(format_args!(
+            "Certificate: {} is currently in use by {}. Please remove it first before deleting it from IAM.",
+            row.id, user.load_balancer_arn
+        )));
+    }
     service.tables.delete(&row).await?;
     Ok(())
 }

@@ -7,7 +7,8 @@ use resources::ecs::{
     DesiredStatus, HealthStatus, Service, ServiceDeployment, ServiceEvents, ServiceTask, StopCode, Task,
     TaskDefinition, TaskStatus,
 };
-use service_deployments::{End, Health, Member, Sight};
+use resources::elb::{Target, TargetState};
+use service_deployments::{End, FailingTarget, Health, Member, Sight};
 use std::collections::BTreeMap;
 use store::{StoreError, Versioned};
 
@@ -50,10 +51,15 @@ impl ServiceController {
                 }
                 None => None,
             };
+            let targets = match &task {
+                Some(task) => self.targets(&service, &row, task).await?,
+                None => Targets::default(),
+            };
             members.push(member(
                 &row,
                 task.as_ref().map(|task| &*task.value),
                 definition.map(|d| &*d.value),
+                &targets,
                 now,
             ));
             ledger.insert(row.task.clone(), (row, task));
@@ -62,14 +68,78 @@ impl ServiceController {
         debug_assert_eq!(service.key(), key);
         Ok(Some(Observed { service, record, events, members, ledger }))
     }
+
+    /// What load balancers say of a task.
+    async fn targets(
+        &self,
+        service: &Service,
+        row: &ServiceTask,
+        task: &Task,
+    ) -> Result<Targets, StoreError> {
+        let deployment = service.deployments.iter().find(|own| own.id == row.deployment);
+        let wanted = deployment.map_or(0, |own| own.workload.load_balancers.len());
+        let mut rows = Vec::new();
+        for key in &task.targets {
+            rows.extend(self.tables.get::<Target>(key).await?);
+        }
+        Ok(Targets {
+            are_wanted: wanted > 0 || !task.targets.is_empty(),
+            are_there: rows.len() >= wanted,
+            rows,
+        })
+    }
+}
+
+/// The targets of load balancers that a task is registered as.
+#[derive(Default)]
+struct Targets {
+    /// Its deployment has load balancers.
+    are_wanted: bool,
+    /// It is registered with all of them.
+    are_there: bool,
+    rows: Vec<Versioned<Target>>,
+}
+
+impl Targets {
+    /// `own`, what the task's own checks say, together with what load balancers say.
+    fn with(&self, own: Health) -> (Health, Option<FailingTarget>) {
+        if !self.are_wanted || own == Health::Failing {
+            return (own, None);
+        }
+        let mut health =
+            if own == Health::Waiting || !self.are_there { Health::Waiting } else { Health::Passing };
+        for row in &self.rows {
+            match row.health.state {
+                TargetState::Healthy | TargetState::Unavailable => {}
+                TargetState::Initial | TargetState::Unused | TargetState::Draining | TargetState::Drained => {
+                    health = Health::Waiting;
+                }
+                TargetState::Unhealthy => return (Health::Failing, Some(failing(row))),
+            }
+        }
+        (health, None)
+    }
+}
+
+fn failing(row: &Target) -> FailingTarget {
+    let reason = row.health.description.clone().or_else(|| row.health.reason.clone());
+    FailingTarget {
+        port: row.port,
+        target_group: row.target_group_arn.clone(),
+        reason: reason.unwrap_or_else(|| "Health checks failed".to_owned()),
+    }
 }
 
 fn member(
     row: &ServiceTask,
     task: Option<&Task>,
     definition: Option<&TaskDefinition>,
+    targets: &Targets,
     now: Timestamp,
 ) -> Member {
+    let sight = task.map(|task| sight(task, definition, targets, now));
+    // A task whose row is gone ended long ago.
+    let (sight, failing_target) = sight.unwrap_or((Sight::Ended(End::Wanted), None));
     Member {
         task: row.task.clone(),
         deployment: row.deployment.clone(),
@@ -77,22 +147,28 @@ fn member(
         mark: row.mark,
         created_at: row.created_at,
         protected_until: task.and_then(|task| task.protected_until),
-        // A task whose row is gone ended long ago.
-        sight: task.map_or(Sight::Ended(End::Wanted), |task| sight(task, definition, now)),
+        sight,
+        failing_target,
     }
 }
 
-fn sight(task: &Task, definition: Option<&TaskDefinition>, now: Timestamp) -> Sight {
-    match task.last_status {
-        TaskStatus::Deprovisioning | TaskStatus::Stopped => Sight::Ended(end(task, definition, now)),
+fn sight(
+    task: &Task,
+    definition: Option<&TaskDefinition>,
+    targets: &Targets,
+    now: Timestamp,
+) -> (Sight, Option<FailingTarget>) {
+    let sight = match task.last_status {
+        TaskStatus::Deprovisioning | TaskStatus::Stopped => Sight::Ended(end(task, definition, targets, now)),
         _ if task.desired_status == DesiredStatus::Stopped => Sight::Stopping,
         TaskStatus::Deactivating | TaskStatus::Stopping => Sight::Stopping,
-        TaskStatus::Running => Sight::Running {
-            since: task.started_at.unwrap_or(task.created_at),
-            health: health(task, definition),
-        },
+        TaskStatus::Running => {
+            let (health, failing) = targets.with(health(task, definition));
+            return (Sight::Running { since: task.started_at.unwrap_or(task.created_at), health }, failing);
+        }
         TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => Sight::Starting,
-    }
+    };
+    (sight, None)
 }
 
 /// What the checks of essential containers say; those of others do not count, as on AWS.
@@ -113,12 +189,12 @@ fn health(task: &Task, definition: Option<&TaskDefinition>) -> Health {
     health
 }
 
-fn end(task: &Task, definition: Option<&TaskDefinition>, now: Timestamp) -> End {
+fn end(task: &Task, definition: Option<&TaskDefinition>, targets: &Targets, now: Timestamp) -> End {
     match task.stop_code {
         Some(StopCode::UserInitiated | StopCode::ServiceSchedulerInitiated) => return End::Wanted,
         Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited) | None => {}
     }
-    let is_checked = health(task, definition) != Health::Unchecked;
+    let is_checked = targets.are_wanted || health(task, definition) != Health::Unchecked;
     let until = task.execution_stopped_at.or(task.stopping_at).or(task.stopped_at).unwrap_or(now);
     let ran = task.started_at.map(|since| until.since(since)).unwrap_or_default();
     let not_placed = task.container_instance.is_none().then(|| task.stopped_reason.clone()).flatten();

@@ -149,7 +149,7 @@ async fn what_cannot_be_done_is_said_and_tried_again() {
     let place = taken.local_addr().expect("has one");
     region.configuration.load_balancers[0].addresses.push(place.ip());
     region.listener().port = 9000;
-    region.balancers.apply(&region.configuration).await.expect("applies");
+    region.balancers().apply(&region.configuration).await.expect("applies");
     let report = region.report().await;
     let error = report.listeners[0].error.as_deref().expect("cannot listen");
     assert!(error.contains("cannot listen on") && error.contains("9000"), "{error}");
@@ -157,7 +157,7 @@ async fn what_cannot_be_done_is_said_and_tried_again() {
     region.until("it listens", |report| report.listeners[0].error.is_none()).await;
     // A certificate that is none.
     region.listener().protocol = Protocol::Https;
-    region.balancers.apply(&region.configuration).await.expect("applies");
+    region.balancers().apply(&region.configuration).await.expect("applies");
     let report = region.report().await;
     assert!(
         report.listeners[0].error.as_deref().is_some_and(|error| error.contains("certificate")),
@@ -171,11 +171,11 @@ async fn a_process_that_is_killed_comes_back_with_its_configuration() {
     let upstream = Upstream::named("one").await;
     let region = Region::application(&[upstream.address]).await;
     region.all(TargetState::Healthy).await;
-    let pid = region.balancers.pid().await.expect("has one");
+    let pid = region.balancers().pid().await.expect("has one");
     let process = rustix::process::Pid::from_raw(pid as i32).expect("is one");
     rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("is killed");
     let deadline = Instant::now() + DEADLINE;
-    while region.balancers.pid().await.map_or(true, |now| now == pid) {
+    while region.balancers().pid().await.map_or(true, |now| now == pid) {
         assert!(Instant::now() < deadline, "it never came back");
         sleep(Duration::from_millis(20)).await;
     }

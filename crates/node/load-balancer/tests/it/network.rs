@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// Says its name, then whatever is said to it.
-async fn echo(name: u8) -> SocketAddr {
+pub async fn echo(name: u8) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let address = listener.local_addr().expect("has one");
     tokio::spawn(async move {
@@ -26,7 +26,8 @@ async fn echo(name: u8) -> SocketAddr {
     address
 }
 
-async fn connect(region: &Region) -> (TcpStream, u8) {
+/// A connection, and the name of the target that it came to.
+pub async fn connect(region: &Region) -> (TcpStream, u8) {
     let mut stream = TcpStream::connect(region.at()).await.expect("connects");
     let name = stream.read_u8().await.expect("says its name");
     (stream, name)

@@ -139,7 +139,7 @@ async fn whatever_comes_targets_see_only_what_the_load_balancer_has_seen() {
     .await;
     let region = Region::application(&[upstream.address]).await;
     region.all(TargetState::Healthy).await;
-    let pid = region.balancers.pid().await.expect("has one");
+    let pid = region.balancers().pid().await.expect("has one");
     let at = region.at();
     for first in (0..640u64).step_by(64) {
         let attempts = (first..first + 64).map(|seed| async move {
@@ -160,7 +160,7 @@ async fn whatever_comes_targets_see_only_what_the_load_balancer_has_seen() {
         futures::future::join_all(attempts).await;
     }
     assert_eq!(region.get("/").await, (200, "seen".to_owned()));
-    assert_eq!(region.balancers.pid().await.expect("has one"), pid, "it is the same process still");
+    assert_eq!(region.balancers().pid().await.expect("has one"), pid, "it is the same process still");
     assert!(upstream.count() > 200, "{}", upstream.count());
     region.stop().await;
 }

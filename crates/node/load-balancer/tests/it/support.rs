@@ -18,6 +18,7 @@ use load_balancing::{
 };
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -54,10 +55,29 @@ pub fn own_address() -> IpAddr {
 
 /// A process with one load balancer.
 pub struct Region {
-    pub balancers: LoadBalancers,
+    balancers: Option<LoadBalancers>,
     pub configuration: Configuration,
     pub address: IpAddr,
     pub directory: TempDir,
+}
+
+/// Nothing is left behind, by a test that fails either: neither the process at work nor those that still drain.
+impl Drop for Region {
+    fn drop(&mut self) {
+        let directory = self.directory.path().join("lb");
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let ours = arguments
+                .split(|byte| *byte == 0)
+                .any(|argument| argument == directory.as_os_str().as_bytes());
+            let pid =
+                entry.file_name().to_string_lossy().parse().ok().and_then(rustix::process::Pid::from_raw);
+            if let (true, Some(pid)) = (ours, pid) {
+                // It may have ended by itself.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
 }
 
 pub fn program() -> &'static Path {
@@ -94,7 +114,7 @@ impl Region {
         let balancers = LoadBalancers::start(&directory.path().join("lb"), program(), &Environment::real())
             .await
             .expect("starts");
-        let region = Self { balancers, configuration, address, directory };
+        let region = Self { balancers: Some(balancers), configuration, address, directory };
         region.apply().await;
         region
     }
@@ -112,13 +132,13 @@ impl Region {
     }
 
     pub async fn apply(&self) {
-        self.balancers.apply(&self.configuration).await.expect("applies");
+        self.balancers().apply(&self.configuration).await.expect("applies");
         let report = self.report().await;
         assert!(report.listeners.iter().all(|listener| listener.error.is_none()), "{:?}", report.listeners);
     }
 
     pub async fn report(&self) -> Report {
-        self.balancers.report().await.expect("reports")
+        self.balancers().report().await.expect("reports")
     }
 
     /// Waits until all targets are in a state.
@@ -162,8 +182,14 @@ impl Region {
         (status, text(response).await)
     }
 
-    pub async fn stop(self) {
-        self.balancers.stop(Duration::ZERO).await.expect("stops");
+    /// Ends it as one who configures does.
+    pub async fn stop(mut self) {
+        let balancers = self.balancers.take().expect("is there until the end");
+        balancers.stop(Duration::ZERO).await.expect("stops");
+    }
+
+    pub fn balancers(&self) -> &LoadBalancers {
+        self.balancers.as_ref().expect("is there until the end")
     }
 }
 

@@ -47,20 +47,20 @@ pub(super) fn write(service: &ServiceDefinition, answer: &dyn ToWire) -> Encoded
 }
 
 pub(super) fn write_error(service: Option<&ServiceDefinition>, error: &ServiceError) -> Encoded {
+    let status = if error.shape.fault == Fault::Receiver { error.shape.status.max(500) } else { 400 };
+    let headers = super::query_error(service, error);
+    Encoded { status, content_type: content_type(service), headers, body: error_body(error) }
+}
+
+/// An error as a JSON object.
+pub(super) fn error_body(error: &ServiceError) -> Vec<u8> {
     let mut members = serde_json::Map::new();
     members.insert("__type".to_owned(), error.shape.name.into());
     members.insert(error.shape.message_key.to_owned(), error.message.as_ref().into());
     for (name, value) in &error.members {
         members.insert((*name).to_owned(), to_json(value));
     }
-    let status = if error.shape.fault == Fault::Receiver { error.shape.status.max(500) } else { 400 };
-    let body = serde_json::Value::Object(members).to_string().into_bytes();
-    // Clients of a service that spoke the query protocol before go on to see its codes.
-    let was_query = service.is_some_and(|service| service.protocols.contains(&"query"));
-    let blame = if error.shape.fault == Fault::Sender { "Sender" } else { "Receiver" };
-    let code = error.shape.query_code.unwrap_or(error.shape.name);
-    let headers = if was_query { vec![("x-amzn-query-error", format!("{code};{blame}"))] } else { vec![] };
-    Encoded { status, content_type: content_type(service), headers, body }
+    serde_json::Value::Object(members).to_string().into_bytes()
 }
 
 fn content_type(service: Option<&ServiceDefinition>) -> &'static str {

@@ -1,0 +1,86 @@
+//! SetSubnets, SetSecurityGroups and SetIpAddressType.
+
+use crate::errors::{Failure, configuration};
+use crate::operations::create_load_balancer::{check_address_type, check_security_groups};
+use crate::retry::retrying;
+use crate::shapes as wire;
+use crate::shapes::{
+    SetIpAddressTypeInput, SetIpAddressTypeOutput, SetSecurityGroupsInput, SetSecurityGroupsOutput,
+    SetSubnetsInput, SetSubnetsOutput,
+};
+use crate::{ElbV2Service, render, subnets};
+use aws_wire::RequestContext;
+use resources::elb::{LoadBalancer, LoadBalancerKind};
+
+pub(crate) async fn set_subnets(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    input: SetSubnetsInput,
+) -> Result<SetSubnetsOutput, Failure> {
+    check_address_type(input.ip_address_type)?;
+    if input.enable_prefix_for_ipv6_source_nat == Some(wire::EnablePrefixForIpv6SourceNatEnum::On) {
+        return Err(configuration("IPv6 is not supported"));
+    }
+    let zones = subnets::read(context, input.subnets, input.subnet_mappings)?;
+    let row =
+        retrying!(change(service, context, &input.load_balancer_arn, |row| row.zones.clone_from(&zones)))?;
+    Ok(SetSubnetsOutput {
+        availability_zones: Some(render::zones(&row)),
+        ip_address_type: Some(wire::IpAddressType::Ipv4),
+        ..SetSubnetsOutput::default()
+    })
+}
+
+pub(crate) async fn set_security_groups(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    input: SetSecurityGroupsInput,
+) -> Result<SetSecurityGroupsOutput, Failure> {
+    let SetSecurityGroupsInput {
+        load_balancer_arn,
+        security_groups,
+        enforce_security_group_inbound_rules_on_private_link_traffic,
+    } = input;
+    if enforce_security_group_inbound_rules_on_private_link_traffic.is_some() {
+        return Err(configuration("PrivateLink is not supported"));
+    }
+    check_security_groups(&security_groups)?;
+    let row = service.load_balancer(context, &load_balancer_arn).await?;
+    if row.kind == LoadBalancerKind::Network && row.security_groups.is_empty() && !security_groups.is_empty()
+    {
+        return Err(configuration(
+            "You cannot set security groups of a network load balancer that was created without",
+        ));
+    }
+    let set = |row: &mut LoadBalancer| row.security_groups.clone_from(&security_groups);
+    let row = retrying!(change(service, context, &load_balancer_arn, set))?;
+    Ok(SetSecurityGroupsOutput {
+        security_group_ids: Some(row.security_groups),
+        ..SetSecurityGroupsOutput::default()
+    })
+}
+
+pub(crate) async fn set_ip_address_type(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    input: SetIpAddressTypeInput,
+) -> Result<SetIpAddressTypeOutput, Failure> {
+    service.load_balancer(context, &input.load_balancer_arn).await?;
+    check_address_type(Some(input.ip_address_type))?;
+    Ok(SetIpAddressTypeOutput { ip_address_type: Some(wire::IpAddressType::Ipv4) })
+}
+
+async fn change(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    arn: &str,
+    change: impl Fn(&mut LoadBalancer),
+) -> Result<LoadBalancer, Failure> {
+    let old = service.load_balancer(context, arn).await?;
+    let mut new = LoadBalancer::clone(&old);
+    change(&mut new);
+    if new != *old.value {
+        service.tables.replace(&old, new.clone()).await?;
+    }
+    Ok(new)
+}
