@@ -32,7 +32,7 @@ from load_balancer import load_balancer  # noqa: E402
 from pull import pull  # noqa: E402
 from registry import collection, registry  # noqa: E402
 from services_bench import services  # noqa: E402
-from tasks import NETWORK, Tasks  # noqa: E402
+from tasks import Tasks  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
 
@@ -125,7 +125,7 @@ def many(region, tasks, definition, count=200):
 
     def ten(_):
         answer = tasks.ecs.run_task(cluster=tasks.cluster, taskDefinition=definition, count=10, launchType="FARGATE",
-                                    networkConfiguration=NETWORK)
+                                    networkConfiguration=tasks.network)
         return [task["taskArn"] for task in answer["tasks"]]
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:

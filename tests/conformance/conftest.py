@@ -98,6 +98,20 @@ class Region:
         )
         return boto3.client(service, **{**settings, **changes})
 
+    def subnets(self, **credentials):
+        """Ids of the default subnets, by zone: of the region's own account, or of the one with these credentials."""
+        filters = [{"Name": "default-for-az", "Values": ["true"]}]
+        found = self.client("ec2", **credentials).describe_subnets(Filters=filters)["Subnets"]
+        return [subnet["SubnetId"] for subnet in sorted(found, key=lambda subnet: subnet["AvailabilityZone"])]
+
+    def vpc(self):
+        """Id of the default VPC."""
+        return self.client("ec2").describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+
+    def network(self, **credentials):
+        """A network configuration for tasks that has no wishes: the first default subnet."""
+        return {"awsvpcConfiguration": {"subnets": self.subnets(**credentials)[:1], "assignPublicIp": "ENABLED"}}
+
     def environment(self):
         """Environment for the aws CLI and other clients."""
         return {

@@ -9,8 +9,6 @@ import time
 from leftovers import plan, process_ids, read
 from waiting import wait_for
 
-SUBNETS = ["subnet-0a", "subnet-0b"]
-
 
 def web(text, port=80, more=""):
     """What a container runs that answers with a text, and slowly at /cgi-bin/slow."""
@@ -29,7 +27,7 @@ class Balancers:
         self.elb = region.client("elbv2")
 
     def create(self, name, **more):
-        made = self.elb.create_load_balancer(Name=name, Subnets=SUBNETS, **more)["LoadBalancers"][0]
+        made = self.elb.create_load_balancer(Name=name, Subnets=self.region.subnets()[:2], **more)["LoadBalancers"][0]
         assert made["State"]["Code"] == "provisioning"
         return made["LoadBalancerArn"]
 
@@ -45,7 +43,7 @@ class Balancers:
     def group(self, name, protocol="HTTP", port=80, **more):
         check = {} if protocol != "HTTP" else {"HealthCheckPath": "/"}
         made = self.elb.create_target_group(
-            Name=name, Protocol=protocol, Port=port, TargetType="ip", VpcId="vpc-default",
+            Name=name, Protocol=protocol, Port=port, TargetType="ip", VpcId=self.region.vpc(),
             **{"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2, **check, **more})
         return made["TargetGroups"][0]["TargetGroupArn"]
 

@@ -5,7 +5,7 @@ import os
 import signal
 
 from leftovers import process_ids, read
-from tasks import NETWORK, Tasks
+from tasks import Tasks
 from waiting import wait_for
 
 
@@ -14,7 +14,8 @@ class Services(Tasks):
 
     def create(self, name, definition, count, **more):
         answer = self.ecs.create_service(cluster=self.cluster, serviceName=name, taskDefinition=definition,
-                                         desiredCount=count, launchType="FARGATE", networkConfiguration=NETWORK, **more)
+                                         desiredCount=count, launchType="FARGATE",
+                                         **{"networkConfiguration": self.network, **more})
         return answer["service"]
 
     def service(self, name):

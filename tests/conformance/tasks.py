@@ -5,9 +5,6 @@ import uuid
 
 from waiting import wait_for
 
-NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"], "assignPublicIp": "ENABLED"}}
-
-
 # Every account of a region that verifies has this role from its first day.
 EXECUTION_ROLE = "ecsTaskExecutionRole"
 EXECUTION_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
@@ -36,6 +33,7 @@ class Tasks:
     def __init__(self, region, cluster=None, **credentials):
         self.region = region
         self.ecs = region.client("ecs", **credentials)
+        self.network = region.network(**credentials)
         self.logs = region.client("logs", **credentials)
         self.cluster = cluster or f"c-{uuid.uuid4().hex[:8]}"
         self.ecs.create_cluster(clusterName=self.cluster)
@@ -74,7 +72,7 @@ class Tasks:
 
     def run(self, definition, **more):
         answer = self.ecs.run_task(cluster=self.cluster, taskDefinition=definition, launchType="FARGATE",
-                                   networkConfiguration=NETWORK, **more)
+                                   **{"networkConfiguration": self.network, **more})
         assert answer["failures"] == []
         return answer["tasks"][0]["taskArn"]
 

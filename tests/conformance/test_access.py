@@ -184,7 +184,7 @@ def test_pass_role_is_needed_to_give_a_task_a_role(access_region, iam):
     for role in ("taskRoleArn", "executionRoleArn"):
         denied(lambda: client.register_task_definition(**definition, **{role: admin}), "iam:PassRole", admin)
     access_region.client("ecs").create_cluster(clusterName="default")
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"]}}
+    network = access_region.network()
     run = dict(taskDefinition="app", launchType="FARGATE", networkConfiguration=network)
     denied(lambda: client.run_task(**run, overrides={"taskRoleArn": admin}), "iam:PassRole", admin)
     # A definition that somebody else has given the role.

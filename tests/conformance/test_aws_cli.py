@@ -71,8 +71,10 @@ def test_the_walk_of_the_readme(aws, region, tmp_path):
                      "FARGATE", "--cpu", "256", "--memory", "512", "--execution-role-arn", "ecsTaskExecutionRole",
                      "--container-definitions", containers)["taskDefinition"]
     assert definition["revision"] == 1
+    subnets = aws("ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true", "--query", "Subnets[].SubnetId")
+    assert len(subnets) == 3
     run = ("ecs", "run-task", "--cluster", name, "--task-definition", name, "--launch-type", "FARGATE")
-    ran = aws(*run, "--network-configuration", "awsvpcConfiguration={subnets=[subnet-12345678]}", "--started-by", "me")
+    ran = aws(*run, "--network-configuration", f"awsvpcConfiguration={{subnets=[{subnets[0]}]}}", "--started-by", "me")
     task = ran["tasks"][0]["taskArn"]
     aws("ecs", "wait", "tasks-running", "--cluster", name, "--tasks", task)
     described = aws("ecs", "describe-tasks", "--cluster", name, "--tasks", task, "--query", "tasks[0].[lastStatus,startedBy]")

@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from conftest import Region
 from images import Registry
 from services import Services
-from tasks import NETWORK
 from waiting import wait_for
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:check"
@@ -210,7 +209,7 @@ def test_a_pause_waits_for_an_answer_and_a_deployment_is_stopped(services, image
 
 def test_what_does_not_go_together_is_refused(services, definition):
     request = dict(cluster=services.cluster, serviceName="e", taskDefinition=definition, desiredCount=0,
-                   launchType="FARGATE", networkConfiguration=NETWORK)
+                   launchType="FARGATE", networkConfiguration=services.network)
     unknown = {**hook("POST_SCALE_UP"), "hookTargetArn": FUNCTION + "-2"}
     for configuration, code in [
         ({"bakeTimeInMinutes": 5}, "InvalidParameterException"),
@@ -230,7 +229,7 @@ def test_task_sets_are_somebody_elses_deployments(hooked, services, image, defin
                               deploymentController={"type": "EXTERNAL"})["service"]
     assert made["deploymentController"] == {"type": "EXTERNAL"} and made["taskSets"] == [] and made["deployments"] == []
     own = dict(cluster=cluster, service="outside")
-    request = dict(own, taskDefinition=definition, launchType="FARGATE", networkConfiguration=NETWORK)
+    request = dict(own, taskDefinition=definition, launchType="FARGATE", networkConfiguration=services.network)
     first = ecs.create_task_set(**request, externalId="one", clientToken="t")["taskSet"]
     assert ecs.create_task_set(**request, externalId="one", clientToken="t")["taskSet"]["id"] == first["id"]
     assert (first["status"], first["computedDesiredCount"], first["externalId"]) == ("ACTIVE", 4, "one")
@@ -270,7 +269,7 @@ def test_spare_capacity_is_taken_back_and_the_service_replaces_its_tasks(hooked,
     ecs, cluster = services.ecs, services.cluster
     spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     request = dict(cluster=cluster, serviceName="spot", taskDefinition=definition, desiredCount=2,
-                   capacityProviderStrategy=spot, networkConfiguration=NETWORK)
+                   capacityProviderStrategy=spot, networkConfiguration=services.network)
     refused(ecs.create_service, "InvalidParameterException", **request)
     both = ["FARGATE", "FARGATE_SPOT"]
     changed = ecs.put_cluster_capacity_providers(cluster=cluster, capacityProviders=both,
@@ -283,7 +282,7 @@ def test_spare_capacity_is_taken_back_and_the_service_replaces_its_tasks(hooked,
     services.stable("spot", 2)
     refused(ecs.put_cluster_capacity_providers, "ResourceInUseException", cluster=cluster, capacityProviders=["FARGATE"],
             defaultCapacityProviderStrategy=[])
-    [alone] = ecs.run_task(cluster=cluster, taskDefinition=definition, networkConfiguration=NETWORK)["tasks"]
+    [alone] = ecs.run_task(cluster=cluster, taskDefinition=definition, networkConfiguration=services.network)["tasks"]
     assert alone["capacityProviderName"] == "FARGATE_SPOT"
     before = {task["taskArn"] for task in services.running("spot")}
     done = hooked.cli("spot", "interrupt", "--service", "spot", "--count", "1")

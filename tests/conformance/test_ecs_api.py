@@ -136,9 +136,9 @@ def test_refused_task_definitions(ecs, changes):
     assert code(error) in ("ClientException", "InvalidParameterException")
 
 
-def test_run_task_errors(ecs):
+def test_run_task_errors(region, ecs):
     cluster = ecs.create_cluster(clusterName=name("c"))["cluster"]["clusterName"]
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"]}}
+    network = region.network()
     run = lambda **more: ecs.run_task(**{**dict(cluster=cluster, launchType="FARGATE", networkConfiguration=network), **more})
     definition = fargate(ecs)
     with pytest.raises(ClientError) as error:

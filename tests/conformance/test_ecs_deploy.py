@@ -57,8 +57,10 @@ def test_deploy_scale_and_run(region, services, web):
 
     family = service["taskDefinition"].rsplit("/", 1)[1].split(":")[0]
     [subnet] = service["networkConfiguration"]["awsvpcConfiguration"]["subnets"][:1]
+    filters = [{"Name": "group-name", "Values": ["default"]}]
+    group = region.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
     code, said = deploy(region, "run", services.cluster, family, "1", "--launchtype", "FARGATE", "--subnet", subnet,
-                        "--securitygroup", "sg-12345678")
+                        "--securitygroup", group)
     assert code == 0 and "Successfully started" in said, said
 
 

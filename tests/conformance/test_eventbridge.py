@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from conftest import Region
 from images import Registry
 from services import Services
-from tasks import NETWORK, Tasks
+from tasks import Tasks
 from waiting import wait_for
 
 OWN = "123456789012"
@@ -287,7 +287,7 @@ def test_a_rule_runs_tasks(region, image):
     target = {
         "RoleArn": role(region, runner, "events.amazonaws.com", "ecs:RunTask"),
         "EcsParameters": {"TaskDefinitionArn": definition, "LaunchType": "FARGATE", "NetworkConfiguration": {
-            "awsvpcConfiguration": {"Subnets": NETWORK["awsvpcConfiguration"]["subnets"], "AssignPublicIp": "ENABLED"}}},
+            "awsvpcConfiguration": {"Subnets": tasks.network["awsvpcConfiguration"]["subnets"], "AssignPublicIp": "ENABLED"}}},
         "Input": json.dumps({"containerOverrides": [
             {"name": "main", "environment": [{"name": "WHO", "value": "rule"}]}]}),
     }

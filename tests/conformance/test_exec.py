@@ -430,7 +430,7 @@ def test_longshore_logs(region, tasks):
 
 def test_services_allow_commands(region, tasks):
     definition = tasks.register([tasks.container(tasks.image, ["sh", "-c", "echo hello; exec sleep 600"])], taskRoleArn=tasks.role)
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-12345678"]}}
+    network = tasks.network
     name = f"s-{uuid.uuid4().hex[:8]}"
     service = tasks.ecs.create_service(cluster=tasks.cluster, serviceName=name, taskDefinition=definition, desiredCount=1,
                                        launchType="FARGATE", networkConfiguration=network, enableExecuteCommand=True)["service"]

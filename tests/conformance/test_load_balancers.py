@@ -66,7 +66,7 @@ def test_a_load_balancer_comes_with_an_address_and_a_name_and_goes_without_a_tra
     listed = region.aws("elbv2", "describe-load-balancers", "--names", "first")["LoadBalancers"][0]
     assert (listed["LoadBalancerArn"], listed["State"]["Code"]) == (arn, "active")
     region.aws("elbv2", "wait", "load-balancer-available", "--load-balancer-arns", arn)
-    refused(balancers.elb.create_load_balancer, "DuplicateLoadBalancerName", Name="first", Subnets=["subnet-9"])
+    refused(balancers.elb.create_load_balancer, "DuplicateLoadBalancerName", Name="first", Subnets=region.subnets()[2:])
     balancers.delete(arn)
     region.aws("elbv2", "wait", "load-balancers-deleted", "--load-balancer-arns", arn)
     wait_for(lambda: addresses(region) == before, lambda: f"the address gone: {addresses(region)}")

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Region
 from images import Registry
-from tasks import NETWORK, Tasks
+from tasks import Tasks
 from test_eventbridge import Group, allow, role, rule
 from waiting import wait_for
 
@@ -129,7 +129,7 @@ def test_a_schedule_runs_a_task_once(region):
     scheduler.create_schedule(Name=name, ScheduleExpression=at(2), FlexibleTimeWindow=OFF, Target={
         "Arn": f"arn:aws:ecs:us-east-1:{OWN}:cluster/{tasks.cluster}", "RoleArn": caller, "EcsParameters": {
             "TaskDefinitionArn": definition, "LaunchType": "FARGATE", "TaskCount": 1,
-            "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": NETWORK["awsvpcConfiguration"]["subnets"]}}}})
+            "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": tasks.network["awsvpcConfiguration"]["subnets"]}}}})
 
     def arns():
         found = []

@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from images import Registry
 from leftovers import leaves_nothing
 from services import Services, kill, processes
-from tasks import NETWORK
 from waiting import wait_for
 
 SLEEP = ["sleep", "3600"]
@@ -204,7 +203,7 @@ def test_capacity_providers_share_the_tasks(services, definition):
     services.ecs.put_cluster_capacity_providers(cluster=services.cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"],
                                                 defaultCapacityProviderStrategy=[])
     made = services.ecs.create_service(cluster=services.cluster, serviceName="spot", taskDefinition=definition,
-                                       desiredCount=3, capacityProviderStrategy=strategy, networkConfiguration=NETWORK)
+                                       desiredCount=3, capacityProviderStrategy=strategy, networkConfiguration=services.network)
     assert "launchType" not in made["service"]
     services.stable("spot", 3)
     names = sorted(task["capacityProviderName"] for task in services.running("spot"))
@@ -232,7 +231,7 @@ def test_a_deployment_is_stopped_and_rolled_back_on_request(services, image, def
 def test_documented_errors(services, definition):
     ecs, cluster = services.ecs, services.cluster
     request = dict(cluster=cluster, serviceName="e", taskDefinition=definition, desiredCount=0, launchType="FARGATE",
-                   networkConfiguration=NETWORK)
+                   networkConfiguration=services.network)
     balancer = [{"targetGroupArn": "arn", "containerName": "main", "containerPort": 80}]
     for change, code in [
         ({"cluster": "none"}, "ClusterNotFoundException"),

@@ -140,11 +140,10 @@ def test_tasks_of_a_service_have_volumes_too(tasks, image, storage):
     mounts = [{"sourceVolume": "disk", "containerPath": "/disk"}]
     definition = tasks.register([tasks.container(image, sh("grep ' /disk ' /proc/mounts && sleep 600"), mountPoints=mounts)],
                                 volumes=[{"name": "disk", "configuredAtLaunch": True}])
-    from tasks import NETWORK
     name = f"s-{uuid.uuid4().hex[:8]}"
     service = tasks.ecs.create_service(
         cluster=tasks.cluster, serviceName=name, taskDefinition=definition, desiredCount=1, launchType="FARGATE",
-        networkConfiguration=NETWORK, volumeConfigurations=managed(2))["service"]
+        networkConfiguration=tasks.network, volumeConfigurations=managed(2))["service"]
     assert service["deployments"][0]["volumeConfigurations"][0]["managedEBSVolume"]["sizeInGiB"] == 2
 
     def running():

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 from images import Registry
-from tasks import NETWORK, Tasks
+from tasks import Tasks
 from waiting import wait_for
 
 
@@ -128,7 +128,7 @@ def test_ten_at_once_and_client_token(tasks, image):
     definition = tasks.register([tasks.container(image, ["sleep", "600"])])
     token = uuid.uuid4().hex
     run = lambda count: tasks.ecs.run_task(cluster=tasks.cluster, taskDefinition=definition, count=count, clientToken=token,
-                                           launchType="FARGATE", networkConfiguration=NETWORK)["tasks"]
+                                           launchType="FARGATE", networkConfiguration=tasks.network)["tasks"]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = [sorted(task["taskArn"] for task in answer) for answer in pool.map(run, [10] * 8)]
     made = answers[0]
@@ -156,7 +156,7 @@ def test_no_line_of_a_short_life_is_lost(tasks, image):
     made = []
     for _ in range(4):
         answer = tasks.ecs.run_task(cluster=tasks.cluster, taskDefinition=definition, count=10, launchType="FARGATE",
-                                    networkConfiguration=NETWORK)
+                                    networkConfiguration=tasks.network)
         made += [task["taskArn"] for task in answer["tasks"]]
     for task in made:
         ended = tasks.wait(task, "STOPPED")

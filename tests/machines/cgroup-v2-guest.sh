@@ -43,6 +43,10 @@ call() {
         -H "X-Amz-Target: $2" -H 'Content-Type: application/x-amz-json-1.1' -d "$3" "$AWS_ENDPOINT_URL/"
 }
 ecs() { call ecs "AmazonEC2ContainerServiceV20141113.$1" "$2"; }
+ec2() {
+    curl -sS --aws-sigv4 "aws:amz:$AWS_DEFAULT_REGION:ec2" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
+        -d "Action=$1&Version=2016-11-15" "$AWS_ENDPOINT_URL/"
+}
 ecr() { call ecr "AmazonEC2ContainerRegistry_V20150921.$1" "$2"; }
 
 digest() { echo "sha256:$(sha256sum "$1" | cut -d' ' -f1)"; }
@@ -75,9 +79,10 @@ push_image() {
 
 # Runs a script as a task with so many MiB and prints the task once it is STOPPED.
 stopped_task() {
-    local memory=$1 command=$2 task answer tries=0
+    local memory=$1 command=$2 subnet task answer tries=0
+    subnet=$(ec2 DescribeSubnets | sed -n 's/.*<subnetId>\([^<]*\)<.*/\1/p' | head -n 1)
     ecs RegisterTaskDefinition "{\"family\":\"t\",\"networkMode\":\"awsvpc\",\"requiresCompatibilities\":[\"FARGATE\"],\"cpu\":\"256\",\"memory\":\"$memory\",\"containerDefinitions\":[{\"name\":\"main\",\"image\":\"localhost:4566/busybox:latest\",\"command\":[\"sh\",\"-c\",\"$command\"]}]}" >/dev/null
-    task=$(ecs RunTask '{"taskDefinition":"t","launchType":"FARGATE","networkConfiguration":{"awsvpcConfiguration":{"subnets":["subnet-12345678"]}}}' |
+    task=$(ecs RunTask "{\"taskDefinition\":\"t\",\"launchType\":\"FARGATE\",\"networkConfiguration\":{\"awsvpcConfiguration\":{\"subnets\":[\"$subnet\"]}}}" |
         sed -n 's/.*"taskArn": *"\([^"]*\)".*/\1/p')
     while [ $tries -lt 600 ]; do
         answer=$(ecs DescribeTasks "{\"tasks\":[\"$task\"]}")

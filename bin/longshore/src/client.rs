@@ -64,6 +64,22 @@ impl Client {
         self.call("logs", operation, input).await
     }
 
+    /// Id of a default subnet of the account.
+    pub(crate) async fn default_subnet(&self) -> Result<String> {
+        let body =
+            "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=default-for-az&Filter.1.Value.1=true";
+        let request = http::Request::post(format!("{}/", self.endpoint))
+            .header("content-type", "application/x-www-form-urlencoded");
+        let (status, content) = self.send(request, "ec2", Bytes::from_static(body.as_bytes())).await?;
+        let text = String::from_utf8_lossy(&content);
+        // Ids hold no characters that XML writes in another way.
+        let id = text.split_once("<subnetId>").and_then(|(_, rest)| rest.split_once('<'));
+        match id {
+            Some((id, _)) if status.is_success() => Ok(id.to_owned()),
+            _ => bail!("there is no default subnet: {text}"),
+        }
+    }
+
     /// Calls a list operation until its last page and returns all items of `member`.
     pub(crate) async fn all_pages(
         &self,

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod event_targets;
+mod filter;
 mod handlers;
 mod host;
 mod keys;
@@ -54,6 +55,7 @@ use store::{StoreError, Tables};
 use store_backends::embedded::EmbeddedStore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use virtual_networks::VirtualNetworks;
 
 /// How long the address of a blob in a bucket is good, which a client is sent to.
 const DOWNLOAD: Duration = Duration::from_secs(3600);
@@ -91,7 +93,7 @@ impl Region {
         let environment = Environment::real();
         let dir = DataDir::new(&settings.data_dir);
         dir.create()?;
-        let plan = if settings.no_host { None } else { Some(HostPlan::of(&dir, &settings)?) };
+        let plan = HostPlan::of(&dir, &settings)?;
         let listener = Listener::bind(settings.listen)
             .await
             .context("another region, or another program, may use this address; choose one with --listen")?;
@@ -159,12 +161,21 @@ impl Region {
             settings.region.clone(),
             format!("http://{}", reachable(listener.address())),
         )?;
+        let networks = VirtualNetworks::new(tables.clone(), plan.range()?);
         let resolves = resolves_localhost(port).await;
         let public = api_ecr_public::EcrPublicService::new(images.clone(), access.clone(), port, resolves);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
             Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
-            Arc::new(api_elbv2::shapes::Server(api_elbv2::ElbV2Service::new(tables.clone()))),
+            Arc::new(api_ec2::shapes::Server(api_ec2::Ec2Service::new(
+                tables.clone(),
+                networks.clone(),
+                Arc::new(plan.clone()),
+            ))),
+            Arc::new(api_elbv2::shapes::Server(api_elbv2::ElbV2Service::new(
+                tables.clone(),
+                networks.clone(),
+            ))),
             Arc::new(api_ecr::shapes::Server(ecr)),
             Arc::new(api_ecr_public::shapes::Server(public)),
             Arc::new(api_logs::shapes::Server(logs.clone())),
@@ -278,14 +289,14 @@ impl Region {
             settings,
         };
         region.dir.write_endpoint(&region.endpoint_file())?;
-        if let Some(plan) = plan {
-            let started = region.start_host(&plan, blobs, &access, registry, hosts).await;
+        if !region.settings.no_host {
+            let started = region.start_host(&plan, blobs, &access, registry, hosts, networks.clone()).await;
             if let Err(error) = started {
                 // Nothing runs yet, so a failed start leaves nothing to adopt.
                 let _ = region.stop(false).await;
                 return Err(error);
             }
-            region.start_balancers(&plan, ring, metrics)?;
+            region.start_balancers(networks, ring, metrics)?;
         }
         Ok(region)
     }
@@ -297,11 +308,14 @@ impl Region {
         access: &Access,
         registry: Registry,
         registry_hosts: RegistryHosts,
+        networks: VirtualNetworks,
     ) -> Result<()> {
         let registry_socket = self.hand_blobs_over(registry, &blobs);
+        let (filter, switch) = filter::host_filter();
         let config = controllers::Config {
             account: self.settings.account.clone(),
-            subnet: plan.controller_subnet()?,
+            networks,
+            filter: Arc::new(filter),
             blobs,
             region: self.settings.region.clone(),
             hooks: Arc::new(Endpoints::new(self.environment.clone())?),
@@ -328,7 +342,7 @@ impl Region {
             credentials,
             &self.dir,
             self.settings.efs.iter().map(|efs| (efs.id.clone(), efs.directory.clone())).collect(),
-            &self.environment,
+            (&self.environment, switch),
         );
         self.host =
             Some(host.await.context("start the host; `longshore doctor` says what this machine lacks")?);
@@ -336,7 +350,7 @@ impl Region {
     }
 
     /// Looks after load balancers from now on; those of an earlier run are found again.
-    fn start_balancers(&mut self, plan: &HostPlan, ring: KeyRing, metrics: Metrics) -> Result<()> {
+    fn start_balancers(&mut self, networks: VirtualNetworks, ring: KeyRing, metrics: Metrics) -> Result<()> {
         let Some(host) = &self.host else { return Ok(()) };
         let settings = &self.settings;
         let hosts_file =
@@ -350,7 +364,7 @@ impl Region {
         );
         let wanted = controllers::load_balancer::Settings {
             region: settings.region.clone(),
-            subnet: plan.controller_subnet()?,
+            networks,
             access_logs: settings.elb_logs_dir.clone(),
             loopback: !settings.no_elb_loopback,
         };

@@ -1,8 +1,8 @@
 //! Model names as Rust names.
 
 /// Words of the language that are also member names.
-const KEYWORDS: [&str; 12] =
-    ["as", "async", "enum", "final", "fn", "match", "mod", "ref", "self", "static", "type", "use"];
+const KEYWORDS: [&str; 13] =
+    ["as", "async", "enum", "final", "fn", "match", "mod", "ref", "return", "self", "static", "type", "use"];
 
 /// `clusterArn` to `cluster_arn`, `containerARNs` to `container_arns`.
 pub(crate) fn snake(name: &str) -> String {

@@ -116,12 +116,13 @@ async fn run_task(region: &Region, client: &Client, begun: Instant) -> Result<St
             "memory": "512", "executionRoleArn": role, "containerDefinitions": [container("web"), visitor]}),
         )
         .await?;
+    let subnet = client.default_subnet().await?;
     let answer = client
         .ecs(
             "RunTask",
             &json!({
             "taskDefinition": FAMILY, "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-12345678"]}}}),
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": [subnet]}}}),
         )
         .await?;
     let task = answer["tasks"][0]["taskArn"].as_str().with_context(|| format!("no task: {answer}"))?;

@@ -134,10 +134,8 @@ fn firewall() -> std::result::Result<String, String> {
     };
     if found("nft") {
         Ok("nft".to_owned())
-    } else if found("iptables") {
-        Ok("iptables".to_owned())
     } else {
-        Err("neither nft nor iptables is there, so tasks cannot reach out; install one: apt-get install nftables"
+        Err("nft is not there, which carries out security groups; install it: apt-get install nftables"
             .to_owned())
     }
 }

@@ -1,12 +1,15 @@
 //! This machine as the region's host: network, images, runtime, and the agent that drives them.
 
+use super::filter::FilterSwitch;
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
+use api_ec2::MachineNetworks;
 use container_image::{Images, LocalRegistry};
-use container_network::{Network, NetworkConfig, Subnet, Zones, pick_free_subnet};
+use container_network::{Network, NetworkConfig, Subnet, Zones, network_in_use, pick_free_subnet};
 use container_runtime::{Runtime, RuntimeConfig, disks_unavailable};
 use environment::Environment;
+use ipnet::Ipv4Net;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
 use resources::ecr::RegistryHosts;
 use serde::{Deserialize, Serialize};
@@ -103,10 +106,18 @@ impl HostPlan {
         self.subnet.parse().with_context(|| format!("read the subnet {}", self.subnet))
     }
 
-    /// The subnet as the task controller wants it.
-    pub(super) fn controller_subnet(&self) -> Result<controllers::subnet::Subnet> {
+    /// The addresses of the region's default VPCs.
+    pub(super) fn range(&self) -> Result<Ipv4Net> {
         let subnet = self.subnet()?;
-        Ok(controllers::subnet::Subnet::new(subnet.network(), subnet.prefix(), subnet.gateway())?)
+        Ok(Ipv4Net::new(subnet.network(), subnet.prefix())?)
+    }
+}
+
+impl MachineNetworks for HostPlan {
+    fn overlapping(&self, range: Ipv4Net) -> Option<Ipv4Net> {
+        let wanted = Subnet::of(range.network(), range.prefix_len())?;
+        let used = network_in_use(wanted, &self.bridge)?;
+        Ipv4Net::new(used.network(), used.prefix()).ok()
     }
 }
 
@@ -117,7 +128,7 @@ impl Host {
         credentials: Credentials,
         dir: &DataDir,
         shares: BTreeMap<String, PathBuf>,
-        environment: &Environment,
+        (environment, filter): (&Environment, FilterSwitch),
     ) -> Result<Self> {
         let subnet = plan.subnet()?;
         let images =
@@ -151,6 +162,7 @@ impl Host {
             zones: address.zones.clone(),
         });
         let network = network.await.context("start the network of tasks")?;
+        filter.switch_on(network.clone());
         let engine = ContainerEngine::new(
             runtime.clone(),
             images.clone(),

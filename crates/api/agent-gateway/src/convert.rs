@@ -7,6 +7,7 @@ mod volumes;
 
 use agent_wire::acs;
 use identifiers::{Arn, Region};
+use resources::ec2::private_dns_name;
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
     ContainerDefinition, DependencyCondition, HealthCheck, SecretSource, Task, TaskContainer, TaskDefinition,
@@ -78,7 +79,7 @@ pub(crate) fn task(
         containers: containers.collect(),
         role_credentials: credentials.task,
         execution_role_credentials: credentials.execution,
-        zone: format!("{region}a"),
+        zone: format!("{region}{}", task.network_interface.as_ref().map_or("a", |own| own.zone.as_str())),
         ..acs::Task::default()
     }
 }
@@ -93,7 +94,6 @@ fn network_interface(region: &Region, task: &Task) -> Option<acs::ElasticNetwork
         "us-east-1" => "ec2.internal".to_owned(),
         other => format!("{other}.compute.internal"),
     };
-    let dashed = interface.address.to_string().replace('.', "-");
     Some(acs::ElasticNetworkInterface {
         attachment_arn: Arn::new(
             "ecs",
@@ -110,8 +110,8 @@ fn network_interface(region: &Region, task: &Task) -> Option<acs::ElasticNetwork
         }],
         subnet_gateway_ipv4_address: format!("{}/{}", interface.gateway, interface.prefix),
         domain_name: vec![domain.clone()],
-        domain_name_servers: vec![interface.gateway.to_string()],
-        private_dns_name: format!("ip-{dashed}.{domain}"),
+        domain_name_servers: vec![interface.name_server.unwrap_or(interface.gateway).to_string()],
+        private_dns_name: private_dns_name(region, interface.address),
         ..acs::ElasticNetworkInterface::default()
     })
 }

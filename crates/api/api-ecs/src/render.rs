@@ -9,6 +9,7 @@ use crate::containers;
 use crate::shapes as wire;
 use crate::volumes;
 use aws_wire::RequestContext;
+use resources::ec2::private_dns_name;
 use resources::ecs::{
     Cluster, ClusterStatus, ContainerInstance, DefinitionStatus, ExecAgent, HealthStatus, InstanceStatus,
     NetworkInterface, StopCode, Tag, Task, TaskContainer, TaskDefinition, TaskStatus,
@@ -114,7 +115,11 @@ pub(crate) fn task(context: &RequestContext, task: &Task, with_tags: bool) -> wi
             value: Some(std::env::consts::ARCH.to_owned()),
             ..wire::Attribute::default()
         }]),
-        availability_zone: Some(format!("{}a", context.region)),
+        availability_zone: Some(format!(
+            "{}{}",
+            context.region,
+            task.network_interface.as_ref().map_or("a", |own| own.zone.as_str())
+        )),
         capacity_provider_name: task.capacity_provider.clone(),
         cluster_arn: Some(cluster_arn(context, &task.cluster)),
         connectivity: task.connectivity_at.map(|_| wire::Connectivity::Connected),
@@ -167,12 +172,12 @@ fn attachments(context: &RequestContext, task: &Task) -> Vec<wire::Attachment> {
         TaskStatus::Stopped => "DELETED",
         _ => "ATTACHED",
     };
-    let interface = task.network_interface.iter().map(|interface| attachment(interface, status));
+    let interface = task.network_interface.iter().map(|interface| attachment(context, interface, status));
     let volumes = task.volumes.iter().map(|volume| volumes::attachment(context, volume, status));
     interface.chain(volumes).collect()
 }
 
-fn attachment(interface: &NetworkInterface, status: &str) -> wire::Attachment {
+fn attachment(context: &RequestContext, interface: &NetworkInterface, status: &str) -> wire::Attachment {
     let detail = |name: &str, value: &str| wire::KeyValuePair {
         name: Some(name.to_owned()),
         value: Some(value.to_owned()),
@@ -186,7 +191,7 @@ fn attachment(interface: &NetworkInterface, status: &str) -> wire::Attachment {
             detail("subnetId", &interface.subnet_id),
             detail("networkInterfaceId", &interface.id),
             detail("macAddress", &interface.mac),
-            detail("privateDnsName", &format!("ip-{}.internal", address.replace('.', "-"))),
+            detail("privateDnsName", &private_dns_name(&context.region, interface.address)),
             detail("privateIPv4Address", &address),
         ]),
     }

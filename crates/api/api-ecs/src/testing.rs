@@ -4,6 +4,7 @@ use crate::shapes::*;
 use crate::{EcsService, operations};
 use aws_wire::{RequestContext, ServiceError};
 use environment::Environment;
+use resources::ec2::{SecurityGroup, Subnet};
 use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
@@ -29,6 +30,39 @@ pub(crate) fn fixture() -> Fixture {
         extensions: aws_wire::Extensions::new(),
     };
     Fixture { service: EcsService::new(tables.clone(), registry()), tables, context }
+}
+
+/// A subnet that there is.
+pub(crate) const SUBNET: &str = "subnet-12345678";
+/// A security group of its VPC.
+pub(crate) const GROUP: &str = "sg-12345678";
+
+/// A subnet and a group, and others in another VPC.
+async fn make_networks(tables: &Tables, context: &RequestContext) {
+    for (vpc, subnet, group) in [("vpc-1", SUBNET, GROUP), ("vpc-2", "subnet-other", "sg-other")] {
+        let subnet = Subnet {
+            account: context.account.clone(),
+            id: subnet.to_owned(),
+            vpc: vpc.to_owned(),
+            cidr: "10.88.0.0/20".parse().expect("a range"),
+            zone: "a".to_owned(),
+            default_for_zone: true,
+            map_public_ip: true,
+            closing: false,
+            created_at: context.time,
+        };
+        let group = SecurityGroup {
+            account: context.account.clone(),
+            id: group.to_owned(),
+            vpc: vpc.to_owned(),
+            name: "default".to_owned(),
+            description: String::new(),
+            rules: vec![],
+            closing: false,
+            created_at: context.time,
+        };
+        tables.batch().create(&subnet).create(&group).commit().await.expect("writes");
+    }
 }
 
 /// A region whose registry is `localhost:4566`.
@@ -67,7 +101,7 @@ pub(crate) fn run_request() -> RunTaskRequest {
         launch_type: Some(LaunchType::Fargate),
         network_configuration: Some(NetworkConfiguration {
             awsvpc_configuration: Some(AwsVpcConfiguration {
-                subnets: vec!["subnet-12345678".into()],
+                subnets: vec![SUBNET.into()],
                 ..AwsVpcConfiguration::default()
             }),
         }),
@@ -79,6 +113,7 @@ impl Fixture {
     /// A cluster `default` and a task definition `web:1`.
     pub(crate) async fn prepared() -> Self {
         let fixture = fixture();
+        make_networks(&fixture.tables, &fixture.context).await;
         fixture
             .service
             .create_cluster(&fixture.context, CreateClusterRequest::default())

@@ -36,16 +36,18 @@ use environment::Environment;
 )]
 use shapes::*;
 use store::Tables;
+use virtual_networks::VirtualNetworks;
 
 /// The service.
 pub struct ElbV2Service {
     pub(crate) tables: Tables,
+    pub(crate) networks: VirtualNetworks,
 }
 
 impl ElbV2Service {
-    /// The service over a region's tables.
-    pub fn new(tables: Tables) -> Self {
-        Self { tables }
+    /// The service over a region's tables and networks.
+    pub fn new(tables: Tables, networks: VirtualNetworks) -> Self {
+        Self { tables, networks }
     }
 
     pub(crate) fn environment(&self) -> &Environment {

@@ -5,13 +5,29 @@ use crate::shapes::ElbV2;
 use crate::shapes::*;
 use aws_wire::{Extensions, RequestContext, ServiceError};
 use environment::{Environment, Timestamp};
+use resources::ec2::{Subnet, Vpc};
 use resources::elb::{Target, TargetHealth, TargetState};
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
+use virtual_networks::VirtualNetworks;
 
-fn service() -> ElbV2Service {
+async fn service() -> ElbV2Service {
     let (environment, _) = Environment::simulated(Timestamp::from_seconds(1_000), 1);
-    ElbV2Service::new(Tables::new(MemoryStore::new(environment.clone()), environment))
+    let tables = Tables::new(MemoryStore::new(environment.clone()), environment);
+    let networks = VirtualNetworks::new(tables.clone(), "10.88.0.0/16".parse().expect("a range"));
+    networks.ensure_default(&context().account).await.expect("makes");
+    ElbV2Service::new(tables, networks)
+}
+
+/// Ids of the default subnets.
+async fn subnets(service: &ElbV2Service) -> Vec<String> {
+    let rows = service.tables.list_all::<Subnet>("").await.expect("lists");
+    rows.iter().map(|row| row.id.clone()).collect()
+}
+
+/// Id of the default VPC.
+async fn vpc(service: &ElbV2Service) -> Option<String> {
+    service.tables.list_all::<Vpc>("").await.expect("lists").first().map(|row| row.id.clone())
 }
 
 fn context() -> RequestContext {
@@ -36,7 +52,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T, ServiceError>) -> &'static str {
 async fn load_balancer(service: &ElbV2Service, name: &str) -> String {
     let input = CreateLoadBalancerInput {
         name: name.to_owned(),
-        subnets: Some(vec!["subnet-1".to_owned(), "subnet-2".to_owned()]),
+        subnets: Some(subnets(service).await),
         ..CreateLoadBalancerInput::default()
     };
     let made = service.create_load_balancer(&context(), input).await.expect("creates");
@@ -50,6 +66,7 @@ async fn target_group(service: &ElbV2Service, name: &str) -> String {
         protocol: Some(ProtocolEnum::Http),
         port: Some(80),
         target_type: Some(TargetTypeEnum::Ip),
+        vpc_id: vpc(service).await,
         ..CreateTargetGroupInput::default()
     };
     let made = service.create_target_group(&context(), input).await.expect("creates");
@@ -104,7 +121,7 @@ async fn rule(
 
 #[tokio::test]
 async fn a_load_balancer_is_made_once_and_goes_with_all_that_hangs_on_it() {
-    let service = service();
+    let service = service().await;
     let balancer = load_balancer(&service, "web").await;
     assert!(
         balancer.starts_with("arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/")
@@ -112,7 +129,7 @@ async fn a_load_balancer_is_made_once_and_goes_with_all_that_hangs_on_it() {
     assert_eq!(load_balancer(&service, "web").await, balancer, "the same again is the same");
     let other = CreateLoadBalancerInput {
         name: "web".to_owned(),
-        subnets: Some(vec!["subnet-1".to_owned()]),
+        subnets: Some(subnets(&service).await[..1].to_vec()),
         ..CreateLoadBalancerInput::default()
     };
     let refused = service.create_load_balancer(&context(), other).await;
@@ -134,7 +151,7 @@ async fn a_load_balancer_is_made_once_and_goes_with_all_that_hangs_on_it() {
 
 #[tokio::test]
 async fn priorities_and_ports_are_given_once() {
-    let service = service();
+    let service = service().await;
     let balancer = load_balancer(&service, "web").await;
     let (a, b) = (target_group(&service, "a").await, target_group(&service, "b").await);
     let own = listener(&service, &balancer, 80, &a).await.expect("creates");
@@ -161,7 +178,7 @@ async fn priorities_and_ports_are_given_once() {
 
 #[tokio::test]
 async fn a_target_group_belongs_to_one_load_balancer_of_its_protocol() {
-    let service = service();
+    let service = service().await;
     let (one, two) = (load_balancer(&service, "one").await, load_balancer(&service, "two").await);
     let group = target_group(&service, "web").await;
     listener(&service, &one, 80, &group).await.expect("creates");
@@ -173,6 +190,7 @@ async fn a_target_group_belongs_to_one_load_balancer_of_its_protocol() {
         protocol: Some(ProtocolEnum::Tcp),
         port: Some(80),
         target_type: Some(TargetTypeEnum::Ip),
+        vpc_id: vpc(&service).await,
         ..CreateTargetGroupInput::default()
     };
     let made = service.create_target_group(&context(), stream.clone()).await.expect("creates");
@@ -187,7 +205,7 @@ async fn a_target_group_belongs_to_one_load_balancer_of_its_protocol() {
 
 #[tokio::test]
 async fn targets_drain_and_may_come_back() {
-    let service = service();
+    let service = service().await;
     let group = target_group(&service, "web").await;
     let target = |id: &str| vec![TargetDescription { id: id.to_owned(), ..TargetDescription::default() }];
     let register = |id: &str| RegisterTargetsInput { target_group_arn: group.clone(), targets: target(id) };

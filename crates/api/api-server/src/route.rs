@@ -60,14 +60,16 @@ pub(crate) fn route<'s>(
     let version = form_field(form, "Version").unwrap_or_default();
     let speaks_query = |service: &&Arc<dyn Service>| {
         let definition = service.definition();
-        definition.protocols.contains(&"query") && definition.api_version == version
+        let speaks = definition.protocols.iter().any(|protocol| matches!(*protocol, "query" | "ec2"));
+        speaks && definition.api_version == version
     };
     let Some(service) = services.iter().find(speaks_query) else {
         let version = if version.is_empty() { "NO_VERSION_SPECIFIED".into() } else { shorten(version) };
         let text = format!("Could not find operation {} for version {version}", shorten(action));
         return Err(nowhere(Protocol::Query, None, text));
     };
-    find(&**service, action, Protocol::Query, in_query)
+    let is_ec2 = service.definition().protocols.contains(&"ec2");
+    find(&**service, action, if is_ec2 { Protocol::Ec2 } else { Protocol::Query }, in_query)
 }
 
 /// The operation of a REST service by method and path. Where a signature names a service, only that one counts: paths of

@@ -21,10 +21,10 @@ pub mod run_token;
 pub mod schedule;
 pub mod sealing;
 pub mod secrets_expiry;
+pub mod security_groups;
 pub mod service;
 pub mod service_hook;
 pub mod service_targets;
-pub mod subnet;
 pub mod task;
 pub mod task_definition;
 
@@ -47,12 +47,14 @@ use load_balancer::{DataPlane, LoadBalancerController};
 use logs_retention::LogsRetention;
 use metric_store::Metrics;
 use reconcile::{Queue, Settings};
+use resources::ec2::{NetworkInterface, SecurityGroup, Subnet, Vpc};
 use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
 use schedule::ScheduleController;
 use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
+use security_groups::{PacketFilter, SecurityGroupController};
 use service::ServiceController;
 pub use service_hook::HookCaller;
 use service_hook::ServiceHookController;
@@ -61,10 +63,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Tables;
-use subnet::Subnet;
 use task::TaskController;
 use task_definition::TaskDefinitionController;
 use tokio_util::sync::CancellationToken;
+use virtual_networks::VirtualNetworks;
 
 /// Time between two sweeps of what is old and in nobody's way.
 const SWEEP: Duration = Duration::from_secs(3600);
@@ -81,6 +83,8 @@ const HOOK_CALLS: usize = 64;
 /// Time between two looks at all images, for settings that changed meanwhile.
 const SCANS: Duration = Duration::from_secs(600);
 
+/// Time between two looks whether the host's filter is whole.
+const FILTER: Duration = Duration::from_secs(30);
 /// Time between two looks at load balancers, when nothing changes, and longest wait after a failure of their data plane.
 const BALANCERS: Duration = Duration::from_secs(5);
 
@@ -89,8 +93,10 @@ const BALANCERS: Duration = Duration::from_secs(5);
 pub struct Config {
     /// Account of the region, which owns the Fargate hosts.
     pub account: AccountId,
-    /// Where tasks get their addresses from.
-    pub subnet: Subnet,
+    /// Where tasks get their network interfaces from.
+    pub networks: VirtualNetworks,
+    /// What lets traffic of tasks through.
+    pub filter: Arc<dyn PacketFilter>,
     /// Where log events lie.
     pub blobs: BlobStore,
     /// Name of the region.
@@ -105,6 +111,7 @@ pub struct Config {
 pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
     tokio::join!(
         run_tasks(tables.clone(), &config, shutdown.clone()),
+        run_security_groups(tables.clone(), config.filter.clone(), shutdown.clone()),
         run_services(tables.clone(), config.services.clone()),
         run_service_targets(tables.clone(), config.services.clone()),
         run_service_hooks(tables.clone(), &config, config.services.clone()),
@@ -230,13 +237,32 @@ pub async fn run_registry(
 
 async fn run_tasks(tables: Tables, config: &Config, shutdown: CancellationToken) {
     let queue = Queue::new();
-    let (account, subnet) = (config.account.clone(), config.subnet);
-    let controller = Arc::new(TaskController::new(tables.clone(), account, subnet, queue.clone()));
+    let (account, networks) = (config.account.clone(), config.networks.clone());
+    let controller = Arc::new(TaskController::new(tables.clone(), account, networks, queue.clone()));
     let environment = tables.environment().clone();
+    if let Err(error) = config.networks.adopt().await {
+        tracing::error!(%error, "tasks of an earlier version have no network interfaces");
+    }
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(seen)),
         feed(tables, shutdown.clone(), |seen| controller.see_host(seen)),
         reconcile::run(controller.clone(), queue, Settings::named("task"), environment, shutdown.clone()),
+    );
+}
+
+async fn run_security_groups(tables: Tables, filter: Arc<dyn PacketFilter>, shutdown: CancellationToken) {
+    let queue = Queue::new();
+    let controller = Arc::new(SecurityGroupController::new(tables.clone(), filter, queue.clone()));
+    let environment = tables.environment().clone();
+    // Often, so that a filter that somebody else has emptied is whole again.
+    let settings = Settings { concurrency: 1, resync: FILTER, ..Settings::named("security_groups") };
+    let stop = || shutdown.clone();
+    tokio::join!(
+        feed::<Vpc>(tables.clone(), stop(), |_| controller.changed()),
+        feed::<Subnet>(tables.clone(), stop(), |_| controller.changed()),
+        feed::<SecurityGroup>(tables.clone(), stop(), |_| controller.changed()),
+        feed::<NetworkInterface>(tables.clone(), stop(), |_| controller.changed()),
+        reconcile::run(controller.clone(), queue, settings, environment, shutdown.clone()),
     );
 }
 

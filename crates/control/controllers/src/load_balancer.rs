@@ -13,8 +13,6 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use crate::subnet::Subnet;
-use crate::task::Addresses;
 use async_trait::async_trait;
 use encryption::KeyRing;
 use environment::Timestamp;
@@ -28,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::{Revision, StoreError, Tables};
 use tokio::sync::Mutex;
+use virtual_networks::VirtualNetworks;
 
 /// Time between two looks at what the data plane reports.
 const LOOK: Duration = Duration::from_millis(250);
@@ -66,8 +65,8 @@ pub struct Wanted {
 pub struct Settings {
     /// The region.
     pub region: Region,
-    /// Where load balancers get their addresses from.
-    pub subnet: Subnet,
+    /// Where load balancers get their network interfaces from.
+    pub networks: VirtualNetworks,
     /// Directory of access logs: `BUCKET/PREFIX/AWSLogs/...` lie below.
     pub access_logs: PathBuf,
     /// Application load balancers are reached on the loopback address, too, each by its name.
@@ -84,7 +83,6 @@ pub struct LoadBalancerController<D> {
     keys: KeyRing,
     metrics: Option<Metrics>,
     settings: Settings,
-    addresses: Addresses,
     data_plane: D,
     memory: Mutex<Memory>,
 }
@@ -121,8 +119,7 @@ impl<D: DataPlane> LoadBalancerController<D> {
         settings: Settings,
         data_plane: D,
     ) -> Self {
-        let addresses = Addresses::new(settings.subnet);
-        Self { tables, keys, metrics, settings, addresses, data_plane, memory: Mutex::default() }
+        Self { tables, keys, metrics, settings, data_plane, memory: Mutex::default() }
     }
 
     async fn step(&self, memory: &mut Memory) -> Result<Next, LoadBalancerError> {

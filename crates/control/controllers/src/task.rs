@@ -2,19 +2,17 @@
 //!
 //! PROVISIONING becomes PENDING on the least loaded Fargate host that takes tasks; DEPROVISIONING becomes STOPPED;
 //! STOPPED goes away an hour later. Everything between belongs to the agent. Each step is one transaction that holds
-//! the address and the task together, so that an address is never lost and never given twice.
+//! the network interface, its address and the task together, so that an address is never lost and never given twice.
 //!
 //! A task that finds no host keeps waiting, is tried again as soon as a host comes, and gives up after a while.
 
-mod addresses;
 mod apply;
+mod network;
 mod observe;
 mod placements;
 mod plan;
 
 use crate::feed::Seen;
-use crate::subnet::Subnet;
-pub(crate) use addresses::Addresses;
 use environment::Timestamp;
 use identifiers::AccountId;
 use parking_lot::Mutex;
@@ -25,6 +23,7 @@ use resources::Stored;
 use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
 use std::collections::{BTreeSet, HashMap};
 use store::{StoreError, Tables};
+use virtual_networks::VirtualNetworks;
 
 /// Attempts of a step that others interfere with, before the queue backs off.
 const MOST_ATTEMPTS: usize = 16;
@@ -35,7 +34,7 @@ pub struct TaskController {
     /// Owner of the Fargate hosts.
     account: AccountId,
     queue: Queue<String>,
-    addresses: Addresses,
+    networks: VirtualNetworks,
     placements: Placements,
     /// Tasks that found no host.
     waiting: Mutex<BTreeSet<String>>,
@@ -47,12 +46,12 @@ pub struct TaskController {
 
 impl TaskController {
     /// Over the region's rows; `queue` is nudged when a host comes or goes.
-    pub fn new(tables: Tables, account: AccountId, subnet: Subnet, queue: Queue<String>) -> Self {
+    pub fn new(tables: Tables, account: AccountId, networks: VirtualNetworks, queue: Queue<String>) -> Self {
         Self {
             tables,
             account,
             queue,
-            addresses: Addresses::new(subnet),
+            networks,
             placements: Placements::default(),
             waiting: Mutex::default(),
             lost: Mutex::default(),

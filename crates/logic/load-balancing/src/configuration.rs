@@ -398,6 +398,10 @@ pub struct TargetGroup {
     /// Its attributes.
     #[serde(default)]
     pub attributes: TargetGroupAttributes,
+    /// Where its targets are reached from, so that security groups know the load balancer; `None` for whatever the machine
+    /// takes.
+    #[serde(default)]
+    pub source: Option<IpAddr>,
     /// Its targets. One that is registered again while it drains is there once, without [`Target::draining_since`].
     pub targets: Vec<Target>,
 }

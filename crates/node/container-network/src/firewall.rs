@@ -1,18 +1,25 @@
 //! Address translation on the way out, and who may pass.
 //!
-//! Tasks reach everything; they are reached by each other and by this machine, not by neighbours who set a route
-//! through it, nor by tasks of another region here. Link-local addresses are the exception: there machines of a
-//! cloud get their credentials, and what a task sends there is dropped before anything can redirect it.
+//! What tasks send and receive is let through by rules alone, whether it comes from each other, from this machine or
+//! from elsewhere; nobody else reaches them by a route through this machine, nor do tasks of another region here.
+//! Link-local addresses are out of reach: there machines of a cloud get their credentials, and what a task sends there
+//! is dropped before anything can redirect it.
 //!
-//! The rules live in a table of their own, `longshore-BRIDGE`, replaced as a whole at each start. A machine whose
-//! own firewall drops what it forwards (docker's does) drops it whatever another table says; there, two rules
-//! marked with the same name are put in front and removed again in the end.
+//! The rules live in two tables of their own, both called `longshore-BRIDGE`, one for addresses and one for ports of
+//! the bridge. They are written in one transaction each time, so that there is no moment between two sets of rules,
+//! and they stay when this process ends. A machine whose own firewall drops what it forwards (docker's does) drops it
+//! whatever another table says; there, two rules marked with the same name are put in front and removed again in the
+//! end.
+
+pub(crate) mod table;
 
 use crate::error::NetworkError;
-use crate::namespace::LINK_LOCAL;
+use crate::rules::Rules;
 use crate::subnet::Subnet;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -38,25 +45,17 @@ impl Firewall {
         format!("longshore-{}", self.bridge)
     }
 
-    /// Sets the rules, replacing those of an earlier run.
-    pub(crate) fn apply(&self) -> Result<(), NetworkError> {
-        match (&self.nft, &self.iptables) {
-            (Some(nft), _) => {
-                run(nft, &["-f", "-"], Some(&self.table()))?;
-                self.pass_other_tables(nft)?;
-            }
-            (None, Some(iptables)) => {
-                for rule in self.translation() {
-                    ensure(iptables, &rule)?;
-                }
-            }
-            (None, None) => {
-                return Err(NetworkError::Firewall {
-                    program: "nft or iptables".to_owned(),
-                    reason: "neither is installed; tasks would not reach the outside".to_owned(),
-                });
-            }
+    /// Makes the tables, with the ports that are there. Rules of an earlier run are left as they are until
+    /// [`Firewall::replace`], and where there are none, nothing passes.
+    pub(crate) fn begin(&self, ports: &BTreeMap<String, Ipv4Addr>) -> Result<(), NetworkError> {
+        let nft = self.nft()?;
+        let mark = self.mark();
+        let mut text = table::sources(&mark, ports);
+        if !self.has_table() {
+            text += &table::whole(&self.frame(&mark), &Rules::default());
         }
+        self.write(&text)?;
+        self.pass_other_tables(nft)?;
         if let Some(iptables) = &self.iptables
             && drops_forwarded(iptables)
         {
@@ -67,59 +66,80 @@ impl Firewall {
         Ok(())
     }
 
+    /// Puts rules in place of those that are there.
+    pub(crate) fn replace(&self, rules: &Rules) -> Result<(), NetworkError> {
+        let mark = self.mark();
+        let text = table::whole(&self.frame(&mark), rules);
+        self.write(&text)
+    }
+
+    /// Changes what differs between the rules that are there and others.
+    pub(crate) fn change(&self, old: &Rules, new: &Rules) -> Result<(), NetworkError> {
+        if old.same_but_for_members(new) {
+            let text = table::difference(&self.mark(), old, new);
+            let is_done = if text.is_empty() { self.has_table() } else { self.write(&text).is_ok() };
+            if is_done {
+                return Ok(());
+            }
+            // Somebody else has been at our table.
+        }
+        self.replace(new)
+    }
+
+    /// Changes which port is whose.
+    pub(crate) fn change_ports(
+        &self,
+        old: &BTreeMap<String, Ipv4Addr>,
+        new: &BTreeMap<String, Ipv4Addr>,
+    ) -> Result<(), NetworkError> {
+        let mark = self.mark();
+        let text = table::moved(&mark, old, new);
+        if text.is_empty() || self.write(&text).is_ok() {
+            return Ok(());
+        }
+        self.write(&table::sources(&mark, new))
+    }
+
+    /// Whether there is a table of ours, of this shape.
+    fn has_table(&self) -> bool {
+        let mark = self.mark();
+        self.nft().is_ok_and(|nft| run(nft, &["list", "chain", "ip", &mark, table::SHAPE], None).is_ok())
+    }
+
+    fn write(&self, text: &str) -> Result<(), NetworkError> {
+        run(self.nft()?, &["-f", "-"], Some(text)).map(drop)
+    }
+
+    fn nft(&self) -> Result<&Path, NetworkError> {
+        self.nft.as_deref().ok_or_else(|| NetworkError::Firewall {
+            program: "nft".to_owned(),
+            reason: "it is not installed; without it security groups would let everything through".to_owned(),
+        })
+    }
+
+    fn frame<'a>(&'a self, mark: &'a str) -> table::Frame<'a> {
+        table::Frame { mark, bridge: &self.bridge, gateway: self.subnet.gateway() }
+    }
+
     /// Removes every rule of ours.
     pub(crate) fn remove(&self) -> Result<(), NetworkError> {
         if let Some(nft) = &self.nft {
             // Declared first, so that there is one to delete.
             let mark = self.mark();
-            run(nft, &["-f", "-"], Some(&format!("table ip {mark} {{}}\ndelete table ip {mark}\n")))?;
+            let text = ["ip", "bridge"]
+                .map(|family| format!("table {family} {mark} {{}}\ndelete table {family} {mark}\n"))
+                .concat();
+            run(nft, &["-f", "-"], Some(&text))?;
             for chain in self.marked_rules(nft)? {
                 run(nft, &["-f", "-"], Some(&format!("delete rule {chain}\n")))?;
             }
         }
         if let Some(iptables) = &self.iptables {
-            for rule in self.leave().iter().chain(&self.translation()) {
+            for rule in &self.leave() {
                 while succeeds(iptables, "-D", rule) {}
             }
         }
         Ok(())
-    }
-
-    fn table(&self) -> String {
-        let (mark, bridge, subnet) = (self.mark(), &self.bridge, self.subnet);
-        let (network, prefix) = LINK_LOCAL;
-        format!(
-            "table ip {mark} {{}}\n\
-             delete table ip {mark}\n\
-             table ip {mark} {{\n\
-               chain outgoing {{\n\
-                 type nat hook postrouting priority 100; policy accept;\n\
-                 ip saddr {subnet} oifname != \"{bridge}\" masquerade\n\
-               }}\n\
-               chain forward {{\n\
-                 type filter hook forward priority 0; policy accept;\n\
-                 iifname \"{bridge}\" accept\n\
-                 oifname \"{bridge}\" ct state established,related accept\n\
-                 oifname \"{bridge}\" drop\n\
-               }}\n\
-               chain link_local {{\n\
-                 type filter hook prerouting priority -300; policy accept;\n\
-                 iifname \"{bridge}\" ip daddr {network}/{prefix} drop\n\
-               }}\n\
-             }}\n"
-        )
-    }
-
-    /// Rules for machines without nft.
-    fn translation(&self) -> Vec<Rule> {
-        let subnet = self.subnet.to_string();
-        let link_local = format!("{}/{}", LINK_LOCAL.0, LINK_LOCAL.1);
-        let new = ["-o", &self.bridge, "!", "-i", &self.bridge, "-m", "conntrack", "--ctstate", "NEW"];
-        vec![
-            self.rule("nat", "POSTROUTING", &["-s", &subnet, "!", "-o", &self.bridge], "MASQUERADE"),
-            self.rule("filter", "FORWARD", &new, "DROP"),
-            self.rule("raw", "PREROUTING", &["-i", &self.bridge, "-d", &link_local], "DROP"),
-        ]
     }
 
     /// Rules in front of a chain that drops what it forwards.
@@ -249,28 +269,26 @@ mod tests {
     use nix::sched::{CloneFlags, unshare};
 
     #[test]
-    fn iptables_does_where_nft_is_missing() {
+    fn rules_in_front_of_a_dropping_firewall_are_written_once() {
         let host = std::thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).expect("needs root");
             let subnet = "10.88.0.0/16".parse().expect("a subnet");
-            let firewall = Firewall { nft: None, ..Firewall::new("lsa", subnet) };
+            let firewall = Firewall::new("lsa", subnet);
             let iptables = firewall.iptables.clone().expect("iptables is installed");
             run(&iptables, &["-P", "FORWARD", "DROP"], None).expect("sets");
             let rules = || {
-                let listed = ["nat", "filter", "raw"].map(|table| {
-                    let output = run(&iptables, &["-t", table, "-S"], None).expect("lists");
-                    String::from_utf8_lossy(&output.stdout).matches("longshore-lsa").count()
-                });
-                (listed[0], listed[1], listed[2])
+                let output = run(&iptables, &["-S", "FORWARD"], None).expect("lists");
+                String::from_utf8_lossy(&output.stdout).matches("longshore-lsa").count()
             };
-            firewall.apply().expect("applies");
-            assert_eq!(rules(), (1, 3, 1));
-            firewall.apply().expect("applies again");
-            assert_eq!(rules(), (1, 3, 1));
+            let ports = BTreeMap::new();
+            firewall.begin(&ports).expect("begins");
+            assert_eq!(rules(), 2);
+            firewall.begin(&ports).expect("begins again");
+            assert_eq!(rules(), 2);
             firewall.remove().expect("removes");
-            assert_eq!(rules(), (0, 0, 0));
-            let neither = Firewall { iptables: None, ..firewall };
-            assert!(matches!(neither.apply(), Err(NetworkError::Firewall { .. })));
+            assert_eq!(rules(), 0);
+            let without = Firewall { nft: None, ..firewall };
+            assert!(matches!(without.begin(&ports), Err(NetworkError::Firewall { .. })));
         });
         host.join().expect("the test holds");
     }

@@ -1,24 +1,28 @@
 //! Network namespaces, interfaces, addresses, NAT and name resolution of a host's tasks.
 //!
-//! A [`Network`] is one bridge with one subnet. Each task gets a named network namespace with an interface of its
-//! own on that bridge, a route to the outside through it (masqueraded), and a name server on the bridge address
-//! that answers for the zones it is given ([`Zones`]) and asks the host's resolvers for the rest. Containers of one
-//! task share the namespace, and with it localhost. At [`ENDPOINT`] each task reaches this process, as
+//! A [`Network`] is one bridge with a subnet, and with the subnets that its rules name. Each task gets a named network
+//! namespace with an interface of its own on that bridge, a route to the outside through it (masqueraded), and a name
+//! server on the bridge address that answers for the zones it is given ([`Zones`]) and asks the host's resolvers for
+//! the rest. Containers of one task share the namespace, and with it localhost. At [`ENDPOINT`] each task reaches this
+//! process, as
 //! [`Network::endpoint`] tells. Of link-local addresses a task reaches that one only.
 //!
-//! Promises: no thread of the caller ever changes its namespace; everything this crate makes can be found again
-//! after a crash ([`Network::list`]) and is removed by [`Network::detach`] and [`Network::stop`]; several
-//! networks with different bridges live side by side on one machine. It speaks netlink itself and runs no `ip`;
-//! only the firewall needs a program, `nft` or `iptables`, and that once per start.
+//! Promises: what [`rules::Rules`] do not permit does not pass, at no moment, whether this process runs or not; no task
+//! sends from another's address; no thread of the caller ever changes its namespace; everything this crate makes can be
+//! found again after a crash ([`Network::list`]) and is removed by [`Network::detach`] and [`Network::stop`]; several
+//! networks with different bridges live side by side on one machine. It speaks netlink itself and runs no `ip`; only
+//! the firewall needs a program, `nft`, and `iptables` where that drops what is forwarded.
 
 mod dns;
 mod endpoint;
 mod error;
 mod files;
 mod firewall;
+mod guard;
 mod namespace;
 mod netlink;
 mod network;
+pub mod rules;
 mod subnet;
 
 pub use dns::zone::{Authority, Names, Record, RecordData, RecordType, ZoneAnswer, ZoneSource, Zones};
@@ -26,4 +30,4 @@ pub use endpoint::ENDPOINT;
 pub use error::NetworkError;
 pub use files::TaskFiles;
 pub use network::{Network, NetworkConfig, NetworkNamespace, SandboxNetworkSpec};
-pub use subnet::{Subnet, SubnetError, pick_free_subnet};
+pub use subnet::{Subnet, SubnetError, network_in_use, pick_free_subnet};

@@ -63,6 +63,7 @@ pub(crate) fn make(connection: &Connection) -> Result<(), NetworkError> {
     host.add_cable(&cable).map_err(netlink("laying the cable from bridge to task"))?;
     let end = host.link(&connection.host_interface).map_err(netlink("looking for the cable's end"))?;
     let end = end.ok_or_else(|| NetworkError::Config("the cable is gone".to_owned()))?;
+    host.isolate(end).map_err(netlink("isolating the bridge's end"))?;
     host.set_up(end, Some(&connection.id)).map_err(netlink("switching on the bridge's end"))?;
 
     let mut inside = Netlink::open().map_err(netlink("connecting to the kernel"))?;
@@ -115,7 +116,7 @@ pub(crate) fn is_mounted(path: &Path) -> bool {
 }
 
 /// Sets a kernel parameter of this thread's namespace.
-pub(crate) fn set(name: &'static str, value: &str) -> Result<(), NetworkError> {
+pub(crate) fn set(name: &str, value: &str) -> Result<(), NetworkError> {
     let path = Path::new("/proc/sys").join(name);
     fs::write(&path, value).map_err(file("writing", &path))
 }

@@ -17,6 +17,7 @@ const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
@@ -32,6 +33,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_NET_NS_FD: u16 = 28;
@@ -47,6 +49,9 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PREFSRC: u16 = 7;
 const NESTED: u16 = 0x8000;
 const IFF_UP: u32 = 1;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+/// `AF_BRIDGE`: what is asked of an interface is for it as a port.
+const BRIDGE_FAMILY: u8 = 7;
 
 /// Longest wait for an answer of the kernel.
 const WAIT_SECONDS: i64 = 10;
@@ -180,6 +185,16 @@ impl Netlink {
             Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EADDRNOTAVAIL as i32) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps a port of a bridge from reaching other ports that are kept so.
+    pub(crate) fn isolate(&mut self, index: u32) -> io::Result<()> {
+        let mut message = Message::new(RTM_SETLINK, 0);
+        message.bytes(&[BRIDGE_FAMILY, 0, 0, 0]);
+        message.bytes(&index.to_ne_bytes());
+        message.bytes(&[0; 8]);
+        message.nest(IFLA_PROTINFO, |port| port.attribute(IFLA_BRPORT_ISOLATED, &[1]));
+        self.request(message)
     }
 
     /// The IPv4 addresses of an interface with the bits of their masks.

@@ -9,10 +9,12 @@ use crate::dns::zone::{Names, Zones};
 use crate::endpoint::{Junction, Line};
 use crate::error::NetworkError;
 use crate::firewall::Firewall;
+use crate::guard::Guard;
 use crate::namespace::{self, Connection, file, netlink};
 use crate::netlink::Netlink;
+use crate::rules::Rules;
 use crate::subnet::{Subnet, outgoing_mtu};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
@@ -52,8 +54,10 @@ pub struct NetworkConfig {
 pub struct SandboxNetworkSpec {
     /// Names the namespace: letters, digits, `-`, `_`, `.`; at most 200.
     pub id: String,
-    /// Address of the task, inside the subnet.
+    /// Address of the task.
     pub address: Ipv4Addr,
+    /// Gateway of its subnet, and bits of the subnet's mask; those of the network when absent.
+    pub gateway: Option<(Ipv4Addr, u8)>,
     /// MAC address of its interface, `0a:58:0a:58:00:07`; made from the address when absent.
     pub mac: Option<String>,
 }
@@ -69,7 +73,7 @@ pub struct NetworkNamespace {
     pub address: Ipv4Addr,
     /// MAC address of its interface.
     pub mac: String,
-    /// Its way out and its name server: the bridge's address.
+    /// Its name server: the bridge's first address.
     pub gateway: Ipv4Addr,
 }
 
@@ -79,7 +83,9 @@ pub struct Network(Arc<Inner>);
 
 struct Inner {
     config: NetworkConfig,
-    firewall: Firewall,
+    guard: Guard,
+    /// Gateways of subnets that the bridge has.
+    gateways: tokio::sync::Mutex<BTreeSet<(Subnet, Ipv4Addr)>>,
     names: Names,
     name_server: parking_lot::Mutex<Option<NameServer>>,
     making: Semaphore,
@@ -95,7 +101,7 @@ impl Network {
             config.mtu = outgoing_mtu();
         }
         let firewall = Firewall::new(&config.bridge, config.subnet);
-        blocking({
+        let ports = blocking({
             let (config, firewall) = (config.clone(), firewall.clone());
             move || prepare(&config, &firewall)
         })
@@ -107,7 +113,8 @@ impl Network {
         let name_server = NameServer::start(config.subnet, zones, config.resolvers.clone()).await?;
         Ok(Self(Arc::new(Inner {
             config,
-            firewall,
+            guard: Guard::new(firewall, ports),
+            gateways: tokio::sync::Mutex::default(),
             names,
             name_server: parking_lot::Mutex::new(Some(name_server)),
             making: Semaphore::new(PARALLEL),
@@ -119,10 +126,34 @@ impl Network {
     pub async fn attach(&self, spec: &SandboxNetworkSpec) -> Result<NetworkNamespace, NetworkError> {
         let (connection, answer) = self.0.connection(spec)?;
         let note = format!("{} {}\n", answer.address, answer.mac);
-        // The permit is never refused: the semaphore is not closed.
-        let _permit = self.0.making.acquire().await;
-        apart("network-attach", move || make_once(&connection, &note)).await?;
+        // Before anything can be sent from there.
+        self.0.guard.tie(connection.host_interface.clone(), answer.address).await?;
+        {
+            // The permit is never refused: the semaphore is not closed.
+            let _permit = self.0.making.acquire().await;
+            apart("network-attach", move || make_once(&connection, &note)).await?;
+        }
+        self.0.guard.admitted(answer.address).await;
         Ok(answer)
+    }
+
+    /// Lets through what these rules permit and nothing else, from now on, and gives the bridge the gateways of their
+    /// networks. What is established already goes on. Until this is called first, the rules of an earlier run hold, or
+    /// nothing passes.
+    pub async fn set_rules(&self, mut rules: Rules) -> Result<(), NetworkError> {
+        let own = self.0.config.subnet;
+        {
+            let mut gateways = self.0.gateways.lock().await;
+            let (config, wanted) = (self.0.config.clone(), rules.networks.clone());
+            let old = gateways.clone();
+            if old != wanted {
+                let new = wanted.clone();
+                blocking(move || change_gateways(&config, &old, &new)).await?;
+                *gateways = wanted;
+            }
+        }
+        rules.networks.insert((own, own.gateway()));
+        self.0.guard.set(rules).await
     }
 
     /// Opens the task's [`crate::ENDPOINT`]: what is accepted there came from inside of its namespace. It is closed by
@@ -143,11 +174,14 @@ impl Network {
         let path = self.0.path(id)?;
         let interface = self.0.host_interface(id);
         let note = self.0.note(id);
+        let port = interface.clone();
         blocking(move || {
             namespace::remove(&path, &interface)?;
             remove_note(&note)
         })
-        .await
+        .await?;
+        self.0.guard.untie(port);
+        Ok(())
     }
 
     /// Every task that has a namespace or interface here, whole or not; to find those nobody owns.
@@ -181,12 +215,17 @@ impl Network {
         if !self.list().await?.is_empty() || !self.host_addresses().await?.is_empty() {
             return Ok(false);
         }
-        let (config, firewall) = (self.0.config.clone(), self.0.firewall.clone());
+        let config = self.0.config.clone();
+        blocking({
+            let config = config.clone();
+            move || {
+                let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
+                kernel.remove_link(&config.bridge).map_err(netlink("removing the bridge"))
+            }
+        })
+        .await?;
+        self.0.guard.remove().await?;
         blocking(move || {
-            Netlink::open()
-                .and_then(|mut netlink| netlink.remove_link(&config.bridge))
-                .map_err(netlink("removing the bridge"))?;
-            firewall.remove()?;
             // Both stay when something else is in them.
             let _ = fs::remove_dir(config.directory.join(&config.bridge));
             let _ = fs::remove_dir(&config.directory);
@@ -198,8 +237,11 @@ impl Network {
 
 impl Inner {
     fn connection(&self, spec: &SandboxNetworkSpec) -> Result<(Connection, NetworkNamespace), NetworkError> {
-        let subnet = self.config.subnet;
-        if !subnet.is_host(spec.address) {
+        let own = self.config.subnet;
+        let (gateway, prefix) = spec.gateway.unwrap_or((own.gateway(), own.prefix()));
+        let subnet = Subnet::of(spec.address, prefix).unwrap_or(own);
+        // The gateway is no address of a task, whichever of the subnet's it is.
+        if !subnet.is_host(spec.address) || !subnet.contains(gateway) || spec.address == gateway {
             return Err(NetworkError::Address(spec.address, subnet.to_string()));
         }
         let mac = match &spec.mac {
@@ -212,7 +254,7 @@ impl Inner {
             path: path.clone(),
             address: spec.address,
             mac: mac.map(|byte| format!("{byte:02x}")).join(":"),
-            gateway: subnet.gateway(),
+            gateway: own.gateway(),
         };
         let connection = Connection {
             id: spec.id.clone(),
@@ -222,9 +264,9 @@ impl Inner {
             mac,
             mtu: self.config.mtu,
             address: spec.address,
-            prefix: subnet.prefix(),
+            prefix,
             broadcast: subnet.broadcast(),
-            gateway: subnet.gateway(),
+            gateway,
         };
         Ok((connection, answer))
     }
@@ -244,18 +286,18 @@ impl Inner {
 
     /// The name of the bridge's end of the task's cable, the same at each run.
     fn host_interface(&self, id: &str) -> String {
-        // FNV-1a; names need to differ, not to resist anyone: a clash is refused by the kernel.
-        let hash = self
-            .config
-            .bridge
-            .bytes()
-            .chain([0])
-            .chain(id.bytes())
-            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        format!("ls{:013x}", hash >> 12)
+        host_interface(&self.config.bridge, id)
     }
+}
+
+/// See [`Inner::host_interface`].
+fn host_interface(bridge: &str, id: &str) -> String {
+    // FNV-1a; names need to differ, not to resist anyone: a clash is refused by the kernel.
+    let hash =
+        bridge.bytes().chain([0]).chain(id.bytes()).fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("ls{:013x}", hash >> 12)
 }
 
 fn check(config: &NetworkConfig) -> Result<(), NetworkError> {
@@ -276,8 +318,8 @@ fn check(config: &NetworkConfig) -> Result<(), NetworkError> {
     Ok(())
 }
 
-/// Bridge, forwarding and firewall. Blocking.
-fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkError> {
+/// Bridge, forwarding and firewall; the ports that are there, with their addresses. Blocking.
+fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<BTreeMap<String, Ipv4Addr>, NetworkError> {
     let directory = config.directory.join(&config.bridge);
     make_directory(&directory)?;
     let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
@@ -301,8 +343,54 @@ fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<(), NetworkErr
         .add_address(index, gateway, config.subnet.prefix(), Some(config.subnet.broadcast()))
         .map_err(netlink("giving the bridge its address"))?;
     kernel.set_up(index, None).map_err(netlink("switching on the bridge"))?;
+    // Tasks do not see each other on the bridge: the machine answers for their addresses and forwards, by the rules.
+    for link in kernel.links().map_err(netlink("listing interfaces"))? {
+        if link.master == Some(index) {
+            kernel.isolate(link.index).map_err(netlink("isolating a port of the bridge"))?;
+        }
+    }
+    namespace::set(&format!("net/ipv4/conf/{}/proxy_arp_pvlan", config.bridge), "1")?;
+    namespace::set(&format!("net/ipv4/neigh/{}/proxy_delay", config.bridge), "0")?;
     namespace::set("net/ipv4/ip_forward", "1")?;
-    firewall.apply()
+    let ports = ports(config)?;
+    firewall.begin(&ports)?;
+    Ok(ports)
+}
+
+/// The ports of the bridge that are noted, with the addresses of their tasks.
+fn ports(config: &NetworkConfig) -> Result<BTreeMap<String, Ipv4Addr>, NetworkError> {
+    let directory = config.directory.join(&config.bridge);
+    let noted = |id: &String| {
+        let note = fs::read_to_string(directory.join(format!(".{id}"))).ok()?;
+        let address = note.split_whitespace().next()?.parse().ok()?;
+        Some((host_interface(&config.bridge, id), address))
+    };
+    Ok(list(config)?.iter().filter_map(noted).collect())
+}
+
+/// Gives the bridge the gateways of new subnets, and takes those of old ones. Blocking.
+fn change_gateways(
+    config: &NetworkConfig,
+    old: &BTreeSet<(Subnet, Ipv4Addr)>,
+    new: &BTreeSet<(Subnet, Ipv4Addr)>,
+) -> Result<(), NetworkError> {
+    let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
+    let index = kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?;
+    let index = index.ok_or_else(|| NetworkError::Config(format!("the bridge {} is gone", config.bridge)))?;
+    let own = config.subnet;
+    // A subnet of the bridge's own network needs no route of its own.
+    let prefix = |range: &Subnet| if own.overlaps(*range) { 32 } else { range.prefix() };
+    for (range, gateway) in old.difference(new).filter(|(_, gateway)| *gateway != own.gateway()) {
+        kernel
+            .remove_address(index, *gateway, prefix(range))
+            .map_err(netlink("taking the gateway of a subnet away"))?;
+    }
+    for (range, gateway) in new.difference(old).filter(|(_, gateway)| *gateway != own.gateway()) {
+        kernel
+            .add_address(index, *gateway, prefix(range), None)
+            .map_err(netlink("giving the bridge the gateway of a subnet"))?;
+    }
+    Ok(())
 }
 
 /// Makes a directory. Networks of other regions remove the one above when they find it empty, perhaps in between.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// An IPv4 subnet in CIDR form; the address is the network's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subnet {
     network: u32,
     prefix: u8,
@@ -89,7 +89,7 @@ impl fmt::Display for Subnet {
 pub fn pick_free_subnet(candidates: &[Subnet], taken: &[Subnet]) -> Option<Subnet> {
     let default: Vec<Subnet> =
         (88..128).filter_map(|second| Subnet::of(Ipv4Addr::new(10, second, 0, 0), 16)).collect();
-    let used = used_subnets();
+    let used = used_subnets(None);
     let candidates = if candidates.is_empty() { &default } else { candidates };
     candidates
         .iter()
@@ -112,12 +112,18 @@ pub(crate) fn outgoing_mtu() -> u32 {
     mtu.filter(|mtu| (576..=9000).contains(mtu)).unwrap_or(1500)
 }
 
+/// A network that this machine is in or has a route to, which shares an address with `range`; those of one interface do
+/// not count.
+pub fn network_in_use(range: Subnet, except: &str) -> Option<Subnet> {
+    used_subnets(Some(except)).into_iter().find(|used| used.overlaps(range))
+}
+
 /// Subnets that routes or interface addresses of this network namespace use. Default routes do not count.
-fn used_subnets() -> Vec<Subnet> {
+fn used_subnets(except: Option<&str>) -> Vec<Subnet> {
     let routes = std::fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default();
-    let mut used = parse_routes(&routes);
+    let mut used = parse_routes(&routes, except);
     if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
-        for interface in interfaces {
+        for interface in interfaces.filter(|interface| except != Some(interface.interface_name.as_str())) {
             let address = interface.address.and_then(|a| a.as_sockaddr_in().map(SockaddrIn::ip));
             let netmask = interface.netmask.and_then(|a| a.as_sockaddr_in().map(SockaddrIn::ip));
             if let (Some(address), Some(netmask)) = (address, netmask) {
@@ -129,10 +135,11 @@ fn used_subnets() -> Vec<Subnet> {
 }
 
 /// Reads the kernel's route table, whose numbers are hexadecimal in network byte order read as little-endian.
-fn parse_routes(table: &str) -> Vec<Subnet> {
+fn parse_routes(table: &str, except: Option<&str>) -> Vec<Subnet> {
     table
         .lines()
         .skip(1)
+        .filter(|line| except.is_none_or(|except| line.split_whitespace().next() != Some(except)))
         .filter_map(|line| {
             let mut fields = line.split_whitespace();
             let number = |text: Option<&str>| u32::from_str_radix(text?, 16).ok().map(u32::from_be);
@@ -175,7 +182,8 @@ mod tests {
         let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n\
             eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\n\
             eth0\t0000580A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\n";
-        assert_eq!(parse_routes(table), [subnet("10.88.0.0/16")]);
+        assert_eq!(parse_routes(table, None), [subnet("10.88.0.0/16")]);
+        assert!(parse_routes(table, Some("eth0")).is_empty());
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) async fn check(group: Arc<Group>, target: Arc<Target>, changed: impl 
 async fn check_once(group: &Group, view: &View, target: &Target, changed: &impl Fn()) {
     let check = &view.spec.health_check;
     let longest = Duration::from_secs(u64::from(check.timeout_seconds.max(1)));
-    let outcome = match timeout(longest, attempt(view, target.address)).await {
+    let outcome = match timeout(longest, attempt(view, target)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(CheckFailure::Timeout),
     };
@@ -81,13 +81,13 @@ async fn check_once(group: &Group, view: &View, target: &Target, changed: &impl 
     changed();
 }
 
-async fn attempt(view: &View, address: SocketAddr) -> Result<(), CheckFailure> {
+async fn attempt(view: &View, target: &Target) -> Result<(), CheckFailure> {
     let check = &view.spec.health_check;
     let port = match check.port {
-        HealthCheckPort::TrafficPort => address.port(),
+        HealthCheckPort::TrafficPort => target.address.port(),
         HealthCheckPort::Port(port) => port,
     };
-    let address = SocketAddr::new(address.ip(), port);
+    let address = SocketAddr::new(target.address.ip(), port);
     let version = view.spec.protocol_version;
     let wrapping = match (check.protocol, version) {
         (HealthCheckProtocol::Http | HealthCheckProtocol::Tcp, _) => Wrapping::Plain,
@@ -95,7 +95,7 @@ async fn attempt(view: &View, address: SocketAddr) -> Result<(), CheckFailure> {
         (HealthCheckProtocol::Https, ProtocolVersion::Http1) => Wrapping::Http1Tls,
         (HealthCheckProtocol::Https, _) => Wrapping::Http2Tls,
     };
-    let stream = dial(address, wrapping, None).await.map_err(|_| CheckFailure::Failed)?;
+    let stream = dial(address, target.source, wrapping, None).await.map_err(|_| CheckFailure::Failed)?;
     let code = match (check.protocol, version) {
         (HealthCheckProtocol::Tcp | HealthCheckProtocol::Tls, _) => return Ok(()),
         (_, ProtocolVersion::Http1) => by_http1(stream, check, address).await,

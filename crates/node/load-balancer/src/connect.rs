@@ -6,11 +6,11 @@ use crate::tls;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -54,19 +54,30 @@ impl Wrapping {
 
 /// Connects to a target for a request, so that the connection can be cut.
 pub(crate) async fn connect(target: &Arc<Target>, wrapping: Wrapping) -> Result<TargetStream, ConnectError> {
-    match timeout(CONNECT_TIME, dial(target.address, wrapping, Some(target))).await {
+    match timeout(CONNECT_TIME, dial(target.address, target.source, wrapping, Some(target))).await {
         Ok(result) => result.map_err(ConnectError::Failed),
         Err(_) => Err(ConnectError::Timeout),
     }
 }
 
+/// A connection that comes from an address of this machine.
+async fn from(source: Option<IpAddr>, address: SocketAddr) -> io::Result<TcpStream> {
+    let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
+}
+
 /// Connects to an address, without a limit of time.
 pub(crate) async fn dial(
     address: SocketAddr,
+    source: Option<IpAddr>,
     wrapping: Wrapping,
     target: Option<&Arc<Target>>,
 ) -> io::Result<TargetStream> {
-    let stream = TcpStream::connect(address).await?;
+    let stream = from(source, address).await?;
     stream.set_nodelay(true)?;
     let remembered = match target {
         Some(target) => Some(target.remember(stream.as_fd().try_clone_to_owned()?)),

@@ -10,7 +10,7 @@ use load_balancing::{
 use parking_lot::Mutex;
 use rustix::net::{Shutdown, shutdown};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) group: Arc<str>,
     pub(crate) id: String,
     pub(crate) address: SocketAddr,
+    /// Where it is reached from.
+    pub(crate) source: Option<IpAddr>,
     /// Its number in cookies and for flows.
     pub(crate) token: u64,
     pub(crate) health: Mutex<Health>,
@@ -47,12 +49,13 @@ const SETTLE: Duration = Duration::from_millis(200);
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
 impl Target {
-    pub(crate) fn new(group: &Arc<str>, spec: &TargetSpec, now: Timestamp) -> Self {
+    pub(crate) fn new(group: &Arc<str>, spec: &TargetSpec, source: Option<IpAddr>, now: Timestamp) -> Self {
         Self {
             key: NEXT_KEY.fetch_add(1, Relaxed),
             group: group.clone(),
             id: spec.id.clone(),
             address: SocketAddr::new(spec.address, spec.port),
+            source,
             token: target_token(group, &spec.id, spec.port),
             health: Mutex::new(Health::new(now)),
             outstanding: AtomicU64::new(0),
@@ -212,10 +215,11 @@ impl Group {
         let mut targets = Vec::with_capacity(spec.targets.len());
         for wanted in &spec.targets {
             let address = SocketAddr::new(wanted.address, wanted.port);
-            let known =
-                before.targets.iter().find(|target| target.id == wanted.id && target.address == address);
+            let known = before.targets.iter().find(|target| {
+                target.id == wanted.id && target.address == address && target.source == spec.source
+            });
             let target = known.cloned().unwrap_or_else(|| {
-                let target = Arc::new(Target::new(&self.arn, wanted, now));
+                let target = Arc::new(Target::new(&self.arn, wanted, spec.source, now));
                 new.push(target.clone());
                 target
             });
@@ -435,6 +439,7 @@ mod tests {
                 matcher: "200".parse().expect("is one"),
             },
             attributes: TargetGroupAttributes { slow_start_seconds: 100, ..TargetGroupAttributes::default() },
+            source: None,
             targets: (1..=count)
                 .map(|number| TargetSpec {
                     id: format!("10.0.0.{number}"),

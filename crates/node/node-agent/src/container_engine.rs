@@ -155,8 +155,12 @@ impl Engine for ContainerEngine {
             // Half made by an agent that died.
             self.remove_sandbox(&plan.id).await?;
         }
-        let network =
-            SandboxNetworkSpec { id: plan.id.clone(), address: plan.address, mac: plan.mac.clone() };
+        let network = SandboxNetworkSpec {
+            id: plan.id.clone(),
+            address: plan.address,
+            gateway: plan.gateway,
+            mac: plan.mac.clone(),
+        };
         // The shim takes a copy of the machine's mounts when it starts, so the namespace must be mounted before.
         let namespace = self.network.attach(&network).await.map_err(failed)?;
         let files = TaskFiles::new(&plan.hostname, plan.address, namespace.gateway, &plan.search, &[]);

@@ -43,6 +43,8 @@ pub struct SandboxPlan {
     pub hostname: String,
     /// Address of the task.
     pub address: Ipv4Addr,
+    /// Gateway of its subnet, and bits of the subnet's mask.
+    pub gateway: Option<(Ipv4Addr, u8)>,
     /// Hardware address of its interface.
     pub mac: Option<String>,
     /// Domains that names are searched in.

@@ -109,7 +109,7 @@ pub(crate) struct Runner {
     /// Pulls and sandbox making can be given up when the task is stopped early.
     pulls: Vec<AbortHandle>,
     /// By container and its run.
-    shippers: HashMap<(usize, u32), Shipping>,
+    shippers: HashMap<Run, Shipping>,
     /// What runs commands in containers.
     exec_agents: HashMap<usize, Shipping>,
     /// Those whose containers have ended.
@@ -117,13 +117,16 @@ pub(crate) struct Runner {
     /// What they tell.
     exec_events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     /// Which containers' output has gone where it shall, and of which run.
-    drained: (mpsc::Sender<(usize, u32)>, mpsc::Receiver<(usize, u32)>),
+    drained: (mpsc::Sender<Run>, mpsc::Receiver<Run>),
     reporting: bool,
     /// Output is awaited and all is being removed.
     removing: bool,
     /// Some work panicked, so what is under way is not known any more.
     broken: bool,
 }
+
+/// A container and which of its runs.
+type Run = (usize, u32);
 
 /// What accompanies a container: its output on its way, or what runs commands in it.
 struct Shipping {

@@ -26,8 +26,8 @@ pub use service::{
 };
 pub use strategy::StrategyItem;
 pub use task::{
-    Address, ContainerOverride, DesiredStatus, ExecAgent, HealthStatus, NetworkInterface, RunToken, StopCode,
-    Task, TaskContainer, TaskOverride, TaskRegistry,
+    ContainerOverride, DesiredStatus, ExecAgent, HealthStatus, NetworkInterface, RunToken, StopCode, Task,
+    TaskContainer, TaskOverride, TaskRegistry,
 };
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,

@@ -6,6 +6,7 @@ pub mod access;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod discovery;
+pub mod ec2;
 pub mod ecr;
 pub mod ecs;
 pub mod elb;

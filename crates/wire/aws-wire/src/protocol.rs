@@ -2,6 +2,7 @@
 //!
 //! A protocol joins by a new variant and a module; services do not change.
 
+mod ec2;
 pub mod json;
 mod query;
 pub mod rest_json;
@@ -18,6 +19,8 @@ pub enum Protocol {
     RestJson,
     /// awsQuery: a form in, XML out.
     Query,
+    /// ec2Query: the same with other names and other XML.
+    Ec2,
 }
 
 /// Why a request cannot be read. Answered with `SerializationException` or the protocol's like.
@@ -55,7 +58,8 @@ impl Protocol {
     pub fn read(self, operation: &Operation, form: &[u8]) -> Result<Node, ReadError> {
         match self {
             Self::Json | Self::RestJson => json::read(form),
-            Self::Query => query::read(operation.input, form),
+            Self::Query => query::read(operation.input, form, query::Names::Query),
+            Self::Ec2 => query::read(operation.input, form, query::Names::Ec2),
         }
     }
 
@@ -71,6 +75,7 @@ impl Protocol {
             Self::Json => json::write(service, answer),
             Self::RestJson => rest_json::write(operation, answer),
             Self::Query => query::write(service, operation, answer, request_id),
+            Self::Ec2 => ec2::write(service, operation, answer, request_id),
         }
     }
 
@@ -85,6 +90,7 @@ impl Protocol {
             Self::Json => json::write_error(service, error),
             Self::RestJson => rest_json::write_error(error),
             Self::Query => query::write_error(service, error, request_id),
+            Self::Ec2 => ec2::write_error(error, request_id),
         }
     }
 }

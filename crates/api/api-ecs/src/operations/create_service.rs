@@ -8,7 +8,7 @@ use crate::exec;
 use crate::execution_role;
 use crate::image_digests;
 use crate::load_balancers;
-use crate::placement::{Network, network, platform};
+use crate::placement::{Network, check_network, network, platform};
 use crate::refuse::filled;
 use crate::registries::registries;
 use crate::render::service as render;
@@ -97,6 +97,7 @@ async fn attempt(
         exec::check_role(definition.task_role_arn.as_deref(), "service couldn't be created")?;
     }
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
+    check_network(tables, context, &wanted.workload.subnets, &wanted.workload.security_groups).await?;
     let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
     let workload = Workload {
         family: definition.family.clone(),

@@ -7,7 +7,7 @@ use crate::errors::{Failure, client, invalid};
 use crate::exec;
 use crate::execution_role;
 use crate::operations::create_service::{check_launch_type, strategy_in};
-use crate::placement::{network, platform};
+use crate::placement::{check_network, network, platform};
 use crate::refuse::{filled, refuse};
 use crate::render;
 use crate::secrets;
@@ -115,6 +115,7 @@ async fn attempt(
     }
     execution_role::check(registry, &definition.containers, role.map(String::as_str))?;
     volumes::check_launch(&definition, &wanted.volumes)?;
+    check_network(tables, context, &wanted.subnets, &wanted.security_groups).await?;
     let strategy = strategy_in(&cluster, wanted.strategy.clone(), wanted.launch_type)?;
     let mut tasks: Vec<Task> = Vec::new();
     for _ in 0..wanted.count {

@@ -8,7 +8,7 @@ use crate::execution_role;
 use crate::image_digests;
 use crate::load_balancers;
 use crate::operations::create_service::{of_task_sets, stored_propagation};
-use crate::placement::{network, platform};
+use crate::placement::{check_network, network, platform};
 use crate::refuse::filled;
 use crate::registries;
 use crate::render::service as render;
@@ -197,6 +197,7 @@ async fn new_workload(
     }
     if input.network_configuration.is_some() {
         let network = network(input.network_configuration.clone())?;
+        check_network(tables, context, &network.subnets, &network.security_groups).await?;
         new.subnets = network.subnets;
         new.security_groups = network.security_groups;
         new.assign_public_ip = network.assign_public_ip;

@@ -10,15 +10,12 @@ use resources::Stored;
 use resources::elb::{LoadBalancer, LoadBalancerKind, LoadBalancerState};
 use std::collections::BTreeMap;
 
-/// VPC of load balancers whose subnets say nothing of theirs.
-pub(crate) const DEFAULT_VPC: &str = "vpc-default";
-
 pub(crate) async fn run(
     service: &ElbV2Service,
     context: &RequestContext,
     input: CreateLoadBalancerInput,
 ) -> Result<CreateLoadBalancerOutput, Failure> {
-    let wanted = read(service, context, input)?;
+    let wanted = read(service, context, input).await?;
     let row = retrying!(attempt(service, context, &wanted))?;
     Ok(CreateLoadBalancerOutput { load_balancers: Some(vec![render::load_balancer(&row)]) })
 }
@@ -57,7 +54,7 @@ fn duplicate(name: &str) -> Failure {
     )
 }
 
-fn read(
+async fn read(
     service: &ElbV2Service,
     context: &RequestContext,
     input: CreateLoadBalancerInput,
@@ -93,11 +90,16 @@ fn read(
     if enable_prefix_for_ipv6_source_nat == Some(wire::EnablePrefixForIpv6SourceNatEnum::On) {
         return Err(configuration("IPv6 is not supported"));
     }
-    let zones = subnets::read(context, given_subnets, subnet_mappings)?;
+    let subnets = subnets::read(given_subnets, subnet_mappings)?;
+    let (vpc, zones) = subnets::find(service, context, &subnets).await?;
     let id = service.environment().random_hex(16);
     let (region, account, in_arn) = (&context.region, &context.account, kind.in_arn());
-    let security_groups = security_groups.unwrap_or_default();
-    check_security_groups(&security_groups)?;
+    let mut security_groups = security_groups.unwrap_or_default();
+    subnets::check_groups(service, context, &vpc, &security_groups).await?;
+    if security_groups.is_empty() && kind == LoadBalancerKind::Application {
+        let default = service.networks.default_group(account, &vpc).await?;
+        security_groups.extend(default.map(|group| group.id.clone()));
+    }
     Ok(LoadBalancer {
         account: account.clone(),
         arn: format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{in_arn}/{name}/{id}"),
@@ -106,13 +108,14 @@ fn read(
         name,
         kind,
         internet_facing: scheme != Some(wire::LoadBalancerSchemeEnum::Internal),
-        vpc: DEFAULT_VPC.to_owned(),
+        vpc,
         zones,
         security_groups,
         attributes: BTreeMap::new(),
         tags: tags::new(given_tags)?,
         created_at: context.time,
         address: None,
+        interface: None,
         state: LoadBalancerState::Provisioning,
     })
 }
@@ -124,16 +127,5 @@ pub(crate) fn check_address_type(given: Option<wire::IpAddressType>) -> Result<(
         Some(other) => {
             Err(configuration(format_args!("The IP address type '{}' is not supported", other.as_str())))
         }
-    }
-}
-
-/// Checks the form of security groups.
-pub(crate) fn check_security_groups(groups: &[String]) -> Result<(), Failure> {
-    match groups.iter().find(|group| !group.starts_with("sg-")) {
-        None => Ok(()),
-        Some(wrong) => Err(other(
-            &errors::INVALID_SECURITY_GROUP_EXCEPTION,
-            format_args!("The security group '{wrong}' does not exist"),
-        )),
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::errors::{Failure, configuration, other, validation};
 use crate::groups::Users;
-use crate::operations::create_load_balancer::DEFAULT_VPC;
 use crate::retry::retrying;
 use crate::shapes as wire;
 use crate::shapes::{CreateTargetGroupInput, CreateTargetGroupOutput, errors};
 use crate::{ElbV2Service, limits, names, render, tags};
 use aws_wire::RequestContext;
 use resources::Stored;
+use resources::ec2::Vpc;
 use resources::elb::{HealthCheck, Protocol, ProtocolVersion, TargetGroup};
 use std::collections::BTreeMap;
 use store::Page;
@@ -32,7 +32,7 @@ pub(crate) async fn run(
     context: &RequestContext,
     input: CreateTargetGroupInput,
 ) -> Result<CreateTargetGroupOutput, Failure> {
-    let wanted = read(service, context, input)?;
+    let wanted = read(service, context, input).await?;
     let row = retrying!(attempt(service, context, &wanted))?;
     let users =
         if row.created_at == wanted.created_at { Users::new() } else { service.users(context).await? };
@@ -72,7 +72,7 @@ fn duplicate(name: &str) -> Failure {
     )
 }
 
-fn read(
+async fn read(
     service: &ElbV2Service,
     context: &RequestContext,
     input: CreateTargetGroupInput,
@@ -120,6 +120,7 @@ fn read(
         unhealthy_threshold: unhealthy_threshold_count,
         matcher,
     };
+    let vpc = vpc(service, context, vpc_id).await?;
     let defaults = default_check(protocol, protocol_version, &check)?;
     let id = service.environment().random_hex(16);
     let (region, account) = (&context.region, &context.account);
@@ -130,12 +131,30 @@ fn read(
         protocol,
         protocol_version,
         port: port(given_port)?,
-        vpc: vpc_id.unwrap_or_else(|| DEFAULT_VPC.to_owned()),
+        vpc,
         health_check: changed_check(defaults, protocol, protocol_version, check)?,
         attributes: BTreeMap::new(),
         tags: tags::new(given_tags)?,
         created_at: context.time,
     })
+}
+
+/// The VPC that targets are in.
+async fn vpc(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    id: Option<String>,
+) -> Result<String, Failure> {
+    let id = id.ok_or_else(|| validation("A VPC ID must be specified"))?;
+    let known = if id.contains('/') {
+        None
+    } else {
+        service.tables.get::<Vpc>(&format!("{}/{id}", context.account)).await?
+    };
+    if known.is_none() {
+        return Err(validation(format_args!("The VPC ID '{id}' is not found")));
+    }
+    Ok(id)
 }
 
 fn check_target_type(given: Option<wire::TargetTypeEnum>) -> Result<(), Failure> {

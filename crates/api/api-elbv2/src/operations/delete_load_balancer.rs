@@ -6,8 +6,8 @@ use crate::retry::retrying;
 use crate::shapes::{DeleteLoadBalancerInput, DeleteLoadBalancerOutput, errors};
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
-use resources::ecs::Address;
-use resources::elb::{Listener, LoadBalancer, Rule};
+use resources::ec2::NetworkInterface;
+use resources::elb::{Listener, Rule};
 
 pub(crate) async fn run(
     service: &ElbV2Service,
@@ -42,12 +42,15 @@ async fn attempt(service: &ElbV2Service, context: &RequestContext, arn: &str) ->
     for rule in service.tables.list_all::<Rule>(&prefix).await? {
         batch = batch.delete(&rule);
     }
-    if let Some(address) = row.address
-        && let Some(address) = service.tables.get::<Address>(&address.to_string()).await?
-        && address.task == LoadBalancer::address_owner(&row)
+    if let Some(id) = &row.interface
+        && let Some(interface) =
+            service.tables.get::<NetworkInterface>(&format!("{}/{id}", context.account)).await?
     {
-        batch = batch.delete(&address);
+        batch = service.networks.detach(batch, &interface).await?;
     }
     batch.delete(&row).commit().await?;
+    if let Some(address) = row.address {
+        service.networks.released(address);
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! SetSubnets, SetSecurityGroups and SetIpAddressType.
 
 use crate::errors::{Failure, configuration};
-use crate::operations::create_load_balancer::{check_address_type, check_security_groups};
+use crate::operations::create_load_balancer::check_address_type;
 use crate::retry::retrying;
 use crate::shapes as wire;
 use crate::shapes::{
@@ -21,7 +21,12 @@ pub(crate) async fn set_subnets(
     if input.enable_prefix_for_ipv6_source_nat == Some(wire::EnablePrefixForIpv6SourceNatEnum::On) {
         return Err(configuration("IPv6 is not supported"));
     }
-    let zones = subnets::read(context, input.subnets, input.subnet_mappings)?;
+    let subnets = subnets::read(input.subnets, input.subnet_mappings)?;
+    let (vpc, zones) = subnets::find(service, context, &subnets).await?;
+    let row = service.load_balancer(context, &input.load_balancer_arn).await?;
+    if row.vpc != vpc {
+        return Err(configuration("The subnets must belong to the VPC of the load balancer"));
+    }
     let row =
         retrying!(change(service, context, &input.load_balancer_arn, |row| row.zones.clone_from(&zones)))?;
     Ok(SetSubnetsOutput {
@@ -44,8 +49,8 @@ pub(crate) async fn set_security_groups(
     if enforce_security_group_inbound_rules_on_private_link_traffic.is_some() {
         return Err(configuration("PrivateLink is not supported"));
     }
-    check_security_groups(&security_groups)?;
     let row = service.load_balancer(context, &load_balancer_arn).await?;
+    subnets::check_groups(service, context, &row.vpc, &security_groups).await?;
     if row.kind == LoadBalancerKind::Network && row.security_groups.is_empty() && !security_groups.is_empty()
     {
         return Err(configuration(

@@ -43,13 +43,12 @@ impl SchedulerService {
         let mut group = self.group(context, &name).await?;
         group.tags = change(group.tags)?;
         group.modified_at = context.time;
-        match self.group_row(context, &name).await? {
-            Some(old) => self.tables.replace(&old, group).await.map_err(store)?,
-            None => {
-                group.created_at = context.time;
-                self.tables.create(group).await.map_err(store)?
-            }
-        };
+        if let Some(old) = self.group_row(context, &name).await? {
+            self.tables.replace(&old, group).await.map_err(store)?;
+        } else {
+            group.created_at = context.time;
+            self.tables.create(group).await.map_err(store)?;
+        }
         Ok(())
     }
 }

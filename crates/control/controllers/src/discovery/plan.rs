@@ -60,7 +60,9 @@ pub(super) fn instance(
     if service.custom_health.is_some() {
         set(ATTRIBUTE_INIT_HEALTH, if is_healthy { "HEALTHY" } else { "UNHEALTHY" }.to_owned());
     }
-    set("AVAILABILITY_ZONE", format!("{region}a"));
+    if let Some(own) = &task.network_interface {
+        set("AVAILABILITY_ZONE", format!("{region}{}", own.zone));
+    }
     set("REGION", region.to_string());
     set("ECS_CLUSTER_NAME", task.cluster.clone());
     set("ECS_TASK_DEFINITION_FAMILY", task.family.clone());

@@ -123,7 +123,9 @@ impl World {
             address: Ipv4Addr::new(10, 0, 0, last),
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             prefix: 16,
+            name_server: None,
             subnet_id: "subnet-1".to_owned(),
+            zone: "a".to_owned(),
         });
         task.advance(TaskEvent::Placed, now);
         task.advance(TaskEvent::Started, now);

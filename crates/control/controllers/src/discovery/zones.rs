@@ -15,7 +15,7 @@ use resources::Stored;
 use resources::discovery::{
     DiscoveryService, HealthStatus, Instance, Namespace, NamespaceKind, RecordKind, RoutingPolicy,
 };
-use resources::ecs::Address;
+use resources::ec2::Address;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,9 +3,10 @@
 use super::observe::Rows;
 use super::plan::Plan;
 use super::{DataPlane, LoadBalancerController};
-use resources::ecs::Address;
+use resources::ec2::InterfaceUse;
 use resources::elb::{LoadBalancer, LoadBalancerState, Target};
 use store::{StoreError, Versioned};
+use virtual_networks::VirtualNetworks;
 
 /// Rows of one transaction.
 const AT_ONCE: usize = 50;
@@ -20,32 +21,46 @@ impl<D: DataPlane> LoadBalancerController<D> {
         Ok(is_changed)
     }
 
+    /// Gives a load balancer a network interface in the first of its subnets.
     async fn give_address(&self, row: &Versioned<LoadBalancer>) -> Result<bool, StoreError> {
-        let Some(address) = self.addresses.take(&self.tables).await? else {
-            let reason = "The subnet has no free address (InsufficientFreeAddressesInSubnet)";
-            let state = LoadBalancerState::Failed(reason.to_owned());
-            if row.state == state {
-                return Ok(false);
-            }
-            self.tables.replace(row, LoadBalancer { state, ..LoadBalancer::clone(row) }).await?;
-            return Ok(true);
+        let networks = &self.settings.networks;
+        let subnet = match row.zones.first() {
+            Some(zone) => networks.subnet(&row.account, &zone.subnet).await?,
+            None => None,
         };
-        let owner = Address { address, task: row.address_owner() };
-        let new = LoadBalancer { address: Some(address), ..LoadBalancer::clone(row) };
-        match self.tables.batch().replace(row, &new).create(&owner).commit().await {
-            Ok(_) => {
-                self.addresses.keep(address);
-                Ok(true)
-            }
-            Err(error) => {
-                // Somebody else's: remember it as used. Nobody's: the load balancer has changed.
-                match self.tables.get::<Address>(&address.to_string()).await {
-                    Ok(None) => self.addresses.give_back(address),
-                    Ok(Some(_)) | Err(_) => self.addresses.keep(address),
-                }
-                Err(error)
-            }
+        let Some(subnet) = subnet else {
+            return self.failed(row, "The subnet of the load balancer does not exist (SubnetNotFound)").await;
+        };
+        let Some(reserved) = networks.reserve(&subnet).await? else {
+            let reason = "The subnet has no free address (InsufficientFreeAddressesInSubnet)";
+            return self.failed(row, reason).await;
+        };
+        let mut groups = Vec::new();
+        for id in &row.security_groups {
+            groups.extend(networks.group(&row.account, id).await?);
         }
+        let used_by = InterfaceUse::LoadBalancer { arn: row.arn.clone() };
+        let description =
+            format!("ELB {}", row.arn.split_once(":loadbalancer/").map_or("", |(_, rest)| rest));
+        let interface = networks.interface(&subnet, &groups, reserved.address(), used_by, description);
+        let new = LoadBalancer {
+            address: Some(reserved.address()),
+            interface: Some(interface.id.clone()),
+            ..LoadBalancer::clone(row)
+        };
+        let batch = self.tables.batch().replace(row, &new);
+        VirtualNetworks::attach(batch, &subnet, &groups, &interface).commit().await?;
+        reserved.keep();
+        Ok(true)
+    }
+
+    async fn failed(&self, row: &Versioned<LoadBalancer>, reason: &str) -> Result<bool, StoreError> {
+        let state = LoadBalancerState::Failed(reason.to_owned());
+        if row.state == state {
+            return Ok(false);
+        }
+        self.tables.replace(row, LoadBalancer { state, ..LoadBalancer::clone(row) }).await?;
+        Ok(true)
     }
 
     /// Writes states and health. What somebody else has written meanwhile is looked at again.

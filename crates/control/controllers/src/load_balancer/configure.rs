@@ -219,8 +219,26 @@ fn target_group(rows: &Rows, row: &TargetGroup) -> plane::TargetGroup {
         },
         health_check: health_check(row),
         attributes: group_attributes(row),
+        source: source(rows, row),
         targets: targets.map(|target| self::target(target)).collect(),
     }
+}
+
+/// Targets are reached from the address of their load balancer where it has security groups: theirs may name those. Without,
+/// the machine reaches them.
+fn source(rows: &Rows, row: &TargetGroup) -> Option<IpAddr> {
+    let forwards =
+        |actions: &[Action]| actions.iter().flat_map(Action::target_groups).any(|arn| arn == row.arn);
+    let by_listener = |own: &LoadBalancer| {
+        rows.listeners.iter().any(|one| one.load_balancer_arn == own.arn && forwards(&one.default_actions))
+    };
+    let by_rule = |own: &LoadBalancer| {
+        rows.rules
+            .iter()
+            .any(|one| one.account == own.account && one.load_balancer == own.name && forwards(&one.actions))
+    };
+    let mut own = rows.balancers.iter().filter(|own| !own.security_groups.is_empty());
+    own.find(|own| by_listener(own) || by_rule(own)).and_then(|own| own.address).map(IpAddr::V4)
 }
 
 fn health_check(row: &TargetGroup) -> plane::HealthCheck {

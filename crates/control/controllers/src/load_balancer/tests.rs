@@ -4,9 +4,10 @@ use super::*;
 use environment::Environment;
 use load_balancing::{ListenerReport, TargetReport, TargetState as Seen};
 use parking_lot::Mutex as Lock;
-use resources::ecs::Address;
+use resources::ec2::{Address, NetworkInterface};
 use resources::elb::{
-    Listener, LoadBalancer, LoadBalancerState, Target, TargetGroup, TargetHealth, TargetState,
+    Listener, LoadBalancer, LoadBalancerState, LoadBalancerZone, Target, TargetGroup, TargetHealth,
+    TargetState,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -89,15 +90,22 @@ impl Bench {
             "account": "123456789012", "target_group": "tg", "target_group_arn": group.arn, "address": "10.0.0.9",
             "port": 80, "zone": null, "registered_at": 0, "health": TargetHealth::initial()
         }));
-        tables.create(balancer).await.expect("creates");
         tables.create(group).await.expect("creates");
         tables.create(listener).await.expect("creates");
         tables.create(target).await.expect("creates");
         let plane = Noted::default();
-        let gateway = Ipv4Addr::new(10, 88, 0, 1);
+        let networks = VirtualNetworks::new(tables.clone(), "10.88.0.0/24".parse().expect("a range"));
+        let account = "123456789012".parse().expect("an account");
+        networks.ensure_default(&account).await.expect("makes");
+        let subnet = tables.list_all::<resources::ec2::Subnet>("").await.expect("lists").remove(0);
+        let balancer = LoadBalancer {
+            zones: vec![LoadBalancerZone { zone: "us-east-1a".to_owned(), subnet: subnet.id.clone() }],
+            ..balancer
+        };
+        tables.create(balancer).await.expect("creates");
         let settings = Settings {
             region: "us-east-1".parse().expect("a region"),
-            subnet: Subnet::new(gateway, 29, gateway).expect("a subnet"),
+            networks,
             access_logs: PathBuf::from("/logs"),
             loopback: true,
         };
@@ -144,8 +152,9 @@ async fn a_load_balancer_gets_an_address_and_is_active_when_it_listens() {
     bench.run().await;
     let balancer = bench.only::<LoadBalancer>().await;
     let address = balancer.address.expect("an address");
-    let owner = bench.only::<Address>().await;
-    assert_eq!((owner.address, owner.task.clone()), (address, balancer.address_owner()));
+    let interface = bench.only::<NetworkInterface>().await;
+    assert_eq!((interface.address, Some(&interface.id)), (address, balancer.interface.as_ref()));
+    assert_eq!(bench.only::<Address>().await.holder, interface.holder());
     assert_eq!(balancer.state, LoadBalancerState::Active);
     assert_eq!(bench.plane.0.lock().told, 1, "what is the same is not told again");
     let wanted = bench.plane.0.lock().wanted.clone().expect("is told");

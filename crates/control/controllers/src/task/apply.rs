@@ -1,16 +1,15 @@
 //! Carries a step out: one transaction each.
 
 use super::TaskController;
+use super::network::Network;
 use super::observe::Observed;
 use super::plan::Step;
 use reconcile::Next;
 use resources::Stored;
-use resources::ecs::{Address, ContainerInstance, NetworkInterface, StopCode, Task, TaskEvent, TaskStatus};
-use std::net::Ipv4Addr;
+use resources::ec2::InterfaceUse;
+use resources::ecs::{ContainerInstance, NetworkInterface, StopCode, Task, TaskEvent, TaskStatus};
 use store::{StoreError, Versioned};
-
-/// What a task shows when its subnet is full.
-const NO_ADDRESS: &str = "Unexpected EC2 error while attempting to Create Network Interface";
+use virtual_networks::VirtualNetworks;
 
 impl TaskController {
     pub(super) async fn apply(&self, observed: &Observed, step: Step) -> Result<Next, StoreError> {
@@ -32,55 +31,38 @@ impl TaskController {
         observed: &Observed,
         host: &Versioned<ContainerInstance>,
     ) -> Result<Next, StoreError> {
-        let Some(address) = self.addresses.take(&self.tables).await? else {
-            let subnet = observed.task.subnets.first().map_or("", String::as_str);
-            let reason = format!("{NO_ADDRESS} in subnet '{subnet}': InsufficientFreeAddressesInSubnet");
-            return self.end(observed, Some((StopCode::TaskFailedToStart, reason))).await;
+        let network = match self.network_of(&observed.task).await? {
+            Ok(network) => network,
+            Err(reason) => {
+                return self.end(observed, Some((StopCode::TaskFailedToStart, reason))).await;
+            }
         };
         let key = observed.task.key();
         let mut task = Task::clone(&observed.task);
         task.container_instance = Some(host.key());
-        task.network_interface = Some(self.interface(&task, address));
+        let attachment = self.tables.environment().uuid();
+        let used_by = InterfaceUse::Task { task: key.clone(), attachment: attachment.clone() };
+        let Network { subnet, groups, reserved } = network;
+        let interface = self.networks.interface(&subnet, &groups, reserved.address(), used_by, "");
+        task.network_interface = Some(NetworkInterface {
+            id: interface.id.clone(),
+            attachment_id: attachment,
+            mac: interface.mac.clone(),
+            address: interface.address,
+            gateway: subnet.gateway(),
+            prefix: subnet.cidr.prefix_len(),
+            name_server: Some(self.networks.machine()),
+            subnet_id: subnet.id.clone(),
+            zone: subnet.zone.clone(),
+        });
         task.advance(TaskEvent::Placed, self.tables.environment().now());
-        let placed = self
-            .tables
-            .batch()
-            .replace(&observed.task, &task)
-            .create(&Address { address, task: key.clone() })
-            .require_unchanged(host)
-            .commit()
-            .await;
-        match placed {
-            Ok(_) => {
-                self.addresses.keep(address);
-                // The watch will say so again; until then others see the load.
-                self.placements.note(&key, &task);
-                Ok(Next::Settled)
-            }
-            Err(error) => {
-                // Somebody else's: remember it as used. Nobody's: it was the task or the host that changed.
-                match self.tables.get::<Address>(&address.to_string()).await {
-                    Ok(None) => self.addresses.give_back(address),
-                    Ok(Some(_)) | Err(_) => self.addresses.keep(address),
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn interface(&self, task: &Task, address: Ipv4Addr) -> NetworkInterface {
-        let environment = self.tables.environment();
-        let [a, b, c, d] = address.octets();
-        NetworkInterface {
-            id: format!("eni-{}", environment.random_hex(17)),
-            attachment_id: environment.uuid(),
-            // Locally administered, and different for every address of the region.
-            mac: format!("02:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}"),
-            address,
-            gateway: self.addresses.subnet().gateway(),
-            prefix: self.addresses.subnet().prefix(),
-            subnet_id: task.subnets.first().cloned().unwrap_or_default(),
-        }
+        let batch = self.tables.batch().replace(&observed.task, &task).require_unchanged(host);
+        // Dropped without a row, the address is free again.
+        VirtualNetworks::attach(batch, &subnet, &groups, &interface).commit().await?;
+        reserved.keep();
+        // The watch will say so again; until then others see the load.
+        self.placements.note(&key, &task);
+        Ok(Next::Settled)
     }
 
     /// Ends a task and gives its address back.
@@ -97,15 +79,13 @@ impl TaskController {
         for container in &mut task.containers {
             "STOPPED".clone_into(&mut container.last_status);
         }
-        let batch = self.tables.batch().replace(&observed.task, &task);
-        match &observed.address {
-            Some(address) => {
-                batch.delete(address).commit().await?;
-                self.addresses.give_back(address.address);
-            }
-            None => {
-                batch.commit().await?;
-            }
+        let mut batch = self.tables.batch().replace(&observed.task, &task);
+        if let Some(interface) = &observed.interface {
+            batch = self.networks.detach(batch, interface).await?;
+        }
+        batch.commit().await?;
+        if let Some(interface) = &observed.interface {
+            self.networks.released(interface.address);
         }
         Ok(Next::After(super::plan::KEEP_STOPPED))
     }

@@ -3,17 +3,16 @@
 use super::TaskController;
 use environment::Timestamp;
 use resources::Stored;
-use resources::ecs::{
-    Address, ContainerInstance, DesiredStatus, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus,
-};
-use store::{StoreError, Tables, Versioned};
+use resources::ec2::NetworkInterface;
+use resources::ecs::{ContainerInstance, DesiredStatus, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
+use store::{StoreError, Versioned};
 
 /// What a plan is made of.
 pub struct Observed {
     /// The task.
     pub task: Versioned<Task>,
-    /// The row of its address, if it has one.
-    pub address: Option<Versioned<Address>>,
+    /// Its network interface, if it has one.
+    pub interface: Option<Versioned<NetworkInterface>>,
     /// Hosts that take tasks, the least loaded first. Read only for a task that needs one.
     pub hosts: Vec<Versioned<ContainerInstance>>,
     /// What became of the host it is on.
@@ -35,15 +34,15 @@ impl TaskController {
     /// `None` when there is no such task.
     pub(super) async fn observe(&self, key: &str) -> Result<Option<Observed>, StoreError> {
         let Some(task) = self.tables.get::<Task>(key).await? else { return Ok(None) };
-        let address = match &task.network_interface {
-            Some(interface) => address_of(&self.tables, interface.address, key).await?,
+        let interface = match &task.network_interface {
+            Some(own) => self.tables.get::<NetworkInterface>(&format!("{}/{}", task.account, own.id)).await?,
             None => None,
         };
         let needs_host =
             task.last_status == TaskStatus::Provisioning && task.desired_status == DesiredStatus::Running;
         let hosts = if needs_host { self.hosts_taking_tasks().await? } else { Vec::new() };
         let host = self.host_state(&task).await?;
-        Ok(Some(Observed { task, address, hosts, host }))
+        Ok(Some(Observed { task, interface, hosts, host }))
     }
 
     /// Fargate hosts that take tasks, the least loaded first.
@@ -71,14 +70,4 @@ impl TaskController {
             Some(_) | None => HostState::Gone(*lost.entry(key.clone()).or_insert(now)),
         })
     }
-}
-
-/// The row of an address, if it belongs to this task.
-async fn address_of(
-    tables: &Tables,
-    address: std::net::Ipv4Addr,
-    task: &str,
-) -> Result<Option<Versioned<Address>>, StoreError> {
-    let row = tables.get::<Address>(&address.to_string()).await?;
-    Ok(row.filter(|row| row.task == task))
 }

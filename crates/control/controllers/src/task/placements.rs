@@ -12,6 +12,9 @@ pub struct Placements(Mutex<Inner>);
 struct Inner {
     host_of: HashMap<String, String>,
     tasks_on: HashMap<String, HashSet<String>>,
+    /// The zone of a task, with its group, which is spread over zones.
+    zone_of: HashMap<String, (String, String)>,
+    tasks_in: HashMap<(String, String), usize>,
 }
 
 impl Placements {
@@ -24,6 +27,11 @@ impl Placements {
         {
             inner.host_of.insert(key.to_owned(), host.clone());
             inner.tasks_on.entry(host.clone()).or_default().insert(key.to_owned());
+            if let Some(interface) = &task.network_interface {
+                let place = (group(task), interface.zone.clone());
+                *inner.tasks_in.entry(place.clone()).or_default() += 1;
+                inner.zone_of.insert(key.to_owned(), place);
+            }
         }
     }
 
@@ -42,14 +50,31 @@ impl Placements {
         self.0.lock().tasks_on.get(host).map_or(0, HashSet::len)
     }
 
+    /// Number of tasks in a zone that are of the same group as a task: of its service, or of its family.
+    pub fn load_of_zone(&self, task: &Task, zone: &str) -> usize {
+        self.0.lock().tasks_in.get(&(group(task), zone.to_owned())).copied().unwrap_or_default()
+    }
+
     /// The tasks on a host.
     pub fn tasks_on(&self, host: &str) -> Vec<String> {
         self.0.lock().tasks_on.get(host).into_iter().flatten().cloned().collect()
     }
 }
 
+fn group(task: &Task) -> String {
+    format!("{}/{}/{}", task.account, task.cluster, task.group)
+}
+
 impl Inner {
     fn remove(&mut self, key: &str) {
+        if let Some(place) = self.zone_of.remove(key)
+            && let Some(count) = self.tasks_in.get_mut(&place)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.tasks_in.remove(&place);
+            }
+        }
         let Some(host) = self.host_of.remove(key) else { return };
         if let Some(tasks) = self.tasks_on.get_mut(&host) {
             tasks.remove(key);

@@ -4,11 +4,11 @@ use super::*;
 use crate::feed::feed;
 use crate::flaky::FlakyStore;
 use environment::{Environment, Simulation};
+use ipnet::Ipv4Net;
 use plan::{GRACE_GONE, GRACE_SILENT, KEEP_STOPPED, WAIT_FOR_HOST};
 use reconcile::Settings;
-use resources::ecs::{
-    Address, DesiredStatus, HealthStatus, StopCode, TaskContainer, TaskEvent, TaskOverride,
-};
+use resources::ec2::{Address, NetworkInterface, Subnet};
+use resources::ecs::{DesiredStatus, HealthStatus, StopCode, TaskContainer, TaskEvent, TaskOverride};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,9 +103,10 @@ struct Bench {
 
 impl Bench {
     /// With a subnet of this many bits.
-    fn new(prefix: u8) -> Self {
+    async fn new(prefix: u8) -> Self {
         let (environment, simulation) = Environment::simulated(Timestamp::from_seconds(1_000), 1);
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment);
+        network(&tables, prefix).await;
         let controller = controller(&tables, prefix);
         Self { tables, simulation, controller }
     }
@@ -142,19 +143,35 @@ impl Bench {
     }
 }
 
+/// The region's addresses: those of a subnet of this many bits.
+fn range(prefix: u8) -> Ipv4Net {
+    Ipv4Net::new(GATEWAY, prefix).expect("a range").trunc()
+}
+
 fn controller(tables: &Tables, prefix: u8) -> TaskController {
-    let subnet = Subnet::new(GATEWAY, prefix, GATEWAY).expect("a subnet");
-    TaskController::new(tables.clone(), account(), subnet, Queue::new())
+    let networks = VirtualNetworks::new(tables.clone(), range(prefix));
+    TaskController::new(tables.clone(), account(), networks, Queue::new())
+}
+
+/// A VPC with `subnet-1`, which has all of its addresses, in the zone a, and the small `subnet-2` in the zone b.
+async fn network(tables: &Tables, prefix: u8) {
+    let networks = VirtualNetworks::new(tables.clone(), range(prefix));
+    let (vpc, group) = networks.vpc(&account(), range(prefix), true);
+    let first = Subnet { id: "subnet-1".into(), ..networks.new_subnet(&vpc, range(prefix), "a", true) };
+    let other = Ipv4Net::new(Ipv4Addr::new(10, 99, 0, 0), 28).expect("a range");
+    let second = Subnet { id: "subnet-2".into(), ..networks.new_subnet(&vpc, other, "b", true) };
+    let batch = tables.batch().create(&vpc).create(&group).create(&first).create(&second);
+    batch.commit().await.expect("writes");
 }
 
 async fn addresses(tables: &Tables) -> Vec<(Ipv4Addr, String)> {
     let rows = tables.list_all::<Address>("").await.expect("lists");
-    rows.iter().map(|row| (row.address, row.task.clone())).collect()
+    rows.iter().map(|row| (row.address, row.holder.clone())).collect()
 }
 
 #[tokio::test]
 async fn a_task_gets_the_least_loaded_host_and_an_address_of_its_own() {
-    let bench = Bench::new(24);
+    let bench = Bench::new(24).await;
     let hosts = [bench.add_host("a").await, bench.add_host("b").await];
     let mut silent = host("c");
     silent.agent_connected = false;
@@ -182,7 +199,7 @@ async fn a_task_gets_the_least_loaded_host_and_an_address_of_its_own() {
 
 #[tokio::test]
 async fn a_released_task_gives_its_address_back_and_is_reaped_an_hour_later() {
-    let bench = Bench::new(24);
+    let bench = Bench::new(24).await;
     bench.add_host("a").await;
     let key = bench.add_task("t").await;
     bench.run(&key).await;
@@ -208,7 +225,7 @@ async fn a_released_task_gives_its_address_back_and_is_reaped_an_hour_later() {
 
 #[tokio::test]
 async fn a_task_stopped_before_it_was_placed_is_over_at_once() {
-    let bench = Bench::new(24);
+    let bench = Bench::new(24).await;
     bench.add_host("a").await;
     let key = bench.add_task("t").await;
     let now = bench.tables.environment().now();
@@ -222,7 +239,7 @@ async fn a_task_stopped_before_it_was_placed_is_over_at_once() {
 
 #[tokio::test]
 async fn without_a_host_a_task_waits_and_then_gives_up() {
-    let bench = Bench::new(24);
+    let bench = Bench::new(24).await;
     let key = bench.add_task("t").await;
     assert_eq!(bench.run(&key).await, Next::After(WAIT_FOR_HOST));
     bench.simulation.advance(WAIT_FOR_HOST);
@@ -234,9 +251,9 @@ async fn without_a_host_a_task_waits_and_then_gives_up() {
 
 #[tokio::test]
 async fn a_full_subnet_stops_the_task_with_the_reason_of_aws() {
-    let bench = Bench::new(29);
+    let bench = Bench::new(28).await;
     bench.add_host("a").await;
-    for index in 0..5 {
+    for index in 0..11 {
         let key = bench.add_task(&format!("t{index}")).await;
         bench.run(&key).await;
     }
@@ -261,9 +278,42 @@ async fn a_full_subnet_stops_the_task_with_the_reason_of_aws() {
 }
 
 #[tokio::test]
+async fn tasks_are_spread_over_the_zones_of_their_subnets() {
+    let bench = Bench::new(24).await;
+    bench.add_host("a").await;
+    let mut zones = Vec::new();
+    for index in 0..4 {
+        let key = format!("123456789012/default/t{index}");
+        let mut task = task(&format!("t{index}"), bench.tables.environment().now());
+        task.subnets = vec!["subnet-1".to_owned(), "subnet-2".to_owned()];
+        bench.tables.create(task).await.expect("creates");
+        bench.run(&key).await;
+        let interface = bench.task(&key).await.network_interface.clone().expect("an interface");
+        assert_eq!(interface.subnet_id, if interface.zone == "a" { "subnet-1" } else { "subnet-2" });
+        zones.push(interface.zone);
+    }
+    assert_eq!(zones, ["a", "b", "a", "b"]);
+    // One that ends makes its zone the emptier one.
+    let now = bench.tables.environment().now();
+    let first = "123456789012/default/t1";
+    bench
+        .change(first, |task| {
+            task.advance(TaskEvent::ContainersStopped, now);
+        })
+        .await;
+    bench.run(first).await;
+    assert!(bench.tables.list_all::<NetworkInterface>("").await.expect("lists").len() == 3);
+    let task = bench.task("123456789012/default/t0").await;
+    assert!(
+        bench.controller.placements.load_of_zone(&task, "b")
+            < bench.controller.placements.load_of_zone(&task, "a")
+    );
+}
+
+#[tokio::test]
 async fn tasks_of_a_lost_host_end_after_a_while() {
     for (grace, deregistered) in [(GRACE_SILENT, false), (GRACE_GONE, true)] {
-        let bench = Bench::new(24);
+        let bench = Bench::new(24).await;
         let machine = bench.add_host("a").await;
         let key = bench.add_task("t").await;
         bench.run(&key).await;
@@ -299,6 +349,7 @@ async fn dying_at_any_transaction_changes_nothing_in_the_end() {
         let store = FlakyStore::new(MemoryStore::new(environment.clone()));
         let tables = Tables::new(store.clone() as Arc<dyn Store>, environment.clone());
         tables.create(host("a")).await.expect("creates");
+        network(&tables, 24).await;
         let key = tables.create(task("t", environment.now())).await.expect("creates").key();
         store.die_at(dies_at);
 
@@ -333,8 +384,9 @@ async fn two_hundred_tasks_are_placed_by_the_watch_alone_as_soon_as_a_host_comes
     let tables = Tables::new(MemoryStore::new(environment.clone()), environment.clone());
     let stop = CancellationToken::new();
     let queue = Queue::new();
-    let subnet = Subnet::new(GATEWAY, 16, GATEWAY).expect("a subnet");
-    let controller = Arc::new(TaskController::new(tables.clone(), account(), subnet, queue.clone()));
+    network(&tables, 16).await;
+    let networks = VirtualNetworks::new(tables.clone(), range(16));
+    let controller = Arc::new(TaskController::new(tables.clone(), account(), networks, queue.clone()));
     let running = tokio::spawn({
         let (tables, stop, controller) = (tables.clone(), stop.clone(), controller.clone());
         async move {

@@ -1,6 +1,6 @@
 //! Endpoints of tasks on a host of their own, as in the tests of networks. They need root.
 
-use crate::network::tests::{config, inside, on_a_host, output, task};
+use crate::network::tests::{config, inside, on_a_host, open, output, task};
 use crate::network::{Network, NetworkNamespace};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -43,7 +43,7 @@ fn seen_from(task: &NetworkNamespace) -> std::io::Result<String> {
 #[test]
 fn each_task_has_its_own_and_nobody_else_reaches_it() {
     on_a_host(|directory| async move {
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         let two = network.attach(&task("two", "10.88.0.8")).await.expect("attaches");
         let unreachable = seen_from(&one).expect_err("there is nothing yet");
@@ -92,7 +92,7 @@ fn each_task_has_its_own_and_nobody_else_reaches_it() {
 fn it_is_opened_again_by_the_next_agent_and_by_the_same() {
     on_a_host(|directory| async move {
         let settings = config("lsa", "10.88.0.0/16", &directory);
-        let first = Network::start(settings.clone()).await.expect("starts");
+        let first = open(settings.clone()).await;
         let one = first.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         let old = first.endpoint("one", one.address).await.expect("opens");
         let again = first.endpoint("one", one.address).await.expect("opens again");
@@ -123,7 +123,7 @@ fn it_is_opened_again_by_the_next_agent_and_by_the_same() {
 #[test]
 fn credentials_of_the_machine_are_out_of_reach() {
     on_a_host(|directory| async move {
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         // A machine of a cloud, or one with an agent of its own.
         output("ip", &["addr", "add", "169.254.169.254/32", "dev", "lo"]);
         output("ip", &["addr", "add", "169.254.170.2/32", "dev", "lo"]);
@@ -156,15 +156,15 @@ fn credentials_of_the_machine_are_out_of_reach() {
 #[test]
 fn how_long_it_takes() {
     on_a_host(|directory| async move {
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         let mut times = Vec::new();
-        let mut open = Vec::new();
+        let mut listeners = Vec::new();
         for number in 0..12u8 {
             let id = format!("t{number}");
             let address = Ipv4Addr::new(10, 88, 1, number + 2);
             network.attach(&task(&id, &address.to_string())).await.expect("attaches");
             let begun = std::time::Instant::now();
-            open.push(network.endpoint(&id, address).await.expect("opens"));
+            listeners.push(network.endpoint(&id, address).await.expect("opens"));
             times.push(begun.elapsed());
         }
         times.sort();

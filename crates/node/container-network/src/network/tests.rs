@@ -2,6 +2,7 @@
 //! tests meet neither each other nor the real one. They need root.
 
 use super::*;
+use crate::rules::{Other, Permit, Policy, Traffic};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -51,7 +52,36 @@ pub(crate) fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkCon
 }
 
 pub(crate) fn task(id: &str, address: &str) -> SandboxNetworkSpec {
-    SandboxNetworkSpec { id: id.to_owned(), address: address.parse().expect("an address"), mac: None }
+    SandboxNetworkSpec {
+        id: id.to_owned(),
+        address: address.parse().expect("an address"),
+        gateway: None,
+        mac: None,
+    }
+}
+
+/// A network whose first thousand addresses reach each other and everything, and are reached by everybody.
+pub(crate) async fn open(settings: NetworkConfig) -> Network {
+    let rules = open_rules(settings.subnet);
+    let network = Network::start(settings).await.expect("starts");
+    network.set_rules(rules).await.expect("sets");
+    network
+}
+
+pub(crate) fn open_rules(subnet: Subnet) -> Rules {
+    let first = subnet.network().to_bits();
+    let members = (first..first + 1024).map(Ipv4Addr::from_bits).filter(|address| subnet.is_host(*address));
+    let permits = vec![permit("0.0.0.0/0", Traffic::All)];
+    Rules {
+        members: members.clone().map(|address| (address, 0)).collect(),
+        policies: vec![Policy { realm: 0, leaves: true, ingress: permits.clone(), egress: permits }],
+        realms: vec![members.collect()],
+        ..Rules::default()
+    }
+}
+
+fn permit(range: &str, traffic: Traffic) -> Permit {
+    Permit { other: Other::Range(range.parse().expect("a range")), traffic }
 }
 
 /// Listens in a namespace and answers one connection with the address it came from.
@@ -85,7 +115,7 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
 #[test]
 fn tasks_reach_each_other_and_the_host_reaches_them() {
     on_a_host(|directory| async move {
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         let spec =
             SandboxNetworkSpec { mac: Some("0e:00:00:00:00:09".to_owned()), ..task("two", "10.88.3.9") };
@@ -132,7 +162,7 @@ fn tasks_reach_each_other_and_the_host_reaches_them() {
 fn a_restart_takes_over() {
     on_a_host(|directory| async move {
         let settings = config("lsa", "10.88.0.0/16", &directory);
-        let first = Network::start(settings.clone()).await.expect("starts");
+        let first = open(settings.clone()).await;
         let one = first.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         // Killed, not stopped: all that ends is the name server.
         drop(first);
@@ -145,6 +175,11 @@ fn a_restart_takes_over() {
             tokio::task::yield_now().await;
         };
         assert_eq!(second.list().await.expect("lists"), ["one"]);
+        // The rules of before hold until there are others.
+        let (server, port) = echo_peer(&one.path);
+        assert_eq!(peer_seen_at(one.address, port), IpAddr::V4(second.gateway()));
+        server.join().expect("served");
+        second.set_rules(open_rules(settings.subnet)).await.expect("sets");
         assert_eq!(second.attach(&task("one", "10.88.0.7")).await.expect("attaches"), one);
         let (server, port) = echo_peer(&one.path);
         assert_eq!(peer_seen_at(one.address, port), IpAddr::V4(second.gateway()));
@@ -165,9 +200,9 @@ fn two_networks_side_by_side_translate_addresses_past_a_dropping_firewall() {
         output("iptables", &["-P", "FORWARD", "DROP"]);
         output("nft", &["add table inet strict"]);
         output("nft", &["add chain inet strict pass { type filter hook forward priority 5; policy drop; }"]);
-        let inner = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
-        let outer = Network::start(config("lsb", "198.18.1.0/24", &directory)).await.expect("starts");
-        let again = Network::start(config("lsc", "198.18.2.0/24", &directory)).await.expect("starts");
+        let inner = open(config("lsa", "10.88.0.0/16", &directory)).await;
+        let outer = open(config("lsb", "198.18.1.0/24", &directory)).await;
+        let again = open(config("lsc", "198.18.2.0/24", &directory)).await;
         assert!(again.stop().await.expect("stops"));
         let one = inner.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         let outside = outer.attach(&task("outside", "198.18.1.2")).await.expect("attaches");
@@ -265,7 +300,7 @@ fn names_are_answered_and_forwarded() {
             resolvers: vec!["127.0.0.1:9".parse().expect("an address"), address],
             ..config("lsa", "10.88.0.0/16", &directory)
         };
-        let network = Network::start(settings).await.expect("starts");
+        let network = open(settings).await;
         network.names().set("web.local", vec![Ipv4Addr::new(10, 88, 0, 42)]);
         let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
         let server = SocketAddr::from((network.gateway(), 53));
@@ -308,7 +343,7 @@ fn what_cannot_work_is_refused() {
                 "{bridge} {subnet}"
             );
         }
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         for id in ["", "../x", "a/b", ".x", "a b"] {
             let refused = network.attach(&task(id, "10.88.0.7")).await;
             assert!(matches!(refused, Err(NetworkError::Id(_))), "{id:?}");
@@ -327,7 +362,7 @@ fn what_cannot_work_is_refused() {
 #[test]
 fn many_at_once() {
     on_a_host(|directory| async move {
-        let network = Network::start(config("lsa", "10.88.0.0/16", &directory)).await.expect("starts");
+        let network = open(config("lsa", "10.88.0.0/16", &directory)).await;
         let begun = Instant::now();
         let tasks: Vec<_> = (0..20)
             .map(|number| {
@@ -378,4 +413,148 @@ fn mac_addresses() {
     {
         assert_eq!(parse_mac(text), None, "{text}");
     }
+}
+
+/// Whether a connection from a namespace, or from the machine, comes about. What is not let through is dropped, so
+/// nobody answers.
+fn reaches(from: Option<&Path>, address: Ipv4Addr, port: u16) -> bool {
+    let connect =
+        move || TcpStream::connect_timeout(&(address, port).into(), Duration::from_millis(400)).is_ok();
+    match from {
+        Some(path) => inside(path, connect),
+        None => connect(),
+    }
+}
+
+/// Accepts connections at a port of a namespace for as long as it exists.
+fn serve(path: &Path, port: u16) {
+    let listener = inside(path, move || TcpListener::bind(("0.0.0.0", port)).expect("binds"));
+    std::thread::spawn(move || while listener.accept().is_ok() {});
+}
+
+#[test]
+fn nothing_passes_but_what_rules_permit() {
+    on_a_host(|directory| async move {
+        let settings = config("lsa", "10.88.0.0/16", &directory);
+        let network = open(settings.clone()).await;
+        let address = |last: u8| Ipv4Addr::new(10, 88, 0, last);
+        let mut paths = Vec::new();
+        for last in 4..8 {
+            let made = network.attach(&task(&format!("t{last}"), &address(last).to_string())).await;
+            paths.push(made.expect("attaches").path);
+            serve(&paths[usize::from(last) - 4], 80);
+            serve(&paths[usize::from(last) - 4], 81);
+        }
+        let all_out = vec![permit("0.0.0.0/0", Traffic::All)];
+        let web = Policy { realm: 0, leaves: true, ingress: vec![], egress: all_out.clone() };
+        // 4: lets port 80 in from the group of 5. 5: lets nothing in. 6: lets all in, nothing out. 7: another realm.
+        let from_group = Permit { other: Other::Group(0), traffic: Traffic::Tcp(80, 80) };
+        let mut rules = Rules {
+            members: (4..8).map(|last| (address(last), usize::from(last) - 4)).collect(),
+            policies: vec![
+                Policy { ingress: vec![from_group], ..web.clone() },
+                web.clone(),
+                Policy { ingress: all_out.clone(), egress: vec![], ..web.clone() },
+                Policy { realm: 1, ingress: all_out.clone(), ..web.clone() },
+            ],
+            groups: vec![BTreeSet::from([address(5)])],
+            realms: vec![(4..7).map(address).collect(), BTreeSet::from([address(7)])],
+            ..Rules::default()
+        };
+        network.set_rules(rules.clone()).await.expect("sets");
+        let seen = |from: usize, to: u8, port| reaches(Some(&paths[from]), address(to), port);
+        assert!(seen(1, 4, 80), "by group and port");
+        assert!(!seen(1, 4, 81), "another port");
+        assert!(!reaches(None, address(4), 80), "the machine is not of the group");
+        assert!(reaches(None, address(6), 80), "it is let in where everybody is");
+        assert!(seen(0, 6, 81) && !seen(0, 5, 80), "ingress of the other side");
+        assert!(!seen(2, 4, 80) && !seen(2, 7, 80), "nothing is let out");
+        assert!(!seen(0, 7, 80) && !seen(3, 6, 80), "realms are apart");
+        assert!(reaches(None, address(7), 80), "the machine is everybody's gateway");
+
+        // A member comes and goes: only elements change. Answers of what is established pass.
+        rules.groups[0].insert(address(6));
+        rules.policies[2].egress.clone_from(&all_out);
+        network.set_rules(rules.clone()).await.expect("sets");
+        assert!(seen(2, 4, 80));
+        rules.groups[0].remove(&address(6));
+        network.set_rules(rules.clone()).await.expect("sets");
+        assert!(!seen(2, 4, 80));
+        rules.members.insert(address(5), 2);
+        network.set_rules(rules.clone()).await.expect("sets");
+        assert!(seen(0, 5, 80), "a member with another policy");
+        // Somebody else flushes our table: the next change writes it whole.
+        output("nft", &["delete", "table", "ip", "longshore-lsa"]);
+        rules.members.insert(address(5), 1);
+        network.set_rules(rules.clone()).await.expect("sets");
+        assert!(!seen(0, 5, 80) && seen(1, 4, 80));
+
+        // From another address than one's own nothing is sent, whatever that address may do.
+        rules.members.insert(address(99), 3);
+        rules.realms[0].insert(address(99));
+        network.set_rules(rules.clone()).await.expect("sets");
+        let hears = |from: Ipv4Addr| {
+            let socket = inside(&paths[2], || UdpSocket::bind("0.0.0.0:82").expect("binds"));
+            socket.set_read_timeout(Some(Duration::from_millis(400))).expect("set");
+            inside(&paths[0], move || {
+                let mut kernel = Netlink::open().expect("opens");
+                let index = kernel.link("eth0").expect("asks").expect("is there");
+                kernel.add_address(index, from, 16, None).expect("adds");
+                let own = UdpSocket::bind((from, 0)).expect("binds");
+                own.send_to(b"x", (address(6), 82)).expect("sends");
+            });
+            socket.recv(&mut [0; 8]).is_ok()
+        };
+        assert!(hears(address(4)) && !hears(address(99)));
+        for last in 4..8 {
+            network.detach(&format!("t{last}")).await.expect("detaches");
+        }
+        assert!(network.stop().await.expect("stops"));
+        assert!(!output("nft", &["list", "ruleset"]).contains("longshore"));
+    });
+}
+
+#[test]
+fn subnets_beside_the_networks_own_have_their_gateways() {
+    on_a_host(|directory| async move {
+        let settings = config("lsa", "10.88.0.0/16", &directory);
+        let network = open(settings.clone()).await;
+        let other: Subnet = "192.168.77.0/24".parse().expect("a subnet");
+        let within: Subnet = "10.88.16.0/20".parse().expect("a subnet");
+        let mut rules = open_rules(settings.subnet);
+        for address in ["192.168.77.9", "10.88.16.9"] {
+            let address: Ipv4Addr = address.parse().expect("an address");
+            rules.members.insert(address, 0);
+            rules.realms[0].insert(address);
+        }
+        rules.networks = BTreeSet::from([(other, other.gateway()), (within, within.gateway())]);
+        network.set_rules(rules.clone()).await.expect("sets");
+        let at = |id: &str, address: &str, subnet: Subnet| SandboxNetworkSpec {
+            gateway: Some((subnet.gateway(), subnet.prefix())),
+            ..task(id, address)
+        };
+        let far = network.attach(&at("far", "192.168.77.9", other)).await.expect("attaches");
+        let near = network.attach(&at("near", "10.88.16.9", within)).await.expect("attaches");
+        let (server, port) = echo_peer(&far.path);
+        let seen = inside(&near.path, move || peer_seen_at(far.address, port));
+        assert_eq!(seen, IpAddr::V4(near.address));
+        server.join().expect("served");
+        let (server, port) = echo_peer(&far.path);
+        assert_eq!(peer_seen_at(far.address, port), IpAddr::V4(other.gateway()));
+        server.join().expect("served");
+        let (server, port) = echo_peer(&near.path);
+        assert_eq!(
+            peer_seen_at(near.address, port),
+            IpAddr::V4(network.gateway()),
+            "the machine is one address"
+        );
+        server.join().expect("served");
+        for id in ["far", "near"] {
+            network.detach(id).await.expect("detaches");
+        }
+        rules.networks.clear();
+        network.set_rules(rules).await.expect("sets");
+        assert!(!output("ip", &["-4", "addr", "show", "dev", "lsa"]).contains("192.168.77"));
+        assert!(network.stop().await.expect("stops"));
+    });
 }

@@ -8,7 +8,7 @@ use load_balancing::flow_hash;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -117,8 +117,9 @@ async fn open(
     let flow = flow_hash(UDP, peer, local, view.by_source_alone());
     let target = view.choose_for_flow(flow, &[])?;
     let outstanding = target.begin();
-    let socket =
-        connected(target.address).await.inspect_err(|_| group.counts.here().connection_errors.add(1));
+    let socket = connected(target.source, target.address)
+        .await
+        .inspect_err(|_| group.counts.here().connection_errors.add(1));
     let socket = socket.ok()?;
     let remembered = target.remember(socket.as_fd().try_clone_to_owned().ok()?);
     group.counts.here().requests.add(1);
@@ -135,9 +136,10 @@ async fn open(
     })
 }
 
-async fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
+async fn connected(source: Option<IpAddr>, address: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).await?;
+    let own = source.filter(|source| source.is_ipv4() == address.is_ipv4());
+    let socket = UdpSocket::bind(own.map_or(any, |own| SocketAddr::new(own, 0))).await?;
     socket.connect(address).await?;
     Ok(socket)
 }

@@ -228,6 +228,7 @@ pub fn group(arn: &str, protocol: Protocol, targets: &[SocketAddr]) -> TargetGro
             matcher: "200".parse().expect("is one"),
         },
         attributes: TargetGroupAttributes::default(),
+        source: None,
         targets: targets.iter().copied().map(target).collect(),
     }
 }

@@ -212,8 +212,19 @@ pub struct NetworkInterface {
     pub gateway: Ipv4Addr,
     /// Bits of its subnet's mask.
     pub prefix: u8,
-    /// Subnet it was asked to be in.
+    /// Who resolves names for it; the gateway, where there is none.
+    #[serde(default)]
+    pub name_server: Option<Ipv4Addr>,
+    /// Its subnet.
     pub subnet_id: String,
+    /// Letter of the zone of its subnet.
+    #[serde(default = "first_zone")]
+    pub zone: String,
+}
+
+/// The zone of interfaces of earlier versions, which knew one only.
+fn first_zone() -> String {
+    "a".to_owned()
 }
 
 /// What RunTask changes of a task definition.
@@ -250,15 +261,6 @@ pub struct ContainerOverride {
     pub memory_reservation: Option<u32>,
 }
 
-/// An address in use. Made and deleted in the transaction that changes its task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Address {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Key of the task that has it.
-    pub task: String,
-}
-
 /// A RunTask with a client token, so that repeating it starts nothing anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunToken {
@@ -281,14 +283,6 @@ impl Stored for Task {
 
     fn key(&self) -> String {
         format!("{}/{}/{}", self.account, self.cluster, self.id)
-    }
-}
-
-impl Stored for Address {
-    const TABLE: &'static str = "ecs/address";
-
-    fn key(&self) -> String {
-        self.address.to_string()
     }
 }
 
@@ -399,6 +393,7 @@ mod tests {
     fn images_are_pulled_by_their_digests() {
         let of = |image: &str, digest: Option<&str>| {
             let container = TaskContainer {
+                exec_agent: None,
                 name: String::new(),
                 id: String::new(),
                 image: image.to_owned(),

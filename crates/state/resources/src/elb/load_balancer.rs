@@ -38,6 +38,9 @@ pub struct LoadBalancer {
     /// Its address, once it has one. Written by the controller.
     #[serde(default)]
     pub address: Option<Ipv4Addr>,
+    /// Id of its network interface, which has the address.
+    #[serde(default)]
+    pub interface: Option<String>,
     /// Where it stands. Written by the controller.
     pub state: LoadBalancerState,
 }
@@ -104,11 +107,6 @@ impl LoadBalancer {
     /// The value of an attribute that was set.
     pub fn attribute(&self, key: &str) -> Option<&str> {
         self.attributes.get(key).map(String::as_str)
-    }
-
-    /// What the row of its address says of who has it.
-    pub fn address_owner(&self) -> String {
-        format!("load-balancer/{}", self.arn)
     }
 }
 

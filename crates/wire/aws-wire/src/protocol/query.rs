@@ -7,11 +7,20 @@ use crate::{Fault, Node, Operation, ServiceDefinition, ServiceError, ToWire};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
-const CONTENT_TYPE: &str = "text/xml";
+pub(super) const CONTENT_TYPE: &str = "text/xml";
 /// Most parameters of a request.
 const MOST_PARAMETERS: usize = 20_000;
 /// Deepest nesting of a parameter name.
 const MOST_DEPTH: usize = 32;
+
+/// What members are called in a form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// As in XML.
+    Query,
+    /// With a name of their own, or as in XML with a capital letter. Lists have nothing around their items.
+    Ec2,
+}
 
 /// A form as a tree: `Tags.member.1.Key=a` lies under `Tags`, `member`, `1`, `Key`.
 #[derive(Debug, Default)]
@@ -20,7 +29,7 @@ struct Tree {
     children: BTreeMap<String, Tree>,
 }
 
-pub(super) fn read(shape: &'static Shape, form: &[u8]) -> Result<Node, ReadError> {
+pub(super) fn read(shape: &'static Shape, form: &[u8], names: Names) -> Result<Node, ReadError> {
     let text = std::str::from_utf8(form).map_err(|_| ReadError::Form("it is not UTF-8".to_owned()))?;
     let mut tree = Tree::default();
     for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
@@ -30,7 +39,7 @@ pub(super) fn read(shape: &'static Shape, form: &[u8]) -> Result<Node, ReadError
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         tree.insert(&decode(name)?, decode(value)?)?;
     }
-    tree.structure(shape)
+    tree.structure(shape, names)
 }
 
 fn decode(text: &str) -> Result<String, ReadError> {
@@ -52,52 +61,70 @@ impl Tree {
         Ok(())
     }
 
-    fn structure(&self, shape: &'static Shape) -> Result<Node, ReadError> {
+    fn structure(&self, shape: &'static Shape, names: Names) -> Result<Node, ReadError> {
         let mut members = Vec::new();
         for member in shape.members() {
-            let name = member.location_name.unwrap_or(member.name);
-            let flat_name = flat_name(member).unwrap_or(name);
-            let place = [flat_name, name, member.name].iter().find_map(|name| self.children.get(*name));
+            let place = match names {
+                Names::Query => self.named(member),
+                Names::Ec2 => self.capital(member),
+            };
             if let Some(place) = place {
-                members.push((member.name.to_owned(), place.node(member.shape)?));
+                members.push((member.name.to_owned(), place.node(member.shape, names)?));
             }
         }
         Ok(Node::Map(members))
     }
 
-    fn node(&self, shape: &'static Shape) -> Result<Node, ReadError> {
+    fn named(&self, member: &Member) -> Option<&Self> {
+        let name = member.location_name.unwrap_or(member.name);
+        let flat_name = flat_name(member).unwrap_or(name);
+        [flat_name, name, member.name].iter().find_map(|name| self.children.get(*name))
+    }
+
+    fn capital(&self, member: &Member) -> Option<&Self> {
+        let own = member.query_name.and_then(|name| self.children.get(name));
+        let located = || {
+            let mut name = member.location_name?.to_owned();
+            name.get_mut(..1)?.make_ascii_uppercase();
+            self.children.get(&name)
+        };
+        own.or_else(located).or_else(|| self.children.get(member.name))
+    }
+
+    fn node(&self, shape: &'static Shape, names: Names) -> Result<Node, ReadError> {
         let nested = matches!(shape.kind, Kind::Structure { .. } | Kind::List { .. } | Kind::Map { .. });
         // Clients send `A=` for an empty list; text in place of anything nested is a mistake of theirs.
         if nested && self.value.as_deref().is_some_and(|value| !value.is_empty()) {
             return Err(ReadError::Form(format!("a value is given where {} is expected", shape.name)));
         }
         match shape.kind {
-            Kind::Structure { .. } => self.structure(shape),
-            Kind::List { item, item_name, .. } => self.items(item, item_name),
-            Kind::Map { key, value, .. } => self.map(key, value),
+            Kind::Structure { .. } => self.structure(shape, names),
+            Kind::List { item, item_name, .. } => self.items(item, item_name, names),
+            Kind::Map { key, value, .. } => self.map(key, value, names),
             _ => Ok(self.value.clone().map_or(Node::Null, Node::Text)),
         }
     }
 
     /// The items in the order of their numbers, which may have gaps. `A.1`, `A.member.1` and the model's own item
     /// name are all in use.
-    fn items(&self, item: &'static Shape, item_name: Option<&str>) -> Result<Node, ReadError> {
+    fn items(&self, item: &'static Shape, item_name: Option<&str>, names: Names) -> Result<Node, ReadError> {
         let inner = [item_name.unwrap_or("member"), "member", "item"];
         let holder = inner.iter().find_map(|name| self.children.get(*name)).unwrap_or(self);
         let mut numbered: Vec<(u64, &Self)> =
             holder.children.iter().filter_map(|(name, tree)| Some((name.parse().ok()?, tree))).collect();
         numbered.sort_unstable_by_key(|(number, _)| *number);
-        let items: Result<_, _> = numbered.into_iter().map(|(_, tree)| tree.node(item)).collect();
+        let items: Result<_, _> = numbered.into_iter().map(|(_, tree)| tree.node(item, names)).collect();
         items.map(Node::List)
     }
 
-    fn map(&self, key: &'static Shape, value: &'static Shape) -> Result<Node, ReadError> {
+    fn map(&self, key: &'static Shape, value: &'static Shape, names: Names) -> Result<Node, ReadError> {
         let holder = self.children.get("entry").unwrap_or(self);
         let mut entries = Vec::new();
         for tree in holder.children.values() {
             let Some(place) = tree.children.get("key") else { continue };
-            let Node::Text(name) = place.node(key)? else { continue };
-            let found = tree.children.get("value").map_or(Ok(Node::Null), |place| place.node(value))?;
+            let Node::Text(name) = place.node(key, names)? else { continue };
+            let found =
+                tree.children.get("value").map_or(Ok(Node::Null), |place| place.node(value, names))?;
             entries.push((name, found));
         }
         Ok(Node::Map(entries))
@@ -214,17 +241,17 @@ mod tests {
     #[test]
     fn every_form_of_a_list() {
         for form in ["List.member.2=b&List.member.1=a", "List.1=a&List.7=b", "List.item.1=a&List.item.10=b"] {
-            let node = read(&INPUT, form.as_bytes()).expect("reads");
+            let node = read(&INPUT, form.as_bytes(), Names::Query).expect("reads");
             assert_eq!(texts(node.member("List").expect("a list")), ["a", "b"], "{form}");
         }
-        let empty = read(&INPUT, b"List=").expect("reads");
+        let empty = read(&INPUT, b"List=", Names::Query).expect("reads");
         assert_eq!(empty.member("List"), Some(&Node::List(vec![])));
     }
 
     #[test]
     fn maps_and_text() {
-        let node =
-            read(&INPUT, b"Action=X&Name=a%20b+c&Map.entry.1.key=k&Map.entry.1.value=v").expect("reads");
+        let node = read(&INPUT, b"Action=X&Name=a%20b+c&Map.entry.1.key=k&Map.entry.1.value=v", Names::Query)
+            .expect("reads");
         assert_eq!(node.text("Name"), Some("a b c"));
         assert_eq!(node.member("Map").and_then(|map| map.text("k")), Some("v"));
     }
@@ -232,10 +259,11 @@ mod tests {
     #[test]
     fn flattened_forms() {
         for form in ["FlatItem.1=a&FlatItem.2=b", "Flat.1=a&Flat.2=b"] {
-            let node = read(&INPUT, form.as_bytes()).expect("reads");
+            let node = read(&INPUT, form.as_bytes(), Names::Query).expect("reads");
             assert_eq!(texts(node.member("Flat").expect("a list")), ["a", "b"], "{form}");
         }
-        let node = read(&INPUT, b"FlatMap.1.key=k&FlatMap.1.value=v&FlatMap.2.key=l").expect("reads");
+        let node =
+            read(&INPUT, b"FlatMap.1.key=k&FlatMap.1.value=v&FlatMap.2.key=l", Names::Query).expect("reads");
         let map = node.member("FlatMap").expect("a map");
         assert_eq!((map.text("k"), map.member("l")), (Some("v"), None));
     }
@@ -243,21 +271,21 @@ mod tests {
     #[test]
     fn text_is_no_list_and_no_map() {
         for form in ["List=a", "Map=a", "List.member.1.x=a&List=b"] {
-            assert!(read(&INPUT, form.as_bytes()).is_err(), "{form}");
+            assert!(read(&INPUT, form.as_bytes(), Names::Query).is_err(), "{form}");
         }
     }
 
     #[test]
     fn hostile_forms_are_refused() {
-        assert!(read(&INPUT, b"Name=%ff").is_err());
-        assert!(read(&INPUT, "a.".repeat(1000).as_bytes()).is_err());
-        assert!(read(&INPUT, "a=1&".repeat(30_000).as_bytes()).is_err());
+        assert!(read(&INPUT, b"Name=%ff", Names::Query).is_err());
+        assert!(read(&INPUT, "a.".repeat(1000).as_bytes(), Names::Query).is_err());
+        assert!(read(&INPUT, "a=1&".repeat(30_000).as_bytes(), Names::Query).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn no_form_is_a_panic(form in "((Flat|FlatMap|List|Map|Name|member|entry|key|1|.|=|&|%[0-9a-f]{2}){0,40})") {
-            let _ = read(&INPUT, form.as_bytes());
+            let _ = read(&INPUT, form.as_bytes(), Names::Query);
         }
     }
 }

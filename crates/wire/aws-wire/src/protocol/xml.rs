@@ -4,6 +4,9 @@ use crate::schema::{Kind, Member, Shape, TimestampFormat};
 use crate::{ToWire, Writer};
 use environment::Timestamp;
 
+/// The name of no element.
+const BARE: &str = "";
+
 /// The value to write next: its shape and the element around it.
 #[derive(Clone, Copy)]
 struct Place {
@@ -64,13 +67,24 @@ impl XmlWriter {
         value.write(self);
     }
 
+    /// The members of a structure, with nothing around them.
+    pub(super) fn members(&mut self, shape: &'static Shape, value: &dyn ToWire) {
+        self.element(BARE, shape, value);
+    }
+
     fn start(&mut self, element: &str) {
+        if element == BARE {
+            return;
+        }
         self.out.push('<');
         self.out.push_str(element);
         self.out.push('>');
     }
 
     fn end(&mut self, element: &str) {
+        if element == BARE {
+            return;
+        }
         self.out.push_str("</");
         self.out.push_str(element);
         self.out.push('>');

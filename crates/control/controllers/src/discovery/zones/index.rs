@@ -4,7 +4,7 @@ use super::account_of;
 use identifiers::AccountId;
 use resources::Stored;
 use resources::discovery::{DiscoveryService, Instance, Namespace, RecordKind};
-use resources::ecs::Address;
+use resources::ec2::Address;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Index {
     }
 
     pub(super) fn put_address(&mut self, row: &Address) {
-        if let Some(account) = account_of(&row.task) {
+        if let Some(account) = account_of(&row.holder) {
             self.askers.insert(row.address, account);
         }
     }

@@ -83,7 +83,7 @@ impl World {
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment);
         tables.create(namespace(ACCOUNT, "ns-1", "Corp.local")).await.expect("creates");
         let task = format!("{ACCOUNT}/default/t");
-        tables.create(Address { address: ASKER, task }).await.expect("creates");
+        tables.create(Address { address: ASKER, holder: task }).await.expect("creates");
         for service in services {
             tables.create(service).await.expect("creates");
         }

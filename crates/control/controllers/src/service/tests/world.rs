@@ -375,7 +375,8 @@ impl World {
         let service = self.service().await;
         let row = self.ledger().await.into_iter().find(|row| row.task == task.id);
         let own = row.and_then(|row| service.deployments.iter().find(|own| own.id == row.deployment));
-        let Some((own, balancer)) = own.and_then(|own| Some((own, own.workload.load_balancers.first()?))) else {
+        let Some((own, balancer)) = own.and_then(|own| Some((own, own.workload.load_balancers.first()?)))
+        else {
             return;
         };
         let number = u32::from_str_radix(&task.id[..6], 16).expect("hexadecimal");

@@ -20,6 +20,7 @@ impl TaskDefinition {
             id: self.id.clone(),
             hostname: self.network.hostname.clone(),
             address: self.network.address,
+            gateway: self.network.gateway,
             mac: self.network.mac.clone(),
             search: self.network.search.clone(),
             cpu: self.cpu,

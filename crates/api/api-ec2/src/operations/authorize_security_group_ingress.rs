@@ -1,0 +1,28 @@
+//! AuthorizeSecurityGroupIngress: rules for what members receive.
+
+use crate::security_groups::Change;
+use crate::shapes::{AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult};
+use crate::{Ec2Service, rules};
+use aws_wire::{RequestContext, ServiceError};
+
+pub(crate) async fn run(
+    service: &Ec2Service,
+    context: &RequestContext,
+    input: AuthorizeSecurityGroupIngressRequest,
+) -> Result<AuthorizeSecurityGroupIngressResult, ServiceError> {
+    let change = Change {
+        egress: false,
+        dry_run: input.dry_run,
+        group_id: input.group_id,
+        group_name: input.group_name,
+        permissions: input.ip_permissions,
+        plain: rules::plain(
+            input.ip_protocol,
+            (input.from_port, input.to_port),
+            input.cidr_ip,
+            input.source_security_group_name,
+        ),
+    };
+    let rules = service.authorize(context, change, input.tag_specifications).await?;
+    Ok(AuthorizeSecurityGroupIngressResult { r#return: Some(true), security_group_rules: Some(rules) })
+}

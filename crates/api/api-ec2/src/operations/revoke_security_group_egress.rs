@@ -1,0 +1,32 @@
+//! RevokeSecurityGroupEgress: fewer rules for what members send.
+
+use crate::security_groups::Change;
+use crate::shapes::{RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResult};
+use crate::{Ec2Service, rules};
+use aws_wire::{RequestContext, ServiceError};
+
+pub(crate) async fn run(
+    service: &Ec2Service,
+    context: &RequestContext,
+    input: RevokeSecurityGroupEgressRequest,
+) -> Result<RevokeSecurityGroupEgressResult, ServiceError> {
+    let change = Change {
+        egress: true,
+        dry_run: input.dry_run,
+        group_id: Some(input.group_id),
+        group_name: None,
+        permissions: input.ip_permissions,
+        plain: rules::plain(
+            input.ip_protocol,
+            (input.from_port, input.to_port),
+            input.cidr_ip,
+            input.source_security_group_name,
+        ),
+    };
+    let revoked = service.revoke(context, change, input.security_group_rule_ids).await?;
+    Ok(RevokeSecurityGroupEgressResult {
+        r#return: Some(true),
+        revoked_security_group_rules: Some(revoked),
+        unknown_ip_permissions: None,
+    })
+}
