@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -46,6 +47,17 @@ def one_at_a_time():
         yield
 
 
+STARTED = itertools.count()
+
+
+def own_range(flags):
+    """Addresses that no region of another process of tests takes while this one is stopped."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if not worker or {"--no-host", "--task-subnet"} & set(flags):
+        return []
+    return ["--task-subnet", f"10.{100 + int(worker) * 40 % 120 + next(STARTED) % 40}.0.0/16"]
+
+
 class Region:
     """A `longshore up` process on its own port and directory."""
 
@@ -54,7 +66,7 @@ class Region:
         self.env = env
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
         self.data_dir = str(data_dir or Path(self.dir) / "data")
-        self.flags = list(flags)
+        self.flags = [*flags, *own_range(flags)]
         self.port = free_port()
         self.process = None
         self.start()

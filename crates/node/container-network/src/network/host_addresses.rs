@@ -64,14 +64,14 @@ pub(super) fn on(kernel: &mut Netlink, bridge: u32) -> Result<BTreeSet<Ipv4Addr>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::tests::{config, inside, on_a_host, output, task};
+    use crate::network::tests::{config, inside, on_a_host, open, output, task};
     use std::net::TcpListener;
 
     #[test]
     fn load_balancers_have_addresses_that_tasks_reach_and_that_outlive_the_server() {
         on_a_host(async |directory| {
             let config = config("lsaddr", "10.90.0.0/24", &directory);
-            let network = Network::start(config.clone()).await.expect("starts");
+            let network = open(config.clone()).await;
             let own: Ipv4Addr = "10.90.0.77".parse().expect("an address");
             assert!(network.set_host_addresses(["10.91.0.1".parse().expect("one")].into()).await.is_err());
             network.set_host_addresses([own].into()).await.expect("sets");

@@ -394,6 +394,7 @@ impl World {
             health: TargetHealth { state: TargetState::Healthy, reason: None, description: None },
         };
         let key = target.key();
+        self.store.die_at(0);
         let _ = self.tables.create(target).await;
         self.update(task, |task, _| task.targets = vec![key.clone()]).await;
     }
