@@ -63,10 +63,11 @@ class Balancers:
         wait_for(lambda: self.health(group) == ["healthy"] * count, lambda: f"{count} healthy: {self.health(group)}", deadline)
 
     def address(self, name):
-        """Address of a load balancer, as the machine has it on the region's bridge."""
-        found = addresses(self.region)
-        assert found, f"no address for {name}"
-        return found[-1]
+        """Address of a load balancer, as its network interface has it."""
+        found = [one for one in self.region.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
+                 if one["Description"].split("/")[1:2] == [name]]
+        assert len(found) == 1, f"one address for {name}: {found}"
+        return found[0]["PrivateIpAddress"]
 
     def delete(self, balancer, *groups):
         self.elb.delete_load_balancer(LoadBalancerArn=balancer)

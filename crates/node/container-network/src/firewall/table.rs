@@ -67,7 +67,7 @@ fn fixed(frame: &Frame<'_>) -> String {
         "chain sent {{\nip saddr != @members drop\nip saddr vmap @egress\n}}\n\
          chain received {{\nip daddr vmap @ingress\ndrop\n}}\n\
          chain outgoing {{\ntype nat hook postrouting priority 100; policy accept;\n\
-         ip saddr @networks oifname != \"{bridge}\" masquerade\n}}\n\
+         ip saddr @networks oifname != {{ \"lo\", \"{bridge}\" }} masquerade\n}}\n\
          chain forward {{\ntype filter hook forward priority 0; policy accept;\n\
          iifname != \"{bridge}\" oifname != \"{bridge}\" accept\n\
          ct state established,related accept\n\
