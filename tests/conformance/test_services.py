@@ -243,8 +243,8 @@ def test_documented_errors(services, definition):
         ({"deploymentConfiguration": {"minimumHealthyPercent": 101}}, "InvalidParameterException"),
         ({"deploymentController": {"type": "EXTERNAL"}}, "InvalidParameterException"),
         ({"deploymentController": {"type": "CODE_DEPLOY"}}, "UnsupportedFeatureException"),
-        ({"loadBalancers": balancer}, "UnsupportedFeatureException"),
-        ({"enableExecuteCommand": True}, "UnsupportedFeatureException"),
+        ({"loadBalancers": balancer}, "InvalidParameterException"),
+        ({"enableExecuteCommand": True}, "InvalidParameterException"),
         ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}, "InvalidParameterException"),
     ]:
         refused(ecs.create_service, code, **{**request, **change})

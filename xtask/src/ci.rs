@@ -14,8 +14,7 @@ pub(crate) fn test(root: &Path, rust_only: bool) -> Result<()> {
     rust_tests(root)?;
     if !rust_only {
         println!("test: real clients against a region");
-        // Most of their time is waiting, so two go beside each other; the tests of a file share a region and stay together.
-        let arguments = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/conformance"];
+        let arguments = ["-m", "pytest", "-q", "tests/conformance"];
         tools::run(Command::new(python).args(arguments).current_dir(root))?;
     }
     Ok(())

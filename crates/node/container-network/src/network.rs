@@ -325,7 +325,7 @@ fn prepare(config: &NetworkConfig, firewall: &Firewall) -> Result<BTreeMap<Strin
     let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
     if let Some(index) = kernel.link(&config.bridge).map_err(netlink("looking for the bridge"))?
         && list(config)?.is_empty()
-        && host_addresses::on(&mut kernel, index)?.is_empty()
+        && host_addresses::on(&mut kernel, index, &BTreeSet::new())?.is_empty()
     {
         // Nobody needs it, and its address may be that of an earlier configuration.
         kernel.remove_link(&config.bridge).map_err(netlink("removing the old bridge"))?;

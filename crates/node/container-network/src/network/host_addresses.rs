@@ -21,11 +21,14 @@ impl Network {
             return Err(NetworkError::Address(*stranger, subnet.to_string()));
         }
         let bridge = self.0.config.bridge.clone();
+        // Held, so that none of them comes or goes meanwhile.
+        let gateways = self.0.gateways.lock().await;
+        let known: BTreeSet<Ipv4Addr> = gateways.iter().map(|(_, gateway)| *gateway).collect();
         blocking(move || {
             let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
             let index = kernel.link(&bridge).map_err(netlink("looking for the bridge"))?;
             let index = index.ok_or_else(|| NetworkError::Config("the bridge is gone".to_owned()))?;
-            let there = on(&mut kernel, index)?;
+            let there = on(&mut kernel, index, &known)?;
             for address in wanted.difference(&there) {
                 kernel
                     .add_address(index, *address, ALONE, None)
@@ -44,10 +47,12 @@ impl Network {
     /// The addresses that were set, also by an earlier process.
     pub async fn host_addresses(&self) -> Result<BTreeSet<Ipv4Addr>, NetworkError> {
         let bridge = self.0.config.bridge.clone();
+        let gateways = self.0.gateways.lock().await;
+        let known: BTreeSet<Ipv4Addr> = gateways.iter().map(|(_, gateway)| *gateway).collect();
         blocking(move || {
             let mut kernel = Netlink::open().map_err(netlink("connecting to the kernel"))?;
             match kernel.link(&bridge).map_err(netlink("looking for the bridge"))? {
-                Some(index) => on(&mut kernel, index),
+                Some(index) => on(&mut kernel, index, &known),
                 None => Ok(BTreeSet::new()),
             }
         })
@@ -55,10 +60,15 @@ impl Network {
     }
 }
 
-/// Such addresses on a bridge. Blocking.
-pub(super) fn on(kernel: &mut Netlink, bridge: u32) -> Result<BTreeSet<Ipv4Addr>, NetworkError> {
+/// Such addresses on a bridge, without the gateways of subnets. Blocking.
+pub(super) fn on(
+    kernel: &mut Netlink,
+    bridge: u32,
+    gateways: &BTreeSet<Ipv4Addr>,
+) -> Result<BTreeSet<Ipv4Addr>, NetworkError> {
     let all = kernel.addresses(bridge).map_err(netlink("listing the addresses of the bridge"))?;
-    Ok(all.into_iter().filter(|(_, prefix)| *prefix == ALONE).map(|(address, _)| address).collect())
+    let alone = all.into_iter().filter(|(_, prefix)| *prefix == ALONE).map(|(address, _)| address);
+    Ok(alone.filter(|address| !gateways.contains(address)).collect())
 }
 
 #[cfg(test)]
