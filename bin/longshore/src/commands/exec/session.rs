@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
                                 return Ok(end);
                             }
                         }
-                        Some(Ok(Frame::Close(_))) | None | Some(Err(_)) => {
+                        Some(Ok(Frame::Close(_)) | Err(_)) | None => {
                             if let Some(end) = self.resume().await? {
                                 return Ok(end);
                             }
