@@ -8,6 +8,7 @@ import pytest
 from conftest import Region
 from images import Registry
 from leftovers import leaves_nothing, shims
+from services import processes
 from other_registry import OtherRegistry
 from tasks import Tasks
 from waiting import wait_for
@@ -110,8 +111,8 @@ def test_activating(killed):
     before = tasks.describe(task)
     assert before["lastStatus"] == "ACTIVATING" and runtime_ids(before)["main"] is None
     region.stop(hard=True)
-    [volume] = list(Path(region.data_dir).glob("agent/tasks/*/volumes/data"))
-    (volume / "go").touch()
+    # The volume is mounted where its containers are and nowhere else.
+    Path(f"/proc/{processes(task)[0]}/root/data/go").touch()
     region.start()
     after = tasks.wait(task, "RUNNING")
     assert runtime_ids(after)["first"] == runtime_ids(before)["first"]
