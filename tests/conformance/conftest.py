@@ -1,8 +1,5 @@
 """Starts a real region for the tests, and looks after what it leaves behind."""
 
-import contextlib
-import fcntl
-import itertools
 import json
 import os
 import shutil
@@ -39,25 +36,6 @@ def free_port():
         return s.getsockname()[1]
 
 
-@contextlib.contextmanager
-def one_at_a_time():
-    """Two regions that start at the same moment could find the same range of addresses free."""
-    with open(Path(tempfile.gettempdir()) / "longshore-test.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-STARTED = itertools.count()
-
-
-def own_range(flags):
-    """Addresses that no region of another process of tests takes while this one is stopped."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if not worker or {"--no-host", "--task-subnet"} & set(flags):
-        return []
-    return ["--task-subnet", f"10.{100 + int(worker) * 40 % 120 + next(STARTED) % 40}.0.0/16"]
-
-
 class Region:
     """A `longshore up` process on its own port and directory."""
 
@@ -66,7 +44,7 @@ class Region:
         self.env = env
         self.dir = tempfile.mkdtemp(prefix="longshore-test-")
         self.data_dir = str(data_dir or Path(self.dir) / "data")
-        self.flags = [*flags, *own_range(flags)]
+        self.flags = list(flags)
         self.port = free_port()
         self.process = None
         self.start()
@@ -75,9 +53,8 @@ class Region:
         self.log = open(Path(self.dir) / "server.log", "ab")
         command = [program(), "up", "--listen", f"{self.address}:{self.port}", "--data-dir", self.data_dir, *self.flags]
         environment = {**os.environ, **self.env} if self.env else None
-        with one_at_a_time():
-            self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
-            wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=environment)
+        wait_for(self._answers, f"an answer; log:\n{self.log_text()}")
         key = tomllib.loads((Path(self.data_dir) / "root-access-key.toml").read_text())
         self.key = (key["access_key_id"], key["secret_access_key"])
 

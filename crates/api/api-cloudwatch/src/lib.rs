@@ -11,15 +11,10 @@ mod operations;
 mod permissions;
 pub mod shapes;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use environment::Environment;
 use event_outbox::Outbox;
 use metric_store::Metrics;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 
 /// The service behind the CloudWatch API; cheap to clone.
@@ -37,41 +32,21 @@ impl CloudWatchService {
     }
 }
 
-/// One method per operation, all alike: hand over to a function of the operation's module.
-macro_rules! operations {
-    ($($name:ident: $module:ident::$function:ident, $input:ident => $output:ty;)*) => {
-        #[async_trait::async_trait]
-        impl CloudWatch for CloudWatchService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$module::$function(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
-    delete_alarms: alarms::delete, DeleteAlarmsInput => ();
-    describe_alarm_history: alarms::history, DescribeAlarmHistoryInput => DescribeAlarmHistoryOutput;
-    describe_alarms: alarms::describe, DescribeAlarmsInput => DescribeAlarmsOutput;
-    describe_alarms_for_metric: alarms::describe_for_metric, DescribeAlarmsForMetricInput => DescribeAlarmsForMetricOutput;
-    disable_alarm_actions: alarms::disable, DisableAlarmActionsInput => ();
-    enable_alarm_actions: alarms::enable, EnableAlarmActionsInput => ();
-    get_metric_data: get_metric_data::run, GetMetricDataInput => GetMetricDataOutput;
-    get_metric_statistics: get_metric_statistics::run, GetMetricStatisticsInput => GetMetricStatisticsOutput;
-    list_metrics: list_metrics::run, ListMetricsInput => ListMetricsOutput;
-    list_tags_for_resource: tags::list, ListTagsForResourceInput => ListTagsForResourceOutput;
-    put_metric_alarm: alarms::put, PutMetricAlarmInput => ();
-    put_metric_data: put_metric_data::run, PutMetricDataInput => ();
-    set_alarm_state: alarms::set, SetAlarmStateInput => ();
-    tag_resource: tags::tag, TagResourceInput => TagResourceOutput;
-    untag_resource: tags::untag, UntagResourceInput => UntagResourceOutput;
+aws_wire::operations! {
+    CloudWatch for CloudWatchService;
+    delete_alarms: DeleteAlarmsInput => (), alarms::delete;
+    describe_alarm_history: DescribeAlarmHistoryInput => DescribeAlarmHistoryOutput, alarms::history;
+    describe_alarms: DescribeAlarmsInput => DescribeAlarmsOutput, alarms::describe;
+    describe_alarms_for_metric: DescribeAlarmsForMetricInput => DescribeAlarmsForMetricOutput, alarms::describe_for_metric;
+    disable_alarm_actions: DisableAlarmActionsInput => (), alarms::disable;
+    enable_alarm_actions: EnableAlarmActionsInput => (), alarms::enable;
+    get_metric_data: GetMetricDataInput => GetMetricDataOutput, get_metric_data::run;
+    get_metric_statistics: GetMetricStatisticsInput => GetMetricStatisticsOutput, get_metric_statistics::run;
+    list_metrics: ListMetricsInput => ListMetricsOutput, list_metrics::run;
+    list_tags_for_resource: ListTagsForResourceInput => ListTagsForResourceOutput, tags::list;
+    put_metric_alarm: PutMetricAlarmInput => (), alarms::put;
+    put_metric_data: PutMetricDataInput => (), put_metric_data::run;
+    set_alarm_state: SetAlarmStateInput => (), alarms::set;
+    tag_resource: TagResourceInput => TagResourceOutput, tags::tag;
+    untag_resource: UntagResourceInput => UntagResourceOutput, tags::untag;
 }

@@ -5,8 +5,8 @@ use crate::shapes::ElbV2;
 use crate::shapes::*;
 use aws_wire::{Extensions, RequestContext, ServiceError};
 use environment::{Environment, Timestamp};
-use resources::ec2::{Subnet, Vpc};
-use resources::elb::{Target, TargetHealth, TargetState};
+use resources::ec2::{InterfaceUse, NetworkInterface, Subnet, Vpc};
+use resources::elb::{LoadBalancer as LoadBalancerRow, Target, TargetHealth, TargetState};
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
 use virtual_networks::VirtualNetworks;
@@ -230,4 +230,33 @@ async fn targets_drain_and_may_come_back() {
     let health = service.describe_target_health(&context(), input).await.expect("describes");
     let health = health.target_health_descriptions.expect("one").remove(0).target_health.expect("health");
     assert_eq!(health.reason, Some(TargetHealthReasonEnum::TargetNotRegistered));
+}
+
+#[tokio::test]
+async fn changed_groups_are_those_of_the_interface_and_the_subnet_of_the_address_stays() {
+    let service = service().await;
+    let arn = load_balancer(&service, "web").await;
+    let account = context().account;
+    let subnet = service.tables.list_all::<Subnet>("").await.expect("lists").remove(0);
+    let group =
+        service.networks.default_group(&account, &subnet.vpc).await.expect("reads").expect("is there");
+    let reserved = service.networks.reserve(&subnet).await.expect("reads").expect("has room");
+    let used_by = InterfaceUse::LoadBalancer { arn: arn.clone() };
+    let interface = service.networks.interface(&subnet, &[], reserved.address(), used_by, "ELB app/web/1");
+    let row = service.tables.list_all::<LoadBalancerRow>("").await.expect("lists").remove(0);
+    let new = LoadBalancerRow { interface: Some(interface.id.clone()), ..LoadBalancerRow::clone(&row) };
+    let batch = service.tables.batch().replace(&row, &new);
+    VirtualNetworks::attach(batch, &subnet, &[], &interface).commit().await.expect("writes");
+    let set = SetSecurityGroupsInput {
+        load_balancer_arn: arn.clone(),
+        security_groups: vec![group.id.clone()],
+        ..SetSecurityGroupsInput::default()
+    };
+    service.set_security_groups(&context(), set).await.expect("sets");
+    let shown = service.tables.list_all::<NetworkInterface>("").await.expect("lists").remove(0);
+    assert_eq!(shown.groups, std::slice::from_ref(&group.id));
+    let others = subnets(&service).await.into_iter().filter(|id| *id != row.zones[0].subnet).collect();
+    let moved =
+        SetSubnetsInput { load_balancer_arn: arn, subnets: Some(others), ..SetSubnetsInput::default() };
+    assert_eq!(code(service.set_subnets(&context(), moved).await), "InvalidConfigurationRequest");
 }

@@ -15,14 +15,9 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use encryption::KeyRing;
 use event_outbox::Outbox;
-use operations as op;
-#[allow(
-    clippy::wildcard_imports,
-    reason = "the macro below names an input and an output for every operation"
-)]
+#[allow(clippy::wildcard_imports, reason = "an input and an output is named for every operation")]
 use shapes::*;
 use store::Tables;
 
@@ -43,56 +38,36 @@ impl EventsService {
     }
 }
 
-/// One method per operation, all alike: hand over to a function of the operation's module.
-macro_rules! operations {
-    ($($name:ident: $module:ident::$function:ident, $input:ident => $output:ty;)*) => {
-        #[async_trait::async_trait]
-        impl Events for EventsService {
-            async fn permissions(
-                &self,
-                operation: &'static Operation,
-                context: &RequestContext,
-                input: &Node,
-            ) -> Result<Vec<Permission>, ServiceError> {
-                permissions::of(self, context, operation, input).await
-            }
-
-            $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
-                op::$module::$function(self, context, input).await
-            })*
-        }
-    };
-}
-
-operations! {
-    create_api_destination: api_destinations::create, CreateApiDestinationRequest => CreateApiDestinationResponse;
-    create_connection: connections::create, CreateConnectionRequest => CreateConnectionResponse;
-    create_event_bus: buses::create, CreateEventBusRequest => CreateEventBusResponse;
-    delete_api_destination: api_destinations::delete, DeleteApiDestinationRequest => DeleteApiDestinationResponse;
-    delete_connection: connections::delete, DeleteConnectionRequest => DeleteConnectionResponse;
-    delete_event_bus: buses::delete, DeleteEventBusRequest => ();
-    delete_rule: rules::delete, DeleteRuleRequest => ();
-    describe_api_destination: api_destinations::describe, DescribeApiDestinationRequest => DescribeApiDestinationResponse;
-    describe_connection: connections::describe, DescribeConnectionRequest => DescribeConnectionResponse;
-    describe_event_bus: buses::describe, DescribeEventBusRequest => DescribeEventBusResponse;
-    describe_rule: rules::describe, DescribeRuleRequest => DescribeRuleResponse;
-    disable_rule: rules::disable, DisableRuleRequest => ();
-    enable_rule: rules::enable, EnableRuleRequest => ();
-    list_api_destinations: api_destinations::list, ListApiDestinationsRequest => ListApiDestinationsResponse;
-    list_connections: connections::list, ListConnectionsRequest => ListConnectionsResponse;
-    list_event_buses: buses::list, ListEventBusesRequest => ListEventBusesResponse;
-    list_rule_names_by_target: rules::names_by_target, ListRuleNamesByTargetRequest => ListRuleNamesByTargetResponse;
-    list_rules: rules::list, ListRulesRequest => ListRulesResponse;
-    list_tags_for_resource: tags::list, ListTagsForResourceRequest => ListTagsForResourceResponse;
-    list_targets_by_rule: rule_targets::list, ListTargetsByRuleRequest => ListTargetsByRuleResponse;
-    put_events: put_events::run, PutEventsRequest => PutEventsResponse;
-    put_rule: rules::put, PutRuleRequest => PutRuleResponse;
-    put_targets: rule_targets::put, PutTargetsRequest => PutTargetsResponse;
-    remove_targets: rule_targets::remove, RemoveTargetsRequest => RemoveTargetsResponse;
-    tag_resource: tags::tag, TagResourceRequest => TagResourceResponse;
-    test_event_pattern: test_event_pattern::run, TestEventPatternRequest => TestEventPatternResponse;
-    untag_resource: tags::untag, UntagResourceRequest => UntagResourceResponse;
-    update_api_destination: api_destinations::update, UpdateApiDestinationRequest => UpdateApiDestinationResponse;
-    update_connection: connections::update, UpdateConnectionRequest => UpdateConnectionResponse;
-    update_event_bus: buses::update, UpdateEventBusRequest => UpdateEventBusResponse;
+aws_wire::operations! {
+    Events for EventsService;
+    create_api_destination: CreateApiDestinationRequest => CreateApiDestinationResponse, api_destinations::create;
+    create_connection: CreateConnectionRequest => CreateConnectionResponse, connections::create;
+    create_event_bus: CreateEventBusRequest => CreateEventBusResponse, buses::create;
+    delete_api_destination: DeleteApiDestinationRequest => DeleteApiDestinationResponse, api_destinations::delete;
+    delete_connection: DeleteConnectionRequest => DeleteConnectionResponse, connections::delete;
+    delete_event_bus: DeleteEventBusRequest => (), buses::delete;
+    delete_rule: DeleteRuleRequest => (), rules::delete;
+    describe_api_destination: DescribeApiDestinationRequest => DescribeApiDestinationResponse, api_destinations::describe;
+    describe_connection: DescribeConnectionRequest => DescribeConnectionResponse, connections::describe;
+    describe_event_bus: DescribeEventBusRequest => DescribeEventBusResponse, buses::describe;
+    describe_rule: DescribeRuleRequest => DescribeRuleResponse, rules::describe;
+    disable_rule: DisableRuleRequest => (), rules::disable;
+    enable_rule: EnableRuleRequest => (), rules::enable;
+    list_api_destinations: ListApiDestinationsRequest => ListApiDestinationsResponse, api_destinations::list;
+    list_connections: ListConnectionsRequest => ListConnectionsResponse, connections::list;
+    list_event_buses: ListEventBusesRequest => ListEventBusesResponse, buses::list;
+    list_rule_names_by_target: ListRuleNamesByTargetRequest => ListRuleNamesByTargetResponse, rules::names_by_target;
+    list_rules: ListRulesRequest => ListRulesResponse, rules::list;
+    list_tags_for_resource: ListTagsForResourceRequest => ListTagsForResourceResponse, tags::list;
+    list_targets_by_rule: ListTargetsByRuleRequest => ListTargetsByRuleResponse, rule_targets::list;
+    put_events: PutEventsRequest => PutEventsResponse, put_events::run;
+    put_rule: PutRuleRequest => PutRuleResponse, rules::put;
+    put_targets: PutTargetsRequest => PutTargetsResponse, rule_targets::put;
+    remove_targets: RemoveTargetsRequest => RemoveTargetsResponse, rule_targets::remove;
+    tag_resource: TagResourceRequest => TagResourceResponse, tags::tag;
+    test_event_pattern: TestEventPatternRequest => TestEventPatternResponse, test_event_pattern::run;
+    untag_resource: UntagResourceRequest => UntagResourceResponse, tags::untag;
+    update_api_destination: UpdateApiDestinationRequest => UpdateApiDestinationResponse, api_destinations::update;
+    update_connection: UpdateConnectionRequest => UpdateConnectionResponse, connections::update;
+    update_event_bus: UpdateEventBusRequest => UpdateEventBusResponse, buses::update;
 }

@@ -10,6 +10,7 @@ use crate::shapes::{
 };
 use crate::{ElbV2Service, render, subnets};
 use aws_wire::RequestContext;
+use resources::ec2::NetworkInterface;
 use resources::elb::{LoadBalancer, LoadBalancerKind};
 
 pub(crate) async fn set_subnets(
@@ -27,6 +28,13 @@ pub(crate) async fn set_subnets(
     if row.vpc != vpc {
         return Err(configuration("The subnets must belong to the VPC of the load balancer"));
     }
+    // Its address is in the first one, and stays.
+    if row.zones.first().is_some_and(|own| !subnets.contains(&own.subnet)) {
+        return Err(configuration("The subnet of the load balancer's address cannot be taken from it"));
+    }
+    // The first one stays the first.
+    let mut zones = zones;
+    zones.sort_by_key(|zone| row.zones.first().is_none_or(|own| own.subnet != zone.subnet));
     let row =
         retrying!(change(service, context, &input.load_balancer_arn, |row| row.zones.clone_from(&zones)))?;
     Ok(SetSubnetsOutput {
@@ -57,12 +65,40 @@ pub(crate) async fn set_security_groups(
             "You cannot set security groups of a network load balancer that was created without",
         ));
     }
-    let set = |row: &mut LoadBalancer| row.security_groups.clone_from(&security_groups);
-    let row = retrying!(change(service, context, &load_balancer_arn, set))?;
+    if security_groups.is_empty() && !row.security_groups.is_empty() {
+        return Err(configuration("A load balancer with security groups keeps at least one"));
+    }
+    let row = retrying!(set_groups(service, context, &load_balancer_arn, &security_groups))?;
     Ok(SetSecurityGroupsOutput {
         security_group_ids: Some(row.security_groups),
         ..SetSecurityGroupsOutput::default()
     })
+}
+
+/// The load balancer and its network interface change in one transaction, so that what is shown is what is enforced.
+async fn set_groups(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    arn: &str,
+    ids: &[String],
+) -> Result<LoadBalancer, Failure> {
+    let old = service.load_balancer(context, arn).await?;
+    let new = LoadBalancer { security_groups: ids.to_vec(), ..LoadBalancer::clone(&old) };
+    let mut batch = service.tables.batch().replace(&old, &new);
+    for id in ids {
+        if let Some(group) = service.networks.group(&context.account, id).await? {
+            batch = batch.require_unchanged(&group);
+        }
+    }
+    if let Some(id) = &old.interface
+        && let Some(own) =
+            service.tables.get::<NetworkInterface>(&format!("{}/{id}", context.account)).await?
+    {
+        let changed = NetworkInterface { groups: ids.to_vec(), ..NetworkInterface::clone(&own) };
+        batch = batch.replace(&own, &changed);
+    }
+    batch.commit().await?;
+    Ok(new)
 }
 
 pub(crate) async fn set_ip_address_type(
