@@ -10,8 +10,11 @@ mod timestamp;
 pub use simulated::Simulation;
 pub use timestamp::Timestamp;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// Where the counting of [`Environment::elapsed`] begins.
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Clock and randomness; cheap to clone.
 #[derive(Clone)]
@@ -40,6 +43,15 @@ impl Environment {
         match &self.0 {
             Source::Real => Timestamp::from_system(std::time::SystemTime::now()),
             Source::Simulated(simulation) => simulation.now(),
+        }
+    }
+
+    /// How long it has gone since some moment in the life of this process: what lasts in memory is measured with it,
+    /// since setting the clock does not change it.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Source::Real => BEGIN.elapsed(),
+            Source::Simulated(simulation) => simulation.elapsed(),
         }
     }
 
@@ -141,6 +153,24 @@ mod tests {
         assert!(!sleeper.is_finished());
         simulation.advance(Duration::from_secs(1));
         assert_eq!(sleeper.await.expect("joins"), Timestamp::from_seconds(1_060));
+    }
+
+    #[tokio::test]
+    async fn setting_the_clock_neither_wakes_nor_delays_a_sleeper() {
+        let (environment, simulation) = Environment::simulated(Timestamp::from_seconds(1_000), 1);
+        let sleeper = tokio::spawn({
+            let environment = environment.clone();
+            async move { environment.sleep(Duration::from_secs(60)).await }
+        });
+        tokio::task::yield_now().await;
+        for now in [9_000, 0] {
+            simulation.set(Timestamp::from_seconds(now));
+            tokio::task::yield_now().await;
+            assert!(!sleeper.is_finished());
+        }
+        simulation.advance(Duration::from_secs(60));
+        sleeper.await.expect("joins");
+        assert_eq!((environment.now(), environment.elapsed().as_secs()), (Timestamp::from_seconds(60), 60));
     }
 
     #[test]

@@ -8,27 +8,49 @@ use tokio::sync::watch;
 /// The hand on the clock of a simulated environment.
 #[derive(Debug)]
 pub struct Simulation {
-    now: watch::Sender<Timestamp>,
+    clock: watch::Sender<Clock>,
     random: Mutex<u64>,
+}
+
+/// What the clock shows, and how long it has gone. Sleepers go by the latter, as on a real machine.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    now: Timestamp,
+    elapsed: Duration,
 }
 
 impl Simulation {
     pub(crate) fn new(start: Timestamp, seed: u64) -> Self {
-        Self { now: watch::Sender::new(start), random: Mutex::new(seed) }
+        let clock = Clock { now: start, elapsed: Duration::ZERO };
+        Self { clock: watch::Sender::new(clock), random: Mutex::new(seed) }
     }
 
-    /// Moves the clock forward and wakes every sleeper whose time has come.
+    /// Time goes by: moves the clock forward and wakes every sleeper whose time has come.
     pub fn advance(&self, duration: Duration) {
-        self.now.send_modify(|now| *now = *now + duration);
+        self.clock.send_modify(|clock| {
+            clock.now = clock.now + duration;
+            clock.elapsed += duration;
+        });
+    }
+
+    /// Sets the clock, as somebody does who finds it wrong. No time goes by, and nobody wakes.
+    pub fn set(&self, now: Timestamp) {
+        self.clock.send_modify(|clock| clock.now = now);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.clock.borrow().now
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.borrow().elapsed
     }
 
     pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
+        let begun = *self.clock.borrow();
+        let until = begun.elapsed + deadline.since(begun.now);
         // Waiting fails only when the sender is gone, and `self` holds it.
-        let _ = self.now.subscribe().wait_for(|now| *now >= deadline).await;
+        let _ = self.clock.subscribe().wait_for(|clock| clock.elapsed >= until).await;
     }
 
     /// SplitMix64: small, repeatable and good enough for names in tests.

@@ -25,6 +25,8 @@ pub mod security_groups;
 pub mod service;
 pub mod service_hook;
 pub mod service_targets;
+#[cfg(test)]
+mod simulation;
 pub mod task;
 pub mod task_definition;
 

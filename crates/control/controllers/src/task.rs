@@ -13,7 +13,6 @@ mod placements;
 mod plan;
 
 use crate::feed::Seen;
-use environment::Timestamp;
 use identifiers::AccountId;
 use parking_lot::Mutex;
 use placements::Placements;
@@ -22,6 +21,7 @@ use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
 use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 use store::{StoreError, Tables};
 use virtual_networks::VirtualNetworks;
 
@@ -38,8 +38,9 @@ pub struct TaskController {
     placements: Placements,
     /// Tasks that found no host.
     waiting: Mutex<BTreeSet<String>>,
-    /// Hosts that were found gone or silent, and when first.
-    lost: Mutex<HashMap<String, Timestamp>>,
+    /// Hosts that were found gone or silent, and when first, by the time that has gone: a clock that is set while a host is
+    /// silent for a moment must not end its tasks.
+    lost: Mutex<HashMap<String, Duration>>,
     /// What was last seen of the hosts; only a change of it matters.
     hosts: Mutex<HashMap<String, (InstanceStatus, bool)>>,
 }

@@ -52,7 +52,8 @@ impl Settings {
         }
     }
 
-    fn backoff(&self, failures: u32) -> Duration {
+    /// Wait after so many failures of a key in a row.
+    pub fn backoff(&self, failures: u32) -> Duration {
         let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         self.first_backoff.saturating_mul(factor).min(self.longest_backoff)
     }
@@ -111,7 +112,8 @@ struct Engine<R: Reconciler> {
 impl<R: Reconciler> Engine<R> {
     fn start_what_is_ready(&mut self) {
         let now = self.environment.now();
-        if now >= self.resync {
+        // One that is further away than ever was planned before the clock was put back.
+        if now >= self.resync || self.resync.since(now) > self.settings.resync {
             self.resync = now + self.settings.resync;
             let reconciler = self.reconciler.clone();
             let listing = self.runs.spawn(async move { Ended::Listed(reconciler.keys().await) });

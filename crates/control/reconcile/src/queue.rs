@@ -29,6 +29,8 @@ struct State<K> {
     ready: VecDeque<K>,
     keys: HashMap<K, Entry>,
     timers: BTreeSet<(Timestamp, K)>,
+    /// What the clock showed when it was last looked at.
+    seen: Timestamp,
 }
 
 #[derive(Default)]
@@ -56,7 +58,12 @@ impl<K: Clone + Eq + Hash + Ord> Default for Queue<K> {
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// An empty queue.
     pub fn new() -> Self {
-        let state = State { ready: VecDeque::new(), keys: HashMap::new(), timers: BTreeSet::new() };
+        let state = State {
+            ready: VecDeque::new(),
+            keys: HashMap::new(),
+            timers: BTreeSet::new(),
+            seen: Timestamp::default(),
+        };
         Self(Arc::new(Inner { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -71,11 +78,16 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.0.changed.notified().await;
     }
 
-    /// The next key to run, which is then running until [`Queue::finish`].
-    pub(crate) fn take(&self, now: Timestamp) -> Option<K> {
+    /// The next key to run, which is then running until [`Queue::finish`] or [`Queue::fail`].
+    ///
+    /// When the clock was put back, nobody knows how much of a wait is left, and every key that waits is due: to run
+    /// too early does no harm, to wait until the clock is again where it was does.
+    pub fn take(&self, now: Timestamp) -> Option<K> {
         let mut state = self.0.state.lock();
+        let is_put_back = now < state.seen;
+        state.seen = now;
         while let Some((due, key)) = state.timers.first().cloned() {
-            if due > now {
+            if due > now && !is_put_back {
                 break;
             }
             state.nudge(key);
@@ -88,12 +100,12 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// When the next timer fires.
-    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
+    pub fn next_timer(&self) -> Option<Timestamp> {
         self.0.state.lock().timers.first().map(|(due, _)| *due)
     }
 
     /// Ends a run of `key` that went well.
-    pub(crate) fn finish(&self, key: &K, next: Next, now: Timestamp) {
+    pub fn finish(&self, key: &K, next: Next, now: Timestamp) {
         let after = match next {
             Next::Settled => None,
             Next::After(after) => Some(after),
@@ -105,7 +117,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// Ends a run of `key` that failed; it runs again after `backoff` of the number of failures in a row.
-    pub(crate) fn fail(&self, key: &K, now: Timestamp, backoff: impl Fn(u32) -> Duration) {
+    pub fn fail(&self, key: &K, now: Timestamp, backoff: impl Fn(u32) -> Duration) {
         self.0.state.lock().end(key, now, |entry| {
             entry.failures = entry.failures.saturating_add(1);
             Some(backoff(entry.failures))
@@ -188,6 +200,19 @@ mod tests {
         queue.nudge("a");
         assert_eq!(queue.next_timer(), None);
         assert_eq!(queue.take(at(9)), Some("a"));
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_delays_nothing() {
+        let queue = Queue::new();
+        for key in ["a", "b"] {
+            queue.nudge(key);
+            queue.take(at(1_000));
+            queue.finish(&key, Next::After(Duration::from_secs(10)), at(1_000));
+        }
+        assert_eq!(queue.take(at(1_001)), None);
+        assert_eq!((queue.take(at(500)), queue.take(at(500))), (Some("a"), Some("b")));
+        assert_eq!(queue.take(at(500)), None, "once");
     }
 
     #[test]

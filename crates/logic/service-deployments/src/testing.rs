@@ -10,6 +10,15 @@ use std::collections::BTreeMap;
 /// How long an unchecked task must run.
 pub(crate) const SETTLE: Duration = Duration::from_secs(5);
 
+/// Schedules that are tried when nothing else is said.
+const SCHEDULES: u64 = 2_000;
+
+/// How many schedules are tried: `SERVICE_SCHEDULES=100000 cargo test -p service-deployments` tries so many of each kind.
+pub(crate) fn schedules() -> u64 {
+    let wanted = std::env::var("SERVICE_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(SCHEDULES)
+}
+
 /// Repeatable chance.
 pub(crate) struct Chance(u64);
 

@@ -2,7 +2,7 @@
 
 mod shifting;
 
-use crate::testing::{Chance, Release, SETTLE, World};
+use crate::testing::{Chance, Release, SETTLE, World, schedules};
 use crate::*;
 use resources::ecs::{ServiceDeploymentStatus, StopType};
 
@@ -317,7 +317,7 @@ fn schedule(seed: u64) {
 
 #[test]
 fn thousands_of_schedules_keep_the_promises_and_come_to_rest() {
-    for seed in 0..2_000 {
+    for seed in 0..schedules() {
         schedule(seed);
     }
 }

@@ -47,7 +47,9 @@ impl Drop for Reserved {
         let mut state = self.addresses.0.lock();
         state.on_their_way.remove(&self.address.to_bits());
         if !self.has_row {
-            state.used.remove(&self.address.to_bits());
+            // Whether there is a row is not known: a write that failed may have taken effect, or somebody else may have the
+            // address. The next search begins with the rows.
+            state.listed = false;
         }
     }
 }

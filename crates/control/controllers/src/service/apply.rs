@@ -162,7 +162,8 @@ impl ServiceController {
         let service = &observed.service;
         let left =
             (service.deleted_at.unwrap_or_default() + KEEP_INACTIVE).since(self.tables.environment().now());
-        if !left.is_zero() {
+        // One that was deleted far in the future was so before the clock was put back.
+        if !left.is_zero() && left <= KEEP_INACTIVE * 2 {
             return Ok(Next::After(left));
         }
         let prefix = format!("{}/", service.key());

@@ -1,10 +1,10 @@
 //! Reads a task and the hosts it may be on.
 
 use super::TaskController;
-use environment::Timestamp;
 use resources::Stored;
 use resources::ec2::NetworkInterface;
 use resources::ecs::{ContainerInstance, DesiredStatus, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
+use std::time::Duration;
 use store::{StoreError, Versioned};
 
 /// What a plan is made of.
@@ -24,10 +24,10 @@ pub struct Observed {
 pub enum HostState {
     /// The task has none, or the host is there.
     Present,
-    /// Registered, but its agent has no session. When this was first seen.
-    Silent(Timestamp),
-    /// Deregistered or unknown. When this was first seen.
-    Gone(Timestamp),
+    /// Registered, but its agent has no session. How long this has been seen.
+    Silent(Duration),
+    /// Deregistered or unknown. How long this has been seen.
+    Gone(Duration),
 }
 
 impl TaskController {
@@ -57,17 +57,16 @@ impl TaskController {
     async fn host_state(&self, task: &Task) -> Result<HostState, StoreError> {
         let Some(key) = &task.container_instance else { return Ok(HostState::Present) };
         let host = self.tables.get::<ContainerInstance>(key).await?;
-        let now = self.tables.environment().now();
+        let elapsed = self.tables.environment().elapsed();
         let mut lost = self.lost.lock();
+        let mut lasted = || elapsed.saturating_sub(*lost.entry(key.clone()).or_insert(elapsed));
         Ok(match host {
             Some(host) if host.takes_tasks() => {
                 lost.remove(key);
                 HostState::Present
             }
-            Some(host) if host.status == InstanceStatus::Active => {
-                HostState::Silent(*lost.entry(key.clone()).or_insert(now))
-            }
-            Some(_) | None => HostState::Gone(*lost.entry(key.clone()).or_insert(now)),
+            Some(host) if host.status == InstanceStatus::Active => HostState::Silent(lasted()),
+            Some(_) | None => HostState::Gone(lasted()),
         })
     }
 }

@@ -55,25 +55,30 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Step {
         | TaskStatus::Activating
         | TaskStatus::Running
         | TaskStatus::Deactivating
-        | TaskStatus::Stopping => on_host(observed, now),
+        | TaskStatus::Stopping => on_host(observed),
         TaskStatus::Deprovisioning => Step::Release,
         TaskStatus::Stopped => {
             // A stopped task without its time can only be an old one.
             let stopped_at = task.stopped_at.unwrap_or_default();
+            if stopped_at > now + KEEP_STOPPED {
+                // The clock was put back since, and nobody knows how long it has been shown.
+                return Step::Reap;
+            }
             until(stopped_at + KEEP_STOPPED, now).map_or(Step::Reap, Step::Wait)
         }
     }
 }
 
 /// A task that belongs to the agent of its host, as long as there is one.
-fn on_host(observed: &Observed, now: Timestamp) -> Step {
+fn on_host(observed: &Observed) -> Step {
     let task = &observed.task;
-    let (since, grace, what) = match observed.host {
+    let (lasted, grace, what) = match observed.host {
         HostState::Present => return Step::Nothing,
-        HostState::Silent(since) => (since, GRACE_SILENT, "has lost its agent"),
-        HostState::Gone(since) => (since, GRACE_GONE, "is not registered any more"),
+        HostState::Silent(lasted) => (lasted, GRACE_SILENT, "has lost its agent"),
+        HostState::Gone(lasted) => (lasted, GRACE_GONE, "is not registered any more"),
     };
-    if let Some(rest) = until(since + grace, now) {
+    let rest = grace.saturating_sub(lasted);
+    if !rest.is_zero() {
         return Step::Wait(rest);
     }
     let code = match task.started_at {

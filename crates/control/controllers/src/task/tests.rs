@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::feed;
 use crate::flaky::FlakyStore;
-use environment::{Environment, Simulation};
+use environment::{Environment, Simulation, Timestamp};
 use ipnet::Ipv4Net;
 use plan::{GRACE_GONE, GRACE_SILENT, KEEP_STOPPED, WAIT_FOR_HOST};
 use reconcile::Settings;
@@ -224,6 +224,20 @@ async fn a_released_task_gives_its_address_back_and_is_reaped_an_hour_later() {
 }
 
 #[tokio::test]
+async fn a_stopped_task_goes_although_the_clock_was_put_back() {
+    for (hours, shown) in [(2, false), (1, true)] {
+        let bench = Bench::new(24).await;
+        let key = bench.add_task("t").await;
+        let now = bench.tables.environment().now();
+        bench.change(&key, |task| task.want_stop(StopCode::UserInitiated, "by a user", now)).await;
+        bench.run(&key).await;
+        bench.simulation.set(now - KEEP_STOPPED * hours);
+        bench.run(&key).await;
+        assert_eq!(bench.tables.get::<Task>(&key).await.expect("reads").is_some(), shown);
+    }
+}
+
+#[tokio::test]
 async fn a_task_stopped_before_it_was_placed_is_over_at_once() {
     let bench = Bench::new(24).await;
     bench.add_host("a").await;
@@ -275,6 +289,22 @@ async fn a_full_subnet_stops_the_task_with_the_reason_of_aws() {
     let key = bench.add_task("later").await;
     bench.run(&key).await;
     assert_eq!(bench.task(&key).await.last_status, TaskStatus::Pending);
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_else_has_written_is_not_tried_for_ever() {
+    let bench = Bench::new(28).await;
+    bench.add_host("a").await;
+    for index in 0..10 {
+        let key = bench.add_task(&format!("t{index}")).await;
+        bench.run(&key).await;
+    }
+    // Another server, or a transaction of this one whose answer was lost.
+    let last = Ipv4Addr::new(10, 88, 0, 14);
+    bench.tables.create(Address { address: last, holder: "x".to_owned() }).await.expect("creates");
+    let key = bench.add_task("late").await;
+    bench.run(&key).await;
+    assert_eq!(bench.task(&key).await.last_status, TaskStatus::Stopped);
 }
 
 #[tokio::test]

@@ -133,6 +133,22 @@ async fn resync_brings_every_key_at_the_start_and_again() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_put_back_delays_neither_timers_nor_the_resync() {
+    let bench = start(|probe| {
+        *probe.listed.lock() = vec![1];
+        *probe.again_after.lock() = Some(Duration::from_secs(30));
+    });
+    bench.simulation.set(Timestamp::from_seconds(1_000_000));
+    bench.rest().await;
+    bench.simulation.set(Timestamp::from_seconds(0));
+    bench.advance(31).await;
+    assert_eq!(bench.run_times(), [1_000_000, 30, 30], "the timer, and the resync");
+    bench.advance(301).await;
+    assert_eq!(bench.run_times(), [1_000_000, 30, 30, 330]);
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn concurrency_is_bounded_and_used() {
     let bench = start(|_| {});
     for key in 0..50 {
