@@ -1,7 +1,9 @@
 """Starts a real region for the tests, and looks after what it leaves behind."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.config import Config
-from leftovers import gone
+from leftovers import gone, leaves_nothing
 from waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +33,13 @@ def program():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port nobody listens on, and none that the kernel gives to connections: a region that starts again needs it back."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10000, max(first, 11000))
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Region:
@@ -62,7 +68,7 @@ class Region:
         assert self.process.poll() is None, f"the region ended by itself:\n{self.log_text()}"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return (Path(self.data_dir) / "root-access-key.toml").exists()
+                return all((Path(self.data_dir) / name).exists() for name in ["root-access-key.toml", "endpoint.toml"])
         except OSError:
             return False
 
@@ -146,11 +152,25 @@ class Region:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+SHARED = []
+"""The region that tests share, once one has asked for it."""
+
+
 @pytest.fixture(scope="session")
 def region():
     region = Region()
+    SHARED.append(region)
     yield region
+    SHARED.clear()
     region.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_task_is_left():
+    """A file of tests that leaves a task in the shared region fails itself, not the next one that looks."""
+    yield
+    for region in SHARED:
+        leaves_nothing(region)
 
 
 @pytest.fixture

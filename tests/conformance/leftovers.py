@@ -71,9 +71,9 @@ def interfaces(bridge):
 
 
 def files(region):
-    """Directories of tasks, half unpacked layers and unfinished uploads."""
+    """Directories of tasks and half unpacked layers. Pushes that were broken off may be waiting to go on."""
     data = Path(region.data_dir)
-    return [str(path) for folder in ["tasks", "agent/tasks", "images/work", "blobs/uploads"] for path in (data / folder).glob("*")]
+    return [str(path) for folder in ["tasks", "agent/tasks", "images/work"] for path in (data / folder).glob("*")]
 
 
 def of_tasks(region):
@@ -95,10 +95,8 @@ def leaves_nothing(region, deadline=20):
 
 
 def gone(region):
-    """After the end of a region nothing of it is left but its data directory, where pushes that were broken off may be
-    waiting to go on."""
+    """After the end of a region nothing of it is left but its data directory."""
     left = of_tasks(region)
-    left["files"] = [path for path in left.get("files", []) if "/blobs/uploads/" not in path]
     names = plan(region)
     if names:
         bridge = names["bridge"]

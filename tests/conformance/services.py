@@ -48,6 +48,12 @@ class Services(Tasks):
         self.ecs.delete_service(cluster=self.cluster, service=name, force=True)
         wait_for(lambda: self.service(name)["status"] == "INACTIVE", lambda: f"{name} gone: {self.service(name)}", deadline)
 
+    def close(self):
+        """Ends what the cluster still has."""
+        for arn in self.ecs.list_services(cluster=self.cluster)["serviceArns"]:
+            self.ecs.delete_service(cluster=self.cluster, service=arn, force=True)
+        super().close()
+
 
 def processes(task):
     """Processes of a task's containers, as the machine knows them."""

@@ -41,6 +41,11 @@ class Tasks:
         self.logs.create_log_group(logGroupName=self.group)
         self.execution_role = execution_role(region, **credentials)
 
+    def close(self):
+        """Stops every task of the cluster."""
+        for task in self.ecs.list_tasks(cluster=self.cluster)["taskArns"]:
+            self.ecs.stop_task(cluster=self.cluster, task=task, reason="the tests are over")
+
     def container(self, image, command=None, name="main", **more):
         definition = {
             "name": name,

@@ -73,7 +73,9 @@ def image(hooked):
 
 @pytest.fixture(scope="module")
 def services(hooked, image):
-    return Services(hooked)
+    made = Services(hooked)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

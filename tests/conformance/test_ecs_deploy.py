@@ -17,7 +17,9 @@ def services(region):
     region.client("ecr").create_repository(repositoryName="deployed")
     for tag in ("v1", "v2"):
         Registry(region, "deployed").push_image(tag)
-    return Services(region)
+    made = Services(region)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

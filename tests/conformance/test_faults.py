@@ -27,7 +27,9 @@ def place():
 
 @pytest.fixture(scope="module")
 def tasks(place):
-    return Tasks(place)
+    made = Tasks(place)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

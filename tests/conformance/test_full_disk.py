@@ -3,6 +3,8 @@
 import errno
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -50,12 +52,13 @@ class SmallDisk:
 
 
 @pytest.fixture
-def disk(tmp_path):
-    directory = tmp_path / "d"
-    directory.mkdir()
+def disk():
+    # A short path: sockets of tasks lie below it.
+    directory = Path(tempfile.mkdtemp(prefix="longshore-test-"))
     disk = SmallDisk(directory, 160)
     yield disk
     disk.close()
+    directory.rmdir()
 
 
 def big_layer(mib):

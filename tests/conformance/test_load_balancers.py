@@ -24,7 +24,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def services(region, image):
-    return Services(region)
+    made = Services(region)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

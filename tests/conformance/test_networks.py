@@ -26,7 +26,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def tasks(region, image):
-    return Tasks(region)
+    made = Tasks(region)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,9 @@ def repository(region):
 
 @pytest.fixture(scope="module")
 def tasks(region):
-    return Tasks(region)
+    made = Tasks(region)
+    yield made
+    made.close()
 
 
 def metric(region, name):

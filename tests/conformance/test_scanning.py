@@ -86,8 +86,7 @@ def scanned(ecr, repository, tag):
         except ecr.exceptions.ScanNotFoundException:
             return None
         return found if found["imageScanStatus"]["status"] not in ("PENDING", "IN_PROGRESS") else None
-    wait_for(ended, f"the scan of {repository}:{tag}")
-    return ended()
+    return wait_for(ended, f"the scan of {repository}:{tag}")
 
 
 def test_without_data_a_scan_fails_and_is_made_up_for(own_region):

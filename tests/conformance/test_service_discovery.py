@@ -69,7 +69,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def services(region, image):
-    return Services(region)
+    made = Services(region)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def services(region, image):
-    return Services(region)
+    made = Services(region)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,9 @@ def image(storage):
 
 @pytest.fixture(scope="module")
 def tasks(storage, image):
-    return Tasks(storage)
+    made = Tasks(storage)
+    yield made
+    made.close()
 
 
 def sh(script):

@@ -4,6 +4,7 @@ import base64
 import io
 import ipaddress
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -34,7 +35,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def tasks(region, image):
-    return Tasks(region)
+    made = Tasks(region)
+    yield made
+    made.close()
 
 
 def bodies(lines):
@@ -289,6 +292,19 @@ def secret(region):
     return made["ARN"]
 
 
+def extents(path):
+    """What is written of a file that may be the disk of a task, almost all of it holes."""
+    with path.open("rb") as file:
+        end = 0
+        while True:
+            try:
+                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            except OSError:
+                return
+            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            yield os.pread(file.fileno(), end - start, start)
+
+
 def test_secrets_are_variables_and_nowhere_else(region, iam, tasks, image, secret):
     account = secret.split(":")[4]
     role = make_role(iam, "secrets", LOGS, PULL, allow("secretsmanager:GetSecretValue", resource=secret),
@@ -306,7 +322,7 @@ def test_secrets_are_variables_and_nowhere_else(region, iam, tasks, image, secre
             if path.is_file() and "logs" not in path.parts]
     assert kept
     for path in kept:
-        assert b"twenty-thousand" not in path.read_bytes(), path
+        assert not any(b"twenty-thousand" in extent for extent in extents(path)), path
     tasks.stop(task)
 
 

@@ -19,7 +19,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def tasks(region, image):
-    return Tasks(region)
+    made = Tasks(region)
+    yield made
+    made.close()
 
 
 def test_a_task_runs_and_its_lines_arrive(tasks, image):

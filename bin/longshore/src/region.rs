@@ -8,6 +8,7 @@ mod host;
 mod keys;
 mod load_balancers;
 mod other_regions;
+mod ranges;
 mod records;
 pub(crate) mod registry;
 mod reset;

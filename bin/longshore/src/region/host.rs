@@ -1,6 +1,7 @@
 //! This machine as the region's host: network, images, runtime, and the agent that drives them.
 
 use super::filter::FilterSwitch;
+use super::ranges::{self, Ranges};
 use crate::data_dir::DataDir;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
@@ -23,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// File that keeps what must stay the same over restarts.
-const PLAN_FILE: &str = "host.toml";
+pub(super) const PLAN_FILE: &str = "host.toml";
 /// Longest path of the tasks' directory: sockets lie below it, and their paths have 107 bytes.
 const MOST_PATH_BYTES: usize = 70;
 /// Age of images that no task uses before they are removed.
@@ -74,6 +75,8 @@ pub(super) struct Host {
 impl HostPlan {
     /// The plan of an earlier start, or a new one.
     pub(super) fn of(dir: &DataDir, settings: &Settings) -> Result<Self> {
+        // Nobody but root can claim ranges, and nobody else can have tasks on this machine.
+        let claims = Ranges::lock(Path::new(ranges::DIRECTORY)).ok();
         if let Some(plan) = dir.read_file::<Self>(PLAN_FILE)? {
             if settings.task_subnet.as_ref().is_some_and(|wanted| *wanted != plan.subnet) {
                 bail!(
@@ -82,11 +85,12 @@ impl HostPlan {
                     plan.subnet
                 );
             }
+            claim(claims.as_ref(), plan.subnet()?, dir);
             return Ok(plan);
         }
         let subnet: Subnet = match &settings.task_subnet {
             Some(text) => text.parse().context("--task-subnet")?,
-            None => pick_free_subnet(&[], &[])
+            None => pick_free_subnet(&[], &of_others(claims.as_ref(), dir))
                 .ok_or_else(|| anyhow!("no private address range is free; name one with --task-subnet"))?,
         };
         if !(8..=24).contains(&subnet.prefix()) {
@@ -99,6 +103,7 @@ impl HostPlan {
             subnet: subnet.to_string(),
         };
         dir.write_file(PLAN_FILE, &plan)?;
+        claim(claims.as_ref(), subnet, dir);
         Ok(plan)
     }
 
@@ -215,6 +220,22 @@ impl Host {
             tracing::warn!(%error, "cannot remove the network of tasks");
         }
         runtime.close();
+    }
+}
+
+/// Ranges of other regions of this machine, stopped ones too.
+fn of_others(claims: Option<&Ranges>, dir: &DataDir) -> Vec<Subnet> {
+    let Some(claims) = claims else { return vec![] };
+    claims.of_others(dir.path()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read which address ranges other regions have");
+        vec![]
+    })
+}
+
+/// Keeps a range from regions that start while this one is stopped.
+fn claim(claims: Option<&Ranges>, subnet: Subnet, dir: &DataDir) {
+    if let Some(Err(error)) = claims.map(|claims| claims.claim(subnet, dir.path())) {
+        tracing::warn!(%error, %subnet, "cannot claim the address range of tasks");
     }
 }
 

@@ -13,12 +13,14 @@ use tokio::sync::watch;
 /// How long a new task waits for its rules; without them it reaches nothing and nobody reaches it.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// Ports to be tied to addresses, or to be forgotten, with the next change.
+type Ports = Vec<(String, Option<Ipv4Addr>)>;
+
 /// The firewall of a network and what is in it.
 pub(crate) struct Guard {
     firewall: Firewall,
-    /// Ports to be tied to addresses, or to be forgotten, with the next change.
-    pending: Mutex<Vec<(String, Option<Ipv4Addr>)>>,
-    state: tokio::sync::Mutex<State>,
+    pending: Arc<Mutex<Ports>>,
+    state: Arc<tokio::sync::Mutex<State>>,
     /// Addresses that rules are there for.
     members: watch::Sender<BTreeSet<Ipv4Addr>>,
 }
@@ -26,8 +28,10 @@ pub(crate) struct Guard {
 /// What the kernel has.
 struct State {
     /// Unknown after a start, until the first ones are set.
-    rules: Option<Arc<Rules>>,
-    ports: Arc<BTreeMap<String, Ipv4Addr>>,
+    rules: Option<Rules>,
+    ports: BTreeMap<String, Ipv4Addr>,
+    /// Everything is removed, and nothing comes any more.
+    removed: bool,
 }
 
 impl Guard {
@@ -35,59 +39,53 @@ impl Guard {
     pub(crate) fn new(firewall: Firewall, ports: BTreeMap<String, Ipv4Addr>) -> Self {
         Self {
             firewall,
-            pending: Mutex::default(),
-            state: tokio::sync::Mutex::new(State { rules: None, ports: Arc::new(ports) }),
+            pending: Arc::default(),
+            state: Arc::new(tokio::sync::Mutex::new(State { rules: None, ports, removed: false })),
             members: watch::Sender::default(),
         }
     }
 
     /// Puts rules in place of those that are there, in one moment.
     pub(crate) async fn set(&self, rules: Rules) -> Result<(), NetworkError> {
-        let rules = Arc::new(rules);
-        let mut state = self.state.lock().await;
-        let (firewall, old, new) = (self.firewall.clone(), state.rules.clone(), rules.clone());
-        let changed = blocking(move || match old {
-            Some(old) => firewall.change(&old, &new),
-            None => firewall.replace(&new),
-        });
-        if let Err(error) = changed.await {
-            state.rules = None;
-            return Err(error);
-        }
-        self.members.send_replace(rules.members.keys().copied().collect());
-        state.rules = Some(rules);
-        Ok(())
+        let members = self.members.clone();
+        self.alone(move |firewall, state| {
+            // What is there after a failure is not known.
+            match state.rules.take() {
+                Some(old) => firewall.change(&old, &rules)?,
+                None => firewall.replace(&rules)?,
+            }
+            members.send_replace(rules.members.keys().copied().collect());
+            state.rules = Some(rules);
+            Ok(())
+        })
+        .await
     }
 
     /// Ties a port to the only address that may send from it.
     pub(crate) async fn tie(&self, port: String, address: Ipv4Addr) -> Result<(), NetworkError> {
         self.pending.lock().push((port, Some(address)));
-        let mut state = self.state.lock().await;
-        let pending = std::mem::take(&mut *self.pending.lock());
-        if pending.is_empty() {
-            // Somebody else has taken it along.
-            return Ok(());
-        }
-        let mut ports = BTreeMap::clone(&state.ports);
-        for (port, address) in &pending {
-            match address {
-                Some(address) => drop(ports.insert(port.clone(), *address)),
-                None => drop(ports.remove(port)),
+        let waiting = self.pending.clone();
+        self.alone(move |firewall, state| {
+            let pending = std::mem::take(&mut *waiting.lock());
+            if pending.is_empty() {
+                // Somebody else has taken it along.
+                return Ok(());
             }
-        }
-        let (firewall, old, new) = (self.firewall.clone(), state.ports.clone(), Arc::new(ports));
-        let tied = {
-            let new = new.clone();
-            blocking(move || firewall.change_ports(&old, &new)).await
-        };
-        match tied {
-            Ok(()) => state.ports = new,
-            Err(error) => {
-                self.pending.lock().extend(pending);
+            let mut ports = state.ports.clone();
+            for (port, address) in &pending {
+                match address {
+                    Some(address) => drop(ports.insert(port.clone(), *address)),
+                    None => drop(ports.remove(port)),
+                }
+            }
+            if let Err(error) = firewall.change_ports(&state.ports, &ports) {
+                waiting.lock().extend(pending);
                 return Err(error);
             }
-        }
-        Ok(())
+            state.ports = ports;
+            Ok(())
+        })
+        .await
     }
 
     /// Forgets a port that is gone, with the next change.
@@ -104,15 +102,25 @@ impl Guard {
         }
     }
 
-    /// Removes every rule.
+    /// Removes every rule; none is set after that.
     pub(crate) async fn remove(&self) -> Result<(), NetworkError> {
-        let firewall = self.firewall.clone();
-        blocking(move || firewall.remove()).await
+        self.alone(|firewall, state| {
+            firewall.remove()?;
+            state.removed = true;
+            Ok(())
+        })
+        .await
     }
-}
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, NetworkError> + Send + 'static,
-) -> Result<T, NetworkError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| NetworkError::Worker)?
+    /// Does one change after the other. The lock goes with the work and not with who waits for it, who may be gone before
+    /// the work is.
+    async fn alone(
+        &self,
+        change: impl FnOnce(&Firewall, &mut State) -> Result<(), NetworkError> + Send + 'static,
+    ) -> Result<(), NetworkError> {
+        let firewall = self.firewall.clone();
+        let mut state = self.state.clone().lock_owned().await;
+        let work = move || if state.removed { Ok(()) } else { change(&firewall, &mut state) };
+        tokio::task::spawn_blocking(work).await.map_err(|_| NetworkError::Worker)?
+    }
 }

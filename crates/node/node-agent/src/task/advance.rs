@@ -55,6 +55,8 @@ pub enum Event {
         /// How.
         exit: Exit,
     },
+    /// A container got the signal that asks it to stop, or the one that kills it.
+    Signalled(usize),
     /// All output of a container has gone where it shall.
     Drained(usize),
     /// A health check has ended.
@@ -129,6 +131,11 @@ pub fn forget_work(record: &mut TaskRecord) {
             // It is found again if it is true.
             (container.exit, container.reason) = (None, None);
         }
+        // The record is written before the signal is sent, so it may never have been.
+        if !container.signalled {
+            container.stop_sent_at = None;
+        }
+        container.killed = false;
     }
 }
 
@@ -164,6 +171,7 @@ fn apply(task: &TaskDefinition, record: &mut TaskRecord, event: Event, now: Time
             stop(record, reason);
         }
         Event::Started { container, result } => started(record, container, result, now),
+        Event::Signalled(container) => record.containers[container].signalled = true,
         Event::Drained(container) => record.containers[container].drained = true,
         Event::Exited { container, exit } => ended(task, record, container, exit, now),
         Event::Checked { container, passed, output } => {

@@ -68,6 +68,9 @@ pub struct ContainerRecord {
     pub reason: Option<String>,
     /// When it was asked to stop.
     pub stop_sent_at: Option<Timestamp>,
+    /// The signal is known to have reached it.
+    #[serde(default)]
+    pub signalled: bool,
     /// It was killed after its stop timeout.
     pub killed: bool,
     /// Its health, when it has a check.
@@ -186,6 +189,7 @@ impl TaskRecord {
             exit: None,
             reason: None,
             stop_sent_at: None,
+            signalled: false,
             killed: false,
             drained: false,
             health: checked.then(HealthRecord::default),

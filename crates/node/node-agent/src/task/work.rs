@@ -217,11 +217,14 @@ pub(super) async fn start(
 
 pub(super) async fn signal(host: Arc<Host>, task: Arc<TaskDefinition>, index: usize, signal: String) -> Done {
     let container = &task.containers[index].name;
-    if let Err(error) = host.engine.signal(&task.id, container, &signal).await {
-        // The stop timeout kills what was not reached; what cannot be killed either shows in the log only.
-        tracing::warn!(task = task.id, container, signal, %error, "cannot signal a container");
+    match host.engine.signal(&task.id, container, &signal).await {
+        Ok(()) => Done::Event(Event::Signalled(index)),
+        Err(error) => {
+            // The stop timeout kills what was not reached; what cannot be killed either shows in the log only.
+            tracing::warn!(task = task.id, container, signal, %error, "cannot signal a container");
+            Done::Nothing
+        }
     }
-    Done::Nothing
 }
 
 pub(super) async fn check(host: Arc<Host>, task: Arc<TaskDefinition>, container: usize) -> Done {

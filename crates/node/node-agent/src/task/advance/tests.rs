@@ -135,6 +135,22 @@ fn a_container_that_ignores_the_signal_is_killed() {
 }
 
 #[test]
+fn an_agent_that_dies_while_it_stops_a_container_asks_it_again() {
+    let mut one = container("a");
+    one.stop_timeout = 10;
+    let mut life = Course::of(vec![one]);
+    life.ready();
+    life.start(0);
+    assert_eq!(life.on(Event::StopWanted), [term(0)]);
+    forget_work(&mut life.record);
+    assert_eq!(life.pass(11), [term(0)], "nobody knows whether the signal was sent");
+    assert_eq!(life.on(Event::Signalled(0)), []);
+    forget_work(&mut life.record);
+    assert_eq!(life.pass(9), [], "once is enough");
+    assert_eq!(life.pass(1), [Action::Signal(0, "SIGKILL".to_owned())]);
+}
+
+#[test]
 fn stopping_goes_backwards_through_dependencies() {
     let mut web = container("web");
     web.depends_on = depends("db", acs::ContainerCondition::Start);
