@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -112,11 +114,24 @@ def get(address, port, path="/", host=None, method="GET", headers=None, timeout=
         connection.close()
 
 
+class SecureConnection(http.client.HTTPSConnection):
+    """A connection to an address, as if it were that of a name, whose certificate is trusted."""
+
+    def __init__(self, host, address, certificate):
+        self.address = address
+        super().__init__(host, 443, timeout=20, context=ssl.create_default_context(cafile=certificate))
+
+    def connect(self):
+        plain = socket.create_connection((self.address, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
+
+
 class Load:
     """Clients that ask all the time and count: half of them on connections that they keep."""
 
-    def __init__(self, address, port, clients=6, path="/"):
-        self.address, self.port, self.path = address, port, path
+    def __init__(self, address, port, clients=6, path="/", connect=None):
+        self.connect = connect or (lambda: http.client.HTTPConnection(address, port, timeout=20))
+        self.path = path
         self.stopping = threading.Event()
         self.answers, self.failures = {}, []
         self.lock = threading.Lock()
@@ -140,7 +155,7 @@ class Load:
         while not self.stopping.is_set():
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection(self.address, self.port, timeout=20)
+                    connection = self.connect()
                 connection.request("GET", self.path)
                 answer = connection.getresponse()
                 text = answer.read().decode().strip()

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod event_targets;
+mod express;
 mod filter;
 mod handlers;
 mod host;
@@ -35,6 +36,7 @@ use encryption::KeyRing;
 use environment::Environment;
 use event_outbox::Outbox;
 use event_targets::RegionTargets;
+use express::RegionInfrastructure;
 use handlers::{AgentHandler, RegistryHandler, SessionHandler};
 use host::{Host, HostPlan, Sandboxes};
 use image_registry::ImageRegistry;
@@ -162,12 +164,23 @@ impl Region {
             settings.region.clone(),
             format!("http://{}", reachable(listener.address())),
         )?;
+        let infrastructure = RegionInfrastructure::new(
+            access.clone(),
+            settings.region.clone(),
+            format!("http://{}", reachable(listener.address())),
+            environment.clone(),
+        );
         let networks = VirtualNetworks::new(tables.clone(), plan.range()?);
         let resolves = resolves_localhost(port).await;
         let public = api_ecr_public::EcrPublicService::new(images.clone(), access.clone(), port, resolves);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
-            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(tables.clone(), hosts.clone()))),
+            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(
+                tables.clone(),
+                hosts.clone(),
+                access.clone(),
+                networks.clone(),
+            ))),
             Arc::new(api_ec2::shapes::Server(api_ec2::Ec2Service::new(
                 tables.clone(),
                 networks.clone(),
@@ -284,6 +297,13 @@ impl Region {
                 )),
                 tokio::spawn(controllers::run_alarms(outbox.clone(), metrics.clone(), shutdown.clone())),
                 tokio::spawn(controllers::run_events(outbox, Arc::new(targets), shutdown.clone())),
+                tokio::spawn(controllers::run_express(
+                    tables.clone(),
+                    ring.clone(),
+                    settings.region.clone(),
+                    Arc::new(infrastructure),
+                    shutdown.clone(),
+                )),
                 tokio::spawn(controllers::run_secrets(tables, ring.clone(), shutdown.clone())),
                 tokio::spawn(deliveries),
             ],

@@ -12,6 +12,7 @@ mod definition;
 mod errors;
 mod exec;
 mod execution_role;
+mod express;
 mod image_digests;
 mod load_balancers;
 mod logging;
@@ -31,6 +32,7 @@ mod task_set;
 mod testing;
 mod volumes;
 
+use access::Access;
 use aws_wire::{Node, Operation, Permission, RequestContext, ServiceError};
 use operations as op;
 use resources::ecr::RegistryHosts;
@@ -40,26 +42,31 @@ use resources::ecr::RegistryHosts;
 )]
 use shapes::*;
 use store::Tables;
+use virtual_networks::VirtualNetworks;
 
 /// The service.
 pub struct EcsService {
     tables: Tables,
     registry: RegistryHosts,
+    access: Access,
+    networks: VirtualNetworks,
 }
 
 impl EcsService {
-    /// The service over a region's tables. `registry` names the region's own registry.
-    pub fn new(tables: Tables, registry: RegistryHosts) -> Self {
-        Self { tables, registry }
+    /// The service over a region's tables. `registry` names the region's own registry; `access` assumes the roles and
+    /// `networks` has the default subnets of express services.
+    pub fn new(tables: Tables, registry: RegistryHosts, access: Access, networks: VirtualNetworks) -> Self {
+        Self { tables, registry, access, networks }
     }
 }
 
-/// One method per operation, all alike: hand over to the operation's own file; the last ones are told the names of the
-/// region's registry, too.
+/// One method per operation, all alike: hand over to the operation's own file; some are told the names of the region's
+/// registry, too, and the last ones get the whole service.
 macro_rules! operations {
     (
         $($name:ident: $module:ident, $input:ident => $output:ident;)*
         [with registry] $($with:ident: $with_input:ident => $with_output:ident;)*
+        [with service] $($whole:ident: $whole_input:ident => $whole_output:ident;)*
     ) => {
         #[async_trait::async_trait]
         impl Ecs for EcsService {
@@ -79,6 +86,10 @@ macro_rules! operations {
             $(async fn $with(&self, context: &RequestContext, input: $with_input) -> Result<$with_output, ServiceError> {
                 op::$with::run(&self.tables, &self.registry, context, input).await
             })*
+
+            $(async fn $whole(&self, context: &RequestContext, input: $whole_input) -> Result<$whole_output, ServiceError> {
+                op::$whole::run(self, context, input).await
+            })*
         }
     };
 }
@@ -88,6 +99,7 @@ operations! {
     create_cluster: create_cluster, CreateClusterRequest => CreateClusterResponse;
     delete_account_setting: delete_account_setting, DeleteAccountSettingRequest => DeleteAccountSettingResponse;
     delete_cluster: delete_cluster, DeleteClusterRequest => DeleteClusterResponse;
+    delete_express_gateway_service: delete_express_gateway_service, DeleteExpressGatewayServiceRequest => DeleteExpressGatewayServiceResponse;
     delete_service: delete_service, DeleteServiceRequest => DeleteServiceResponse;
     delete_task_definitions: delete_task_definitions, DeleteTaskDefinitionsRequest => DeleteTaskDefinitionsResponse;
     delete_task_set: delete_task_set, DeleteTaskSetRequest => DeleteTaskSetResponse;
@@ -95,6 +107,7 @@ operations! {
     deregister_task_definition: deregister_task_definition, DeregisterTaskDefinitionRequest => DeregisterTaskDefinitionResponse;
     describe_capacity_providers: describe_capacity_providers, DescribeCapacityProvidersRequest => DescribeCapacityProvidersResponse;
     describe_clusters: describe_clusters, DescribeClustersRequest => DescribeClustersResponse;
+    describe_express_gateway_service: describe_express_gateway_service, DescribeExpressGatewayServiceRequest => DescribeExpressGatewayServiceResponse;
     describe_service_deployments: describe_service_deployments, DescribeServiceDeploymentsRequest => DescribeServiceDeploymentsResponse;
     describe_service_revisions: describe_service_revisions, DescribeServiceRevisionsRequest => DescribeServiceRevisionsResponse;
     describe_services: describe_services, DescribeServicesRequest => DescribeServicesResponse;
@@ -136,4 +149,8 @@ operations! {
     register_task_definition: RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
     run_task: RunTaskRequest => RunTaskResponse;
     update_service: UpdateServiceRequest => UpdateServiceResponse;
+
+    [with service]
+    create_express_gateway_service: CreateExpressGatewayServiceRequest => CreateExpressGatewayServiceResponse;
+    update_express_gateway_service: UpdateExpressGatewayServiceRequest => UpdateExpressGatewayServiceResponse;
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod continue_service_deployment;
 pub(crate) mod create_cluster;
+pub(crate) mod create_express_gateway_service;
 pub(crate) mod create_service;
 pub(crate) mod create_task_set;
 pub(crate) mod delete_account_setting;
 pub(crate) mod delete_cluster;
+pub(crate) mod delete_express_gateway_service;
 pub(crate) mod delete_service;
 pub(crate) mod delete_task_definitions;
 pub(crate) mod delete_task_set;
@@ -13,6 +15,7 @@ pub(crate) mod deregister_container_instance;
 pub(crate) mod deregister_task_definition;
 pub(crate) mod describe_capacity_providers;
 pub(crate) mod describe_clusters;
+pub(crate) mod describe_express_gateway_service;
 pub(crate) mod describe_service_deployments;
 pub(crate) mod describe_service_revisions;
 pub(crate) mod describe_services;
@@ -47,6 +50,7 @@ pub(crate) mod tags_list;
 pub(crate) mod untag_resource;
 pub(crate) mod update_cluster;
 pub(crate) mod update_cluster_settings;
+pub(crate) mod update_express_gateway_service;
 pub(crate) mod update_service;
 pub(crate) mod update_service_primary_task_set;
 pub(crate) mod update_task_protection;

@@ -3,6 +3,7 @@
 //! ARNs are made from the input alone, so a call on what does not exist needs the same permission. A family without
 //! its revision means the newest one, and on AWS the permission names that revision.
 
+mod express;
 mod services;
 
 use crate::arns::{arn, cluster_arn, cluster_name, definition_name, find_definition, own_resource};
@@ -46,6 +47,11 @@ pub(crate) async fn of(
         "ExecuteCommand" => request.execute_command().await?,
         "CreateService" => request.create_service().await?,
         "UpdateService" => request.update_service().await?,
+        "CreateExpressGatewayService" => request.create_express(),
+        "UpdateExpressGatewayService" => request.update_express().await?,
+        "DeleteExpressGatewayService" | "DescribeExpressGatewayService" => {
+            vec![request.on_service(input.text("serviceArn").unwrap_or_default()).await?]
+        }
         "DeleteService" | "ListServiceDeployments" | "UpdateServicePrimaryTaskSet" => {
             vec![request.on_service(input.text("service").unwrap_or_default()).await?]
         }

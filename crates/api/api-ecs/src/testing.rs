@@ -2,12 +2,15 @@
 
 use crate::shapes::*;
 use crate::{EcsService, operations};
+use access::Access;
 use aws_wire::{RequestContext, ServiceError};
+use encryption::KeyRing;
 use environment::Environment;
 use resources::ec2::{SecurityGroup, Subnet};
 use resources::ecr::RegistryHosts;
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
+use virtual_networks::VirtualNetworks;
 
 pub(crate) struct Fixture {
     pub(crate) tables: Tables,
@@ -29,7 +32,9 @@ pub(crate) fn fixture() -> Fixture {
         time: environment.now(),
         extensions: aws_wire::Extensions::new(),
     };
-    Fixture { service: EcsService::new(tables.clone(), registry()), tables, context }
+    let access = Access::new(tables.clone(), KeyRing::in_memory(environment));
+    let networks = VirtualNetworks::new(tables.clone(), "10.88.0.0/16".parse().expect("a range"));
+    Fixture { service: EcsService::new(tables.clone(), registry(), access, networks), tables, context }
 }
 
 /// A subnet that there is.

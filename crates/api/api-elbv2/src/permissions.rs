@@ -32,10 +32,10 @@ impl Request<'_> {
         let input = self.input;
         let arns: Vec<&str> = match self.operation.name {
             name if name.starts_with("Describe") => return Ok(vec![Permission::of(self.operation, "*")]),
-            "CreateLoadBalancer" => return Ok(self.create(&self.new_load_balancer())),
+            "CreateLoadBalancer" => return Ok(self.create_tagged(&self.new_load_balancer())),
             "CreateTargetGroup" => {
                 let name = input.text("Name").unwrap_or("*");
-                return Ok(self.create(&self.arn(&format!("targetgroup/{name}/*"))));
+                return Ok(self.create_tagged(&self.arn(&format!("targetgroup/{name}/*"))));
             }
             "AddTags" | "RemoveTags" => input.texts("ResourceArns").collect(),
             "SetRulePriorities" => {
@@ -67,6 +67,13 @@ impl Request<'_> {
             permissions.push(tag.with("elasticloadbalancing:CreateAction", self.operation.name));
         }
         permissions
+    }
+
+    /// What is made counts as tagged as it will be: the managed policies of AWS that infrastructure roles have ask for tags
+    /// of the resource when it is made.
+    fn create_tagged(&self, arn: &str) -> Vec<Permission> {
+        let tags = || self.input.tags("Tags", "Key", "Value");
+        self.create(arn).into_iter().map(|permission| permission.with_resource_tags(tags())).collect()
     }
 
     fn arn(&self, rest: &str) -> String {

@@ -14,6 +14,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 use store::{MemoryStore, Tables};
+use virtual_networks::VirtualNetworks;
 
 const ADDRESS: &str = "127.0.0.1:4599";
 
@@ -31,12 +32,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         session_token: None,
         region: region.to_string(),
     };
+    let networks = VirtualNetworks::new(tables.clone(), "10.88.0.0/16".parse()?);
+    let ecs = EcsService::new(tables, RegistryHosts::default(), access.clone(), networks);
     let config = Config {
         region: region.clone(),
         environment: environment.clone(),
         authenticator: Authenticator::new(access, region, environment.clone()),
         audit: None,
-        services: vec![Arc::new(api_ecs::shapes::Server(EcsService::new(tables, RegistryHosts::default())))],
+        services: vec![Arc::new(api_ecs::shapes::Server(ecs))],
         handlers: vec![],
     };
     let running = Listener::bind(ADDRESS.parse()?).await?.serve(ApiServer::new(config));

@@ -8,6 +8,7 @@ pub mod alarms;
 mod announce;
 pub mod discovery;
 pub mod event_delivery;
+pub mod express;
 mod feed;
 #[cfg(test)]
 mod flaky;
@@ -37,6 +38,7 @@ use encryption::KeyRing;
 use event_delivery::EventDelivery;
 pub use event_delivery::{TargetError, Targets};
 use event_outbox::Outbox;
+use express::{ExpressController, Infrastructure};
 use feed::feed;
 use identifiers::{AccountId, Region};
 use image_lifecycle::ImageLifecycle;
@@ -334,6 +336,26 @@ pub async fn run_load_balancers<D: DataPlane>(
         feed::<TargetGroup>(tables.clone(), shutdown.clone(), |_| nudge()),
         feed::<Target>(tables, shutdown.clone(), |_| nudge()),
         reconcile::run(controller, queue.clone(), one, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controller that makes what express services need, until `shutdown`.
+pub async fn run_express(
+    tables: Tables,
+    keys: KeyRing,
+    region: Region,
+    infrastructure: Arc<dyn Infrastructure>,
+    shutdown: CancellationToken,
+) {
+    let queue = Queue::new();
+    let environment = tables.environment().clone();
+    let controller = ExpressController::new(tables.clone(), keys, region, infrastructure, queue.clone());
+    let controller = Arc::new(controller);
+    let few = Settings { concurrency: 4, ..Settings::named("express") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_service(&seen)),
+        reconcile::run(controller.clone(), queue, few, environment, shutdown.clone()),
     );
 }
 

@@ -142,6 +142,7 @@ impl World {
             stop_requested: None,
             lifecycle: None,
             controller: Controller::Ecs,
+            express: false,
             steady: false,
             notices: vec![],
             propagate_tags: PropagateTags::None,

@@ -4,6 +4,7 @@ mod account_setting;
 mod cluster;
 mod container_instance;
 mod deploy;
+mod express;
 mod launch;
 mod lifecycle;
 mod service;
@@ -16,6 +17,7 @@ mod volume;
 pub use account_setting::AccountSetting;
 pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
+pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressService};
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
 pub use service::{

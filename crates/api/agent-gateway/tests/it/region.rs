@@ -30,6 +30,7 @@ use std::time::Duration;
 use store::{MemoryStore, StoreError, Tables};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use virtual_networks::VirtualNetworks;
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,16 +101,14 @@ impl TestRegion {
             audit: Some(audit.clone()),
         };
         let gateway = AgentGateway::new(tables.clone(), access.clone(), config);
+        let networks = VirtualNetworks::new(tables.clone(), "10.88.0.0/16".parse().expect("a range"));
+        let ecs = EcsService::new(tables.clone(), RegistryHosts::default(), access.clone(), networks);
         let server = ApiServer::new(Config {
             region: region.clone(),
             environment: environment.clone(),
             authenticator: Authenticator::new(access, region, environment.clone()),
             audit: None,
-            services: vec![
-                Arc::new(api_ecs::shapes::Server(EcsService::new(tables.clone(), RegistryHosts::default()))),
-                logs.clone(),
-                secrets.clone(),
-            ],
+            services: vec![Arc::new(api_ecs::shapes::Server(ecs)), logs.clone(), secrets.clone()],
             handlers: vec![Arc::new(Handler(gateway.clone()))],
         });
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.expect("binds");

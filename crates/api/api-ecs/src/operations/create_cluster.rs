@@ -51,7 +51,7 @@ pub(crate) async fn run(
 }
 
 /// The active cluster of that name; a deleted one comes back as the wanted one.
-async fn ensure(tables: &Tables, wanted: Cluster) -> Result<Cluster, Failure> {
+pub(crate) async fn ensure(tables: &Tables, wanted: Cluster) -> Result<Cluster, Failure> {
     let key = resources::Stored::key(&wanted);
     loop {
         let written = match tables.get::<Cluster>(&key).await? {

@@ -233,6 +233,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         stop_requested: None,
         lifecycle: None,
         controller,
+        express: false,
         steady: false,
         notices: Vec::new(),
         propagate_tags: stored_propagation(propagate_tags),
@@ -334,7 +335,7 @@ pub(crate) fn of_task_sets(told: &[(bool, &str)]) -> Result<(), ServiceError> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ServiceError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > 255 || !name.bytes().all(plain) {
         return Err(invalid(

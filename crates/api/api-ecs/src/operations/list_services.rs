@@ -34,13 +34,14 @@ pub(crate) async fn run(
         cluster.name
     );
     let page = paging::request(next_token.as_deref(), max_results.or(Some(USUAL)), scope)?;
-    // Every service keeps replicas, and none is made by ECS itself.
-    let none = scheduling_strategy == Some(SchedulingStrategy::Daemon)
-        || resource_management_type == Some(ResourceManagementType::Ecs);
+    // Every service keeps replicas.
+    let none = scheduling_strategy == Some(SchedulingStrategy::Daemon);
     let matches = |service: &Service| {
         let has_strategy = service.primary().is_some_and(|primary| !primary.workload.strategy.is_empty());
         !none
             && service.status == ServiceStatus::Active
+            && resource_management_type
+                .is_none_or(|wanted| (wanted == ResourceManagementType::Ecs) == service.express)
             && launch_type.is_none_or(|wanted| wanted == LaunchType::Fargate && !has_strategy)
     };
     let prefix = format!("{}/{}/", context.account, cluster.name);

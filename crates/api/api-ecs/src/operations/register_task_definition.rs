@@ -7,7 +7,7 @@ use crate::shapes::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionRespons
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{TaskDefinition, TaskFamily};
-use store::Tables;
+use store::{Batch, Tables};
 
 pub(crate) async fn run(
     tables: &Tables,
@@ -25,21 +25,8 @@ pub(crate) async fn run(
 
 /// Gives the definition the next number of its family, in one transaction with the family.
 async fn number(tables: &Tables, wanted: TaskDefinition) -> Result<TaskDefinition, Failure> {
-    let key = format!("{}/{}", wanted.account, wanted.family);
     loop {
-        let family = tables.get::<TaskFamily>(&key).await?;
-        let revision = family.as_ref().map_or(0, |family| family.last_revision) + 1;
-        let definition = TaskDefinition { revision, ..wanted.clone() };
-        let row = TaskFamily {
-            account: wanted.account.clone(),
-            family: wanted.family.clone(),
-            last_revision: revision,
-        };
-        let batch = tables.batch().create(&definition);
-        let batch = match &family {
-            Some(old) => batch.replace(old, &row),
-            None => batch.create(&row),
-        };
+        let (batch, definition) = numbered(tables, wanted.clone(), tables.batch()).await?;
         match batch.commit().await {
             Ok(_) => return Ok(definition),
             // Another registration took the number.
@@ -47,6 +34,30 @@ async fn number(tables: &Tables, wanted: TaskDefinition) -> Result<TaskDefinitio
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The definition with the next number of its family, and the batch that writes both. It conflicts when another
+/// registration takes the number.
+pub(crate) async fn numbered(
+    tables: &Tables,
+    wanted: TaskDefinition,
+    batch: Batch,
+) -> Result<(Batch, TaskDefinition), Failure> {
+    let key = format!("{}/{}", wanted.account, wanted.family);
+    let family = tables.get::<TaskFamily>(&key).await?;
+    let revision = family.as_ref().map_or(0, |family| family.last_revision) + 1;
+    let definition = TaskDefinition { revision, ..wanted };
+    let row = TaskFamily {
+        account: definition.account.clone(),
+        family: definition.family.clone(),
+        last_revision: revision,
+    };
+    let batch = batch.create(&definition);
+    let batch = match &family {
+        Some(old) => batch.replace(old, &row),
+        None => batch.create(&row),
+    };
+    Ok((batch, definition))
 }
 
 #[cfg(test)]

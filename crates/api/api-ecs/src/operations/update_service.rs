@@ -2,7 +2,7 @@
 
 use crate::arns::{find_definition, require_cluster};
 use crate::capacity::require_associated;
-use crate::errors::{client, service_not_active, unsupported, update_in_progress};
+use crate::errors::{client, invalid, service_not_active, unsupported, update_in_progress};
 use crate::exec;
 use crate::execution_role;
 use crate::image_digests;
@@ -20,15 +20,13 @@ use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    Controller, DefinitionStatus, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus,
-    TaskDefinition, Workload,
+    Controller, DefinitionStatus, Service, ServiceDeployment, ServiceStatus, Strategy, TaskDefinition,
+    Workload,
 };
 use store::{Tables, Versioned};
 
 /// Attempts while the service controller and others write the service.
 const MOST_ATTEMPTS: usize = 32;
-/// What a service deployment says that another has taken the place of.
-const SUPERSEDED: &str = "Service deployment was stopped because a new service deployment was started.";
 
 pub(crate) async fn run(
     tables: &Tables,
@@ -70,6 +68,7 @@ async fn attempt(
     }
     check_controller(&old, input)?;
     let mut service = changed(&old, input)?;
+    check_express(&service, input)?;
     if service.deployment_configuration.hooks != old.deployment_configuration.hooks {
         check_hooks(tables, &service.deployment_configuration).await?;
     }
@@ -82,15 +81,7 @@ async fn attempt(
         batch = batch.require_unchanged(&definition);
         batch = load_balancers::require(tables, &definition, &workload.load_balancers, batch).await?;
         if let Some(record) = record_in_progress(tables, &old).await? {
-            let stopped = ServiceDeployment {
-                status: ServiceDeploymentStatus::Stopped,
-                status_reason: Some(SUPERSEDED.to_owned()),
-                finished_at: Some(context.time),
-                stopped_at: Some(context.time),
-                updated_at: context.time,
-                ..ServiceDeployment::clone(&record)
-            };
-            batch = batch.replace(&record, &stopped);
+            batch = batch.replace(&record, &record.superseded(context.time));
         }
         let digests = image_digests::resolve(tables, registry, context, &definition).await?;
         let (mut revision, record) =
@@ -128,6 +119,22 @@ fn check_controller(old: &Service, input: &UpdateServiceRequest) -> Result<(), S
         (input.deployment_configuration.is_some(), "deploymentConfiguration"),
         (input.force_new_deployment == Some(true), "forceNewDeployment"),
     ])
+}
+
+/// The load balancer of an express service is that which ECS made for it, and traffic is shifted there.
+fn check_express(service: &Service, input: &UpdateServiceRequest) -> Result<(), ServiceError> {
+    if !service.express {
+        return Ok(());
+    }
+    if service.deployment_configuration.strategy == Strategy::Rolling {
+        return Err(invalid(
+            "Updating to ROLLING deployment strategy is not supported for ExpressGatewayServices.",
+        ));
+    }
+    if input.load_balancers.is_some() {
+        return Err(invalid("Updating loadBalancers is not supported for ExpressGatewayServices."));
+    }
+    Ok(())
 }
 
 /// What changes without a new deployment.

@@ -7,7 +7,7 @@ use resources::ecs::Service;
 
 impl Request<'_> {
     /// The ARN of the service that a request means.
-    fn service_arn(&self, given: &str) -> String {
+    pub(super) fn service_arn(&self, given: &str) -> String {
         if given.starts_with("arn:") {
             given.to_owned()
         } else {

@@ -153,3 +153,42 @@ async fn services_need_themselves_and_the_roles_they_pass_on() {
         ]
     );
 }
+
+#[tokio::test]
+async fn express_services_need_their_roles() {
+    let f = Fixture::prepared().await;
+    let tags = Node::List(vec![map([("key", text("team")), ("value", text("a"))])]);
+    let role = |name: &str| text(&format!("arn:aws:iam::123456789012:role/{name}"));
+    let input = map([
+        ("serviceName", text("api")),
+        ("executionRoleArn", role("execution")),
+        ("infrastructureRoleArn", role("infrastructure")),
+        ("taskRoleArn", role("task")),
+        ("cpu", text("256")),
+        ("tags", tags),
+    ]);
+    let create = needs(&f, "CreateExpressGatewayService", input).await;
+    assert_eq!(
+        pairs(&create),
+        [
+            ("ecs:CreateExpressGatewayService", "service/default/api"),
+            ("ecs:TagResource", "service/default/api"),
+            ("iam:PassRole", "role/execution"),
+            ("iam:PassRole", "role/task"),
+            ("iam:PassRole", "role/infrastructure"),
+        ]
+    );
+    assert_eq!(condition(&create[0], "ecs:task-cpu"), Some("256"));
+    assert_eq!(condition(&create[1], "ecs:CreateAction"), Some("CreateExpressGatewayService"));
+    assert_eq!(condition(&create[3], "iam:PassedToService"), Some("ecs-tasks.amazonaws.com"));
+    assert_eq!(condition(&create[4], "iam:PassedToService"), Some("ecs.amazonaws.com"));
+    let arn = "arn:aws:ecs:us-east-1:123456789012:service/default/api";
+    for name in ["Update", "Delete", "Describe"] {
+        let name = format!("{name}ExpressGatewayService");
+        let input = map([("serviceArn", text(arn))]);
+        let needed = needs(&f, &name, input).await;
+        assert_eq!(pairs(&needed), [(format!("ecs:{name}").as_str(), "service/default/api")]);
+        let cluster = condition(&needed[0], "ecs:cluster");
+        assert_eq!(cluster, Some("arn:aws:ecs:us-east-1:123456789012:cluster/default"));
+    }
+}

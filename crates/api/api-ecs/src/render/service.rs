@@ -11,9 +11,9 @@ use crate::volumes;
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::ecs::{
-    Controller, Deployment, Lifecycle, LifecycleStage, PropagateTags, RolloutState, Service,
-    ServiceDeployment, ServiceDeploymentStatus, ServiceEvents, ServiceRevision, ServiceStatus, ServiceTask,
-    Task, TaskStatus, WHOLE, Workload,
+    Controller, Deployment, ExpressConfiguration, ExpressService, Lifecycle, LifecycleStage, PropagateTags,
+    RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceEvents, ServiceRevision,
+    ServiceStatus, ServiceTask, Task, TaskStatus, WHOLE, Workload,
 };
 use std::collections::BTreeMap;
 use store::Tables;
@@ -22,7 +22,7 @@ pub(crate) fn service_arn(context: &RequestContext, cluster: &str, name: &str) -
     arn(context, format!("service/{cluster}/{name}"))
 }
 
-fn revision_arn(context: &RequestContext, service: &str, id: &str) -> String {
+pub(crate) fn revision_arn(context: &RequestContext, service: &str, id: &str) -> String {
     arn(context, format!("service-revision/{service}/{id}"))
 }
 
@@ -153,6 +153,7 @@ fn render(context: &RequestContext, service: &Service, counts: &CountsByDeployme
             PropagateTags::TaskDefinition => wire::PropagateTags::TaskDefinition,
             PropagateTags::Service => wire::PropagateTags::Service,
         }),
+        resource_management_type: service.express.then_some(wire::ResourceManagementType::Ecs),
         running_count: Some(total.running),
         scheduling_strategy: Some(wire::SchedulingStrategy::Replica),
         service_arn: Some(service_arn(context, &service.cluster, &service.name)),
@@ -266,6 +267,24 @@ pub(crate) fn revision(context: &RequestContext, revision: &ServiceRevision) -> 
         service_registries: Some(registries::shown(&workload.registries)),
         service_revision_arn: Some(revision_arn(context, &own, &revision.id)),
         task_definition: Some(definition_arn(context, &workload.family, workload.revision)),
+        ..wire::ServiceRevision::default()
+    }
+}
+
+/// A revision of an express service whose deployment has not begun.
+pub(crate) fn told_revision(
+    context: &RequestContext,
+    express: &ExpressService,
+    told: &ExpressConfiguration,
+) -> wire::ServiceRevision {
+    let own = format!("{}/{}", express.cluster, express.name);
+    wire::ServiceRevision {
+        cluster_arn: Some(cluster_arn(context, &express.cluster)),
+        created_at: Some(told.created_at),
+        launch_type: Some(wire::LaunchType::Fargate),
+        service_arn: Some(service_arn(context, &express.cluster, &express.name)),
+        service_revision_arn: Some(revision_arn(context, &own, &told.service_revision)),
+        task_definition: Some(definition_arn(context, &told.family, told.revision)),
         ..wire::ServiceRevision::default()
     }
 }

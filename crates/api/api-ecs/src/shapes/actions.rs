@@ -30,6 +30,25 @@ pub static ECS_CREATE_CLUSTER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_CREATE_EXPRESS_GATEWAY_SERVICE: Action = Action {
+    name: "ecs:CreateExpressGatewayService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &[
+        "aws:RequestTag/${TagKey}",
+        "aws:ResourceTag/${TagKey}",
+        "aws:TagKeys",
+        "ecs:cluster",
+        "ecs:enable-ecs-managed-tags",
+        "ecs:propagate-tags",
+        "ecs:subnet",
+        "ecs:task-cpu",
+        "ecs:task-definition",
+        "ecs:task-memory",
+    ],
+    dependent_actions: &[],
+};
+
 pub static ECS_CREATE_SERVICE: Action = Action {
     name: "ecs:CreateService",
     access: AccessLevel::Write,
@@ -87,6 +106,14 @@ pub static ECS_DELETE_CLUSTER: Action = Action {
     dependent_actions: &[],
 };
 
+pub static ECS_DELETE_EXPRESS_GATEWAY_SERVICE: Action = Action {
+    name: "ecs:DeleteExpressGatewayService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
+    dependent_actions: &[],
+};
+
 pub static ECS_DELETE_SERVICE: Action = Action {
     name: "ecs:DeleteService",
     access: AccessLevel::Write,
@@ -140,6 +167,14 @@ pub static ECS_DESCRIBE_CLUSTERS: Action = Action {
     access: AccessLevel::Read,
     resources: &[ActionResource { kind: &ECS_TYPE_CLUSTER, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
+pub static ECS_DESCRIBE_EXPRESS_GATEWAY_SERVICE: Action = Action {
+    name: "ecs:DescribeExpressGatewayService",
+    access: AccessLevel::Read,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &["aws:ResourceTag/${TagKey}", "ecs:cluster"],
     dependent_actions: &[],
 };
 
@@ -469,6 +504,23 @@ pub static ECS_UPDATE_CLUSTER_SETTINGS: Action = Action {
     access: AccessLevel::Write,
     resources: &[ActionResource { kind: &ECS_TYPE_CLUSTER, required: true }],
     condition_keys: &["aws:ResourceTag/${TagKey}"],
+    dependent_actions: &[],
+};
+
+pub static ECS_UPDATE_EXPRESS_GATEWAY_SERVICE: Action = Action {
+    name: "ecs:UpdateExpressGatewayService",
+    access: AccessLevel::Write,
+    resources: &[ActionResource { kind: &ECS_TYPE_SERVICE, required: true }],
+    condition_keys: &[
+        "aws:ResourceTag/${TagKey}",
+        "ecs:cluster",
+        "ecs:enable-ecs-managed-tags",
+        "ecs:propagate-tags",
+        "ecs:subnet",
+        "ecs:task-cpu",
+        "ecs:task-definition",
+        "ecs:task-memory",
+    ],
     dependent_actions: &[],
 };
 

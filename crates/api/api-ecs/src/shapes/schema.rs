@@ -2559,6 +2559,161 @@ pub static CREATE_CLUSTER_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &CREATE_CLUSTER_RESPONSE_MEMBERS, union: false },
 };
 
+pub static CREATE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS: [Member; 12] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "cpu",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "executionRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "healthCheckPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "infrastructureRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "memory",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "primaryContainer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_CONTAINER,
+    },
+    Member {
+        name: "scalingTarget",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SCALING_TARGET,
+    },
+    Member {
+        name: "serviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "taskRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static CREATE_EXPRESS_GATEWAY_SERVICE_REQUEST: Shape = Shape {
+    name: "CreateExpressGatewayServiceRequest",
+    kind: Kind::Structure { members: &CREATE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static CREATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ECS_EXPRESS_GATEWAY_SERVICE,
+}];
+pub static CREATE_EXPRESS_GATEWAY_SERVICE_RESPONSE: Shape = Shape {
+    name: "CreateExpressGatewayServiceResponse",
+    kind: Kind::Structure { members: &CREATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS, union: false },
+};
+
 pub static CREATE_SERVICE_REQUEST_MEMBERS: [Member; 26] = [
     Member {
         name: "availabilityZoneRebalancing",
@@ -3136,6 +3291,38 @@ pub static DELETE_CLUSTER_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static DELETE_CLUSTER_RESPONSE: Shape = Shape {
     name: "DeleteClusterResponse",
     kind: Kind::Structure { members: &DELETE_CLUSTER_RESPONSE_MEMBERS, union: false },
+};
+
+pub static DELETE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS: [Member; 1] = [Member {
+    name: "serviceArn",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: true,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static DELETE_EXPRESS_GATEWAY_SERVICE_REQUEST: Shape = Shape {
+    name: "DeleteExpressGatewayServiceRequest",
+    kind: Kind::Structure { members: &DELETE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DELETE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ECS_EXPRESS_GATEWAY_SERVICE,
+}];
+pub static DELETE_EXPRESS_GATEWAY_SERVICE_RESPONSE: Shape = Shape {
+    name: "DeleteExpressGatewayServiceResponse",
+    kind: Kind::Structure { members: &DELETE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS, union: false },
 };
 
 pub static DELETE_SERVICE_REQUEST_MEMBERS: [Member; 3] = [
@@ -4268,6 +4455,51 @@ pub static DESCRIBE_CLUSTERS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &DESCRIBE_CLUSTERS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static DESCRIBE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS: [Member; 2] = [
+    Member {
+        name: "include",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_INCLUDE_LIST,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static DESCRIBE_EXPRESS_GATEWAY_SERVICE_REQUEST: Shape = Shape {
+    name: "DescribeExpressGatewayServiceRequest",
+    kind: Kind::Structure { members: &DESCRIBE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static DESCRIBE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &ECS_EXPRESS_GATEWAY_SERVICE,
+}];
+pub static DESCRIBE_EXPRESS_GATEWAY_SERVICE_RESPONSE: Shape = Shape {
+    name: "DescribeExpressGatewayServiceResponse",
+    kind: Kind::Structure { members: &DESCRIBE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS, union: false },
+};
+
 pub static DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST_MEMBERS: [Member; 1] = [Member {
     name: "serviceDeploymentArns",
     location_name: None,
@@ -4902,6 +5134,123 @@ pub static EBS_TAG_SPECIFICATIONS: Shape = Shape {
 pub static EBS_VOLUME_TYPE: Shape =
     Shape { name: "EBSVolumeType", kind: Kind::Text { length: Limits::NONE, pattern: None, values: &[] } };
 
+pub static ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS: [Member; 10] = [
+    Member {
+        name: "activeConfigurations",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_CONFIGURATIONS,
+    },
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "currentDeployment",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "infrastructureRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_STATUS,
+    },
+    Member {
+        name: "tags",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TAGS,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static ECS_EXPRESS_GATEWAY_SERVICE: Shape = Shape {
+    name: "ECSExpressGatewayService",
+    kind: Kind::Structure { members: &ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS, union: false },
+};
+
 pub static ECS_MANAGED_RESOURCES_MEMBERS: [Member; 5] = [
     Member {
         name: "autoScaling",
@@ -5389,6 +5738,411 @@ pub static EXECUTE_COMMAND_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &EXECUTE_COMMAND_RESPONSE_MEMBERS, union: false },
 };
 
+pub static EXPRESS_GATEWAY_CONTAINER_MEMBERS: [Member; 7] = [
+    Member {
+        name: "awsLogsConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION,
+    },
+    Member {
+        name: "command",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "containerPort",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "environment",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: true,
+        shape: &ENVIRONMENT_VARIABLES,
+    },
+    Member {
+        name: "image",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "repositoryCredentials",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_REPOSITORY_CREDENTIALS,
+    },
+    Member {
+        name: "secrets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &SECRET_LIST,
+    },
+];
+pub static EXPRESS_GATEWAY_CONTAINER: Shape = Shape {
+    name: "ExpressGatewayContainer",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_CONTAINER_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_REPOSITORY_CREDENTIALS_MEMBERS: [Member; 1] = [Member {
+    name: "credentialsParameter",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &STRING,
+}];
+pub static EXPRESS_GATEWAY_REPOSITORY_CREDENTIALS: Shape = Shape {
+    name: "ExpressGatewayRepositoryCredentials",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_REPOSITORY_CREDENTIALS_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS: [Member; 4] = [
+    Member {
+        name: "autoScalingMetric",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_SCALING_METRIC,
+    },
+    Member {
+        name: "autoScalingTargetValue",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "maxTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+    Member {
+        name: "minTaskCount",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &BOXED_INTEGER,
+    },
+];
+pub static EXPRESS_GATEWAY_SCALING_TARGET: Shape = Shape {
+    name: "ExpressGatewayScalingTarget",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "logGroup",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "logStreamPrefix",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION: Shape = Shape {
+    name: "ExpressGatewayServiceAwsLogsConfiguration",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS: [Member; 11] = [
+    Member {
+        name: "cpu",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "executionRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "healthCheckPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "ingressPaths",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &INGRESS_PATH_SUMMARIES,
+    },
+    Member {
+        name: "memory",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "primaryContainer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_CONTAINER,
+    },
+    Member {
+        name: "scalingTarget",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SCALING_TARGET,
+    },
+    Member {
+        name: "serviceRevisionArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static EXPRESS_GATEWAY_SERVICE_CONFIGURATION: Shape = Shape {
+    name: "ExpressGatewayServiceConfiguration",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_CONFIGURATIONS: Shape = Shape {
+    name: "ExpressGatewayServiceConfigurations",
+    kind: Kind::List {
+        item: &EXPRESS_GATEWAY_SERVICE_CONFIGURATION,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_INCLUDE: Shape = Shape {
+    name: "ExpressGatewayServiceInclude",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["TAGS"] },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_INCLUDE_LIST: Shape = Shape {
+    name: "ExpressGatewayServiceIncludeList",
+    kind: Kind::List {
+        item: &EXPRESS_GATEWAY_SERVICE_INCLUDE,
+        item_name: None,
+        flattened: false,
+        length: Limits::NONE,
+    },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION_MEMBERS: [Member; 2] = [
+    Member {
+        name: "securityGroups",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+    Member {
+        name: "subnets",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING_LIST,
+    },
+];
+pub static EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION: Shape = Shape {
+    name: "ExpressGatewayServiceNetworkConfiguration",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_SCALING_METRIC: Shape = Shape {
+    name: "ExpressGatewayServiceScalingMetric",
+    kind: Kind::Text {
+        length: Limits::NONE,
+        pattern: None,
+        values: &["AVERAGE_CPU", "AVERAGE_MEMORY", "REQUEST_COUNT_PER_TARGET"],
+    },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_STATUS_MEMBERS: [Member; 2] = [
+    Member {
+        name: "statusCode",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_STATUS_CODE,
+    },
+    Member {
+        name: "statusReason",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static EXPRESS_GATEWAY_SERVICE_STATUS: Shape = Shape {
+    name: "ExpressGatewayServiceStatus",
+    kind: Kind::Structure { members: &EXPRESS_GATEWAY_SERVICE_STATUS_MEMBERS, union: false },
+};
+
+pub static EXPRESS_GATEWAY_SERVICE_STATUS_CODE: Shape = Shape {
+    name: "ExpressGatewayServiceStatusCode",
+    kind: Kind::Text { length: Limits::NONE, pattern: None, values: &["ACTIVE", "DRAINING", "INACTIVE"] },
+};
+
 pub static F_SX_WINDOWS_FILE_SERVER_AUTHORIZATION_CONFIG_MEMBERS: [Member; 2] = [
     Member {
         name: "credentialsParameter",
@@ -5815,6 +6569,40 @@ pub static INFRASTRUCTURE_OPTIMIZATION_MEMBERS: [Member; 1] = [Member {
 pub static INFRASTRUCTURE_OPTIMIZATION: Shape = Shape {
     name: "InfrastructureOptimization",
     kind: Kind::Structure { members: &INFRASTRUCTURE_OPTIMIZATION_MEMBERS, union: false },
+};
+
+pub static INGRESS_PATH_SUMMARIES: Shape = Shape {
+    name: "IngressPathSummaries",
+    kind: Kind::List { item: &INGRESS_PATH_SUMMARY, item_name: None, flattened: false, length: Limits::NONE },
+};
+
+pub static INGRESS_PATH_SUMMARY_MEMBERS: [Member; 2] = [
+    Member {
+        name: "accessType",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &ACCESS_TYPE,
+    },
+    Member {
+        name: "endpoint",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static INGRESS_PATH_SUMMARY: Shape = Shape {
+    name: "IngressPathSummary",
+    kind: Kind::Structure { members: &INGRESS_PATH_SUMMARY_MEMBERS, union: false },
 };
 
 pub static INSTANCE_GENERATION: Shape = Shape {
@@ -14700,6 +15488,128 @@ pub static UPDATE_CLUSTER_SETTINGS_RESPONSE: Shape = Shape {
     kind: Kind::Structure { members: &UPDATE_CLUSTER_SETTINGS_RESPONSE_MEMBERS, union: false },
 };
 
+pub static UPDATE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS: [Member; 9] = [
+    Member {
+        name: "cpu",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "executionRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "healthCheckPath",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "memory",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "networkConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION,
+    },
+    Member {
+        name: "primaryContainer",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_CONTAINER,
+    },
+    Member {
+        name: "scalingTarget",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SCALING_TARGET,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: true,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "taskRoleArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+];
+pub static UPDATE_EXPRESS_GATEWAY_SERVICE_REQUEST: Shape = Shape {
+    name: "UpdateExpressGatewayServiceRequest",
+    kind: Kind::Structure { members: &UPDATE_EXPRESS_GATEWAY_SERVICE_REQUEST_MEMBERS, union: false },
+};
+
+pub static UPDATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS: [Member; 1] = [Member {
+    name: "service",
+    location_name: None,
+    query_name: None,
+    location: Location::Body,
+    required: false,
+    flattened: false,
+    idempotency_token: false,
+    sensitive: false,
+    shape: &UPDATED_EXPRESS_GATEWAY_SERVICE,
+}];
+pub static UPDATE_EXPRESS_GATEWAY_SERVICE_RESPONSE: Shape = Shape {
+    name: "UpdateExpressGatewayServiceResponse",
+    kind: Kind::Structure { members: &UPDATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS, union: false },
+};
+
 pub static UPDATE_SERVICE_PRIMARY_TASK_SET_REQUEST_MEMBERS: [Member; 3] = [
     Member {
         name: "cluster",
@@ -15166,6 +16076,90 @@ pub static UPDATE_TASK_SET_RESPONSE_MEMBERS: [Member; 1] = [Member {
 pub static UPDATE_TASK_SET_RESPONSE: Shape = Shape {
     name: "UpdateTaskSetResponse",
     kind: Kind::Structure { members: &UPDATE_TASK_SET_RESPONSE_MEMBERS, union: false },
+};
+
+pub static UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS: [Member; 7] = [
+    Member {
+        name: "cluster",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "createdAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+    Member {
+        name: "serviceArn",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "serviceName",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &STRING,
+    },
+    Member {
+        name: "status",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_STATUS,
+    },
+    Member {
+        name: "targetConfiguration",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &EXPRESS_GATEWAY_SERVICE_CONFIGURATION,
+    },
+    Member {
+        name: "updatedAt",
+        location_name: None,
+        query_name: None,
+        location: Location::Body,
+        required: false,
+        flattened: false,
+        idempotency_token: false,
+        sensitive: false,
+        shape: &TIMESTAMP,
+    },
+];
+pub static UPDATED_EXPRESS_GATEWAY_SERVICE: Shape = Shape {
+    name: "UpdatedExpressGatewayService",
+    kind: Kind::Structure { members: &UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS, union: false },
 };
 
 pub static V_CPU_COUNT_RANGE_REQUEST_MEMBERS: [Member; 2] = [

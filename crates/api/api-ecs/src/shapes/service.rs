@@ -9,7 +9,7 @@ use aws_wire::{
     ServiceDefinition, ServiceError,
 };
 
-pub static OPERATIONS: [Operation; 50] = [
+pub static OPERATIONS: [Operation; 54] = [
     Operation {
         name: "ContinueServiceDeployment",
         method: "POST",
@@ -30,6 +30,17 @@ pub static OPERATIONS: [Operation; 50] = [
         output: Some(&schema::CREATE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_CREATE_CLUSTER],
+        signed: true,
+    },
+    Operation {
+        name: "CreateExpressGatewayService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::CREATE_EXPRESS_GATEWAY_SERVICE_REQUEST,
+        output: Some(&schema::CREATE_EXPRESS_GATEWAY_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_CREATE_EXPRESS_GATEWAY_SERVICE],
         signed: true,
     },
     Operation {
@@ -74,6 +85,17 @@ pub static OPERATIONS: [Operation; 50] = [
         output: Some(&schema::DELETE_CLUSTER_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DELETE_CLUSTER],
+        signed: true,
+    },
+    Operation {
+        name: "DeleteExpressGatewayService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DELETE_EXPRESS_GATEWAY_SERVICE_REQUEST,
+        output: Some(&schema::DELETE_EXPRESS_GATEWAY_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DELETE_EXPRESS_GATEWAY_SERVICE],
         signed: true,
     },
     Operation {
@@ -151,6 +173,17 @@ pub static OPERATIONS: [Operation; 50] = [
         output: Some(&schema::DESCRIBE_CLUSTERS_RESPONSE),
         result_wrapper: None,
         actions: &[&actions::ECS_DESCRIBE_CLUSTERS],
+        signed: true,
+    },
+    Operation {
+        name: "DescribeExpressGatewayService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::DESCRIBE_EXPRESS_GATEWAY_SERVICE_REQUEST,
+        output: Some(&schema::DESCRIBE_EXPRESS_GATEWAY_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_DESCRIBE_EXPRESS_GATEWAY_SERVICE],
         signed: true,
     },
     Operation {
@@ -517,6 +550,17 @@ pub static OPERATIONS: [Operation; 50] = [
         signed: true,
     },
     Operation {
+        name: "UpdateExpressGatewayService",
+        method: "POST",
+        uri: "/",
+        status: 200,
+        input: &schema::UPDATE_EXPRESS_GATEWAY_SERVICE_REQUEST,
+        output: Some(&schema::UPDATE_EXPRESS_GATEWAY_SERVICE_RESPONSE),
+        result_wrapper: None,
+        actions: &[&actions::ECS_UPDATE_EXPRESS_GATEWAY_SERVICE],
+        signed: true,
+    },
+    Operation {
         name: "UpdateService",
         method: "POST",
         uri: "/",
@@ -574,18 +618,15 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
     unbuilt: &[
         "CreateCapacityProvider",
         "CreateDaemon",
-        "CreateExpressGatewayService",
         "DeleteAttributes",
         "DeleteCapacityProvider",
         "DeleteDaemon",
         "DeleteDaemonTaskDefinition",
-        "DeleteExpressGatewayService",
         "DescribeContainerInstances",
         "DescribeDaemon",
         "DescribeDaemonDeployments",
         "DescribeDaemonRevisions",
         "DescribeDaemonTaskDefinition",
-        "DescribeExpressGatewayService",
         "ListAttributes",
         "ListContainerInstances",
         "ListDaemonDeployments",
@@ -598,7 +639,6 @@ pub static DEFINITION: ServiceDefinition = ServiceDefinition {
         "UpdateContainerAgent",
         "UpdateContainerInstancesState",
         "UpdateDaemon",
-        "UpdateExpressGatewayService",
     ],
 };
 
@@ -636,6 +676,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<CreateClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateCluster is not implemented."))
     }
+    async fn create_express_gateway_service(
+        &self,
+        _context: &RequestContext,
+        _input: CreateExpressGatewayServiceRequest,
+    ) -> Result<CreateExpressGatewayServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "CreateExpressGatewayService is not implemented."))
+    }
     async fn create_service(
         &self,
         _context: &RequestContext,
@@ -663,6 +710,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: DeleteClusterRequest,
     ) -> Result<DeleteClusterResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteCluster is not implemented."))
+    }
+    async fn delete_express_gateway_service(
+        &self,
+        _context: &RequestContext,
+        _input: DeleteExpressGatewayServiceRequest,
+    ) -> Result<DeleteExpressGatewayServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DeleteExpressGatewayService is not implemented."))
     }
     async fn delete_service(
         &self,
@@ -712,6 +766,13 @@ pub trait Ecs: Send + Sync + 'static {
         _input: DescribeClustersRequest,
     ) -> Result<DescribeClustersResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeClusters is not implemented."))
+    }
+    async fn describe_express_gateway_service(
+        &self,
+        _context: &RequestContext,
+        _input: DescribeExpressGatewayServiceRequest,
+    ) -> Result<DescribeExpressGatewayServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "DescribeExpressGatewayService is not implemented."))
     }
     async fn describe_service_deployments(
         &self,
@@ -944,6 +1005,13 @@ pub trait Ecs: Send + Sync + 'static {
     ) -> Result<UpdateClusterSettingsResponse, ServiceError> {
         Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateClusterSettings is not implemented."))
     }
+    async fn update_express_gateway_service(
+        &self,
+        _context: &RequestContext,
+        _input: UpdateExpressGatewayServiceRequest,
+    ) -> Result<UpdateExpressGatewayServiceResponse, ServiceError> {
+        Err(ServiceError::new(&NOT_IMPLEMENTED, "UpdateExpressGatewayService is not implemented."))
+    }
     async fn update_service(
         &self,
         _context: &RequestContext,
@@ -1004,12 +1072,18 @@ impl<T: Ecs> Service for Server<T> {
                 Ok(Box::new(self.0.continue_service_deployment(context, read(input)?).await?))
             }
             "CreateCluster" => Ok(Box::new(self.0.create_cluster(context, read(input)?).await?)),
+            "CreateExpressGatewayService" => {
+                Ok(Box::new(self.0.create_express_gateway_service(context, read(input)?).await?))
+            }
             "CreateService" => Ok(Box::new(self.0.create_service(context, read(input)?).await?)),
             "CreateTaskSet" => Ok(Box::new(self.0.create_task_set(context, read(input)?).await?)),
             "DeleteAccountSetting" => {
                 Ok(Box::new(self.0.delete_account_setting(context, read(input)?).await?))
             }
             "DeleteCluster" => Ok(Box::new(self.0.delete_cluster(context, read(input)?).await?)),
+            "DeleteExpressGatewayService" => {
+                Ok(Box::new(self.0.delete_express_gateway_service(context, read(input)?).await?))
+            }
             "DeleteService" => Ok(Box::new(self.0.delete_service(context, read(input)?).await?)),
             "DeleteTaskDefinitions" => {
                 Ok(Box::new(self.0.delete_task_definitions(context, read(input)?).await?))
@@ -1025,6 +1099,9 @@ impl<T: Ecs> Service for Server<T> {
                 Ok(Box::new(self.0.describe_capacity_providers(context, read(input)?).await?))
             }
             "DescribeClusters" => Ok(Box::new(self.0.describe_clusters(context, read(input)?).await?)),
+            "DescribeExpressGatewayService" => {
+                Ok(Box::new(self.0.describe_express_gateway_service(context, read(input)?).await?))
+            }
             "DescribeServiceDeployments" => {
                 Ok(Box::new(self.0.describe_service_deployments(context, read(input)?).await?))
             }
@@ -1091,6 +1168,9 @@ impl<T: Ecs> Service for Server<T> {
             "UpdateCluster" => Ok(Box::new(self.0.update_cluster(context, read(input)?).await?)),
             "UpdateClusterSettings" => {
                 Ok(Box::new(self.0.update_cluster_settings(context, read(input)?).await?))
+            }
+            "UpdateExpressGatewayService" => {
+                Ok(Box::new(self.0.update_express_gateway_service(context, read(input)?).await?))
             }
             "UpdateService" => Ok(Box::new(self.0.update_service(context, read(input)?).await?)),
             "UpdateServicePrimaryTaskSet" => {

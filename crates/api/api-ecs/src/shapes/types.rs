@@ -2111,6 +2111,64 @@ impl ToWire for CreateClusterResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateExpressGatewayServiceRequest {
+    pub cluster: Option<String>,
+    pub cpu: Option<String>,
+    pub execution_role_arn: String,
+    pub health_check_path: Option<String>,
+    pub infrastructure_role_arn: String,
+    pub memory: Option<String>,
+    pub network_configuration: Option<ExpressGatewayServiceNetworkConfiguration>,
+    pub primary_container: ExpressGatewayContainer,
+    pub scaling_target: Option<ExpressGatewayScalingTarget>,
+    pub service_name: Option<String>,
+    pub tags: Option<Vec<Tag>>,
+    pub task_role_arn: Option<String>,
+}
+
+impl ReadItem for CreateExpressGatewayServiceRequest {}
+impl FromNode for CreateExpressGatewayServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cluster" => out.cluster = FromNode::from_node(value)?,
+                "cpu" => out.cpu = FromNode::from_node(value)?,
+                "executionRoleArn" => out.execution_role_arn = FromNode::from_node(value)?,
+                "healthCheckPath" => out.health_check_path = FromNode::from_node(value)?,
+                "infrastructureRoleArn" => out.infrastructure_role_arn = FromNode::from_node(value)?,
+                "memory" => out.memory = FromNode::from_node(value)?,
+                "networkConfiguration" => out.network_configuration = FromNode::from_node(value)?,
+                "primaryContainer" => out.primary_container = FromNode::from_node(value)?,
+                "scalingTarget" => out.scaling_target = FromNode::from_node(value)?,
+                "serviceName" => out.service_name = FromNode::from_node(value)?,
+                "tags" => out.tags = FromNode::from_node(value)?,
+                "taskRoleArn" => out.task_role_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateExpressGatewayServiceResponse {
+    pub service: Option<ECSExpressGatewayService>,
+}
+
+impl WriteItem for CreateExpressGatewayServiceResponse {}
+impl ToWire for CreateExpressGatewayServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::CREATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS[0], &self.service);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateServiceRequest {
     pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
     pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
@@ -2356,6 +2414,42 @@ impl ToWire for DeleteClusterResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::DELETE_CLUSTER_RESPONSE_MEMBERS[0], &self.cluster);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteExpressGatewayServiceRequest {
+    pub service_arn: String,
+}
+
+impl ReadItem for DeleteExpressGatewayServiceRequest {}
+impl FromNode for DeleteExpressGatewayServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "serviceArn" => out.service_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteExpressGatewayServiceResponse {
+    pub service: Option<ECSExpressGatewayService>,
+}
+
+impl WriteItem for DeleteExpressGatewayServiceResponse {}
+impl ToWire for DeleteExpressGatewayServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DELETE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS[0], &self.service);
         writer.end_structure();
     }
 }
@@ -3302,6 +3396,44 @@ impl ToWire for DescribeClustersResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeExpressGatewayServiceRequest {
+    pub include: Option<Vec<ExpressGatewayServiceInclude>>,
+    pub service_arn: String,
+}
+
+impl ReadItem for DescribeExpressGatewayServiceRequest {}
+impl FromNode for DescribeExpressGatewayServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "include" => out.include = FromNode::from_node(value)?,
+                "serviceArn" => out.service_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeExpressGatewayServiceResponse {
+    pub service: Option<ECSExpressGatewayService>,
+}
+
+impl WriteItem for DescribeExpressGatewayServiceResponse {}
+impl ToWire for DescribeExpressGatewayServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::DESCRIBE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS[0], &self.service);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeServiceDeploymentsRequest {
     pub service_deployment_arns: Vec<String>,
 }
@@ -3836,6 +3968,38 @@ impl ToWire for EBSTagSpecification {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct ECSExpressGatewayService {
+    pub active_configurations: Option<Vec<ExpressGatewayServiceConfiguration>>,
+    pub cluster: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub current_deployment: Option<String>,
+    pub infrastructure_role_arn: Option<String>,
+    pub service_arn: Option<String>,
+    pub service_name: Option<String>,
+    pub status: Option<ExpressGatewayServiceStatus>,
+    pub tags: Option<Vec<Tag>>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for ECSExpressGatewayService {}
+impl ToWire for ECSExpressGatewayService {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[0], &self.active_configurations);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[1], &self.cluster);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[2], &self.created_at);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[3], &self.current_deployment);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[4], &self.infrastructure_role_arn);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[5], &self.service_arn);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[6], &self.service_name);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[7], &self.status);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[8], &self.tags);
+        write_member(writer, &schema::ECS_EXPRESS_GATEWAY_SERVICE_MEMBERS[9], &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ECSManagedResources {
     pub auto_scaling: Option<ManagedAutoScaling>,
     pub ingress_paths: Option<Vec<ManagedIngressPath>>,
@@ -4311,6 +4475,414 @@ impl ToWire for ExecuteCommandResponse {
     }
 }
 
+#[derive(Clone, Default, PartialEq)]
+pub struct ExpressGatewayContainer {
+    pub aws_logs_configuration: Option<ExpressGatewayServiceAwsLogsConfiguration>,
+    pub command: Option<Vec<String>>,
+    pub container_port: Option<i32>,
+    pub environment: Option<Vec<KeyValuePair>>,
+    pub image: String,
+    pub repository_credentials: Option<ExpressGatewayRepositoryCredentials>,
+    pub secrets: Option<Vec<Secret>>,
+}
+
+impl std::fmt::Debug for ExpressGatewayContainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExpressGatewayContainer")
+            .field("aws_logs_configuration", &self.aws_logs_configuration)
+            .field("command", &self.command)
+            .field("container_port", &self.container_port)
+            .field("environment", &self.environment.as_ref().map(|_| "(sensitive)"))
+            .field("image", &self.image)
+            .field("repository_credentials", &self.repository_credentials)
+            .field("secrets", &self.secrets)
+            .finish()
+    }
+}
+
+impl ReadItem for ExpressGatewayContainer {}
+impl FromNode for ExpressGatewayContainer {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "awsLogsConfiguration" => out.aws_logs_configuration = FromNode::from_node(value)?,
+                "command" => out.command = FromNode::from_node(value)?,
+                "containerPort" => out.container_port = FromNode::from_node(value)?,
+                "environment" => out.environment = FromNode::from_node(value)?,
+                "image" => out.image = FromNode::from_node(value)?,
+                "repositoryCredentials" => out.repository_credentials = FromNode::from_node(value)?,
+                "secrets" => out.secrets = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ExpressGatewayContainer {}
+impl ToWire for ExpressGatewayContainer {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[0], &self.aws_logs_configuration);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[1], &self.command);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[2], &self.container_port);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[3], &self.environment);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[4], &self.image);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[5], &self.repository_credentials);
+        write_member(writer, &schema::EXPRESS_GATEWAY_CONTAINER_MEMBERS[6], &self.secrets);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayRepositoryCredentials {
+    pub credentials_parameter: Option<String>,
+}
+
+impl ReadItem for ExpressGatewayRepositoryCredentials {}
+impl FromNode for ExpressGatewayRepositoryCredentials {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "credentialsParameter" => out.credentials_parameter = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ExpressGatewayRepositoryCredentials {}
+impl ToWire for ExpressGatewayRepositoryCredentials {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_REPOSITORY_CREDENTIALS_MEMBERS[0],
+            &self.credentials_parameter,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayScalingTarget {
+    pub auto_scaling_metric: Option<ExpressGatewayServiceScalingMetric>,
+    pub auto_scaling_target_value: Option<i32>,
+    pub max_task_count: Option<i32>,
+    pub min_task_count: Option<i32>,
+}
+
+impl ReadItem for ExpressGatewayScalingTarget {}
+impl FromNode for ExpressGatewayScalingTarget {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "autoScalingMetric" => out.auto_scaling_metric = FromNode::from_node(value)?,
+                "autoScalingTargetValue" => out.auto_scaling_target_value = FromNode::from_node(value)?,
+                "maxTaskCount" => out.max_task_count = FromNode::from_node(value)?,
+                "minTaskCount" => out.min_task_count = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ExpressGatewayScalingTarget {}
+impl ToWire for ExpressGatewayScalingTarget {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS[0], &self.auto_scaling_metric);
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS[1],
+            &self.auto_scaling_target_value,
+        );
+        write_member(writer, &schema::EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS[2], &self.max_task_count);
+        write_member(writer, &schema::EXPRESS_GATEWAY_SCALING_TARGET_MEMBERS[3], &self.min_task_count);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayServiceAwsLogsConfiguration {
+    pub log_group: String,
+    pub log_stream_prefix: String,
+}
+
+impl ReadItem for ExpressGatewayServiceAwsLogsConfiguration {}
+impl FromNode for ExpressGatewayServiceAwsLogsConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "logGroup" => out.log_group = FromNode::from_node(value)?,
+                "logStreamPrefix" => out.log_stream_prefix = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ExpressGatewayServiceAwsLogsConfiguration {}
+impl ToWire for ExpressGatewayServiceAwsLogsConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION_MEMBERS[0],
+            &self.log_group,
+        );
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_AWS_LOGS_CONFIGURATION_MEMBERS[1],
+            &self.log_stream_prefix,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayServiceConfiguration {
+    pub cpu: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub execution_role_arn: Option<String>,
+    pub health_check_path: Option<String>,
+    pub ingress_paths: Option<Vec<IngressPathSummary>>,
+    pub memory: Option<String>,
+    pub network_configuration: Option<ExpressGatewayServiceNetworkConfiguration>,
+    pub primary_container: Option<ExpressGatewayContainer>,
+    pub scaling_target: Option<ExpressGatewayScalingTarget>,
+    pub service_revision_arn: Option<String>,
+    pub task_role_arn: Option<String>,
+}
+
+impl WriteItem for ExpressGatewayServiceConfiguration {}
+impl ToWire for ExpressGatewayServiceConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[0], &self.cpu);
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[1], &self.created_at);
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[2],
+            &self.execution_role_arn,
+        );
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[3],
+            &self.health_check_path,
+        );
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[4], &self.ingress_paths);
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[5], &self.memory);
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[6],
+            &self.network_configuration,
+        );
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[7],
+            &self.primary_container,
+        );
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[8], &self.scaling_target);
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[9],
+            &self.service_revision_arn,
+        );
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_CONFIGURATION_MEMBERS[10], &self.task_role_arn);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExpressGatewayServiceInclude {
+    #[default]
+    Tags,
+}
+
+impl ExpressGatewayServiceInclude {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tags => "TAGS",
+        }
+    }
+}
+
+impl std::str::FromStr for ExpressGatewayServiceInclude {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "TAGS" => Ok(Self::Tags),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ExpressGatewayServiceInclude {}
+impl FromNode for ExpressGatewayServiceInclude {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayServiceNetworkConfiguration {
+    pub security_groups: Option<Vec<String>>,
+    pub subnets: Option<Vec<String>>,
+}
+
+impl ReadItem for ExpressGatewayServiceNetworkConfiguration {}
+impl FromNode for ExpressGatewayServiceNetworkConfiguration {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "securityGroups" => out.security_groups = FromNode::from_node(value)?,
+                "subnets" => out.subnets = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl WriteItem for ExpressGatewayServiceNetworkConfiguration {}
+impl ToWire for ExpressGatewayServiceNetworkConfiguration {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION_MEMBERS[0],
+            &self.security_groups,
+        );
+        write_member(
+            writer,
+            &schema::EXPRESS_GATEWAY_SERVICE_NETWORK_CONFIGURATION_MEMBERS[1],
+            &self.subnets,
+        );
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExpressGatewayServiceScalingMetric {
+    #[default]
+    AverageCpu,
+    AverageMemory,
+    RequestCountPerTarget,
+}
+
+impl ExpressGatewayServiceScalingMetric {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AverageCpu => "AVERAGE_CPU",
+            Self::AverageMemory => "AVERAGE_MEMORY",
+            Self::RequestCountPerTarget => "REQUEST_COUNT_PER_TARGET",
+        }
+    }
+}
+
+impl std::str::FromStr for ExpressGatewayServiceScalingMetric {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "AVERAGE_CPU" => Ok(Self::AverageCpu),
+            "AVERAGE_MEMORY" => Ok(Self::AverageMemory),
+            "REQUEST_COUNT_PER_TARGET" => Ok(Self::RequestCountPerTarget),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl ReadItem for ExpressGatewayServiceScalingMetric {}
+impl FromNode for ExpressGatewayServiceScalingMetric {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        String::from_node(node)?.parse()
+    }
+}
+
+impl WriteItem for ExpressGatewayServiceScalingMetric {}
+impl ToWire for ExpressGatewayServiceScalingMetric {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpressGatewayServiceStatus {
+    pub status_code: Option<ExpressGatewayServiceStatusCode>,
+    pub status_reason: Option<String>,
+}
+
+impl WriteItem for ExpressGatewayServiceStatus {}
+impl ToWire for ExpressGatewayServiceStatus {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_STATUS_MEMBERS[0], &self.status_code);
+        write_member(writer, &schema::EXPRESS_GATEWAY_SERVICE_STATUS_MEMBERS[1], &self.status_reason);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExpressGatewayServiceStatusCode {
+    #[default]
+    Active,
+    Draining,
+    Inactive,
+}
+
+impl ExpressGatewayServiceStatusCode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Inactive => "INACTIVE",
+        }
+    }
+}
+
+impl std::str::FromStr for ExpressGatewayServiceStatusCode {
+    type Err = DecodeError;
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        match text {
+            "ACTIVE" => Ok(Self::Active),
+            "DRAINING" => Ok(Self::Draining),
+            "INACTIVE" => Ok(Self::Inactive),
+            other => Err(DecodeError::UnknownValue(other.to_owned())),
+        }
+    }
+}
+
+impl WriteItem for ExpressGatewayServiceStatusCode {}
+impl ToWire for ExpressGatewayServiceStatusCode {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FSxWindowsFileServerAuthorizationConfig {
     pub credentials_parameter: String,
@@ -4754,6 +5326,22 @@ impl ToWire for InfrastructureOptimization {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::INFRASTRUCTURE_OPTIMIZATION_MEMBERS[0], &self.scale_in_after);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IngressPathSummary {
+    pub access_type: AccessType,
+    pub endpoint: String,
+}
+
+impl WriteItem for IngressPathSummary {}
+impl ToWire for IngressPathSummary {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::INGRESS_PATH_SUMMARY_MEMBERS[0], &self.access_type);
+        write_member(writer, &schema::INGRESS_PATH_SUMMARY_MEMBERS[1], &self.endpoint);
         writer.end_structure();
     }
 }
@@ -10997,6 +11585,58 @@ impl ToWire for UpdateClusterSettingsResponse {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateExpressGatewayServiceRequest {
+    pub cpu: Option<String>,
+    pub execution_role_arn: Option<String>,
+    pub health_check_path: Option<String>,
+    pub memory: Option<String>,
+    pub network_configuration: Option<ExpressGatewayServiceNetworkConfiguration>,
+    pub primary_container: Option<ExpressGatewayContainer>,
+    pub scaling_target: Option<ExpressGatewayScalingTarget>,
+    pub service_arn: String,
+    pub task_role_arn: Option<String>,
+}
+
+impl ReadItem for UpdateExpressGatewayServiceRequest {}
+impl FromNode for UpdateExpressGatewayServiceRequest {
+    fn from_node(node: Node) -> Result<Self, DecodeError> {
+        let mut out = Self::default();
+        for (key, value) in node.into_members()? {
+            if value == Node::Null {
+                continue;
+            }
+            match key.as_str() {
+                "cpu" => out.cpu = FromNode::from_node(value)?,
+                "executionRoleArn" => out.execution_role_arn = FromNode::from_node(value)?,
+                "healthCheckPath" => out.health_check_path = FromNode::from_node(value)?,
+                "memory" => out.memory = FromNode::from_node(value)?,
+                "networkConfiguration" => out.network_configuration = FromNode::from_node(value)?,
+                "primaryContainer" => out.primary_container = FromNode::from_node(value)?,
+                "scalingTarget" => out.scaling_target = FromNode::from_node(value)?,
+                "serviceArn" => out.service_arn = FromNode::from_node(value)?,
+                "taskRoleArn" => out.task_role_arn = FromNode::from_node(value)?,
+                _ => {}
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateExpressGatewayServiceResponse {
+    pub service: Option<UpdatedExpressGatewayService>,
+}
+
+impl WriteItem for UpdateExpressGatewayServiceResponse {}
+impl ToWire for UpdateExpressGatewayServiceResponse {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATE_EXPRESS_GATEWAY_SERVICE_RESPONSE_MEMBERS[0], &self.service);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateServicePrimaryTaskSetRequest {
     pub cluster: String,
     pub primary_task_set: String,
@@ -11202,6 +11842,32 @@ impl ToWire for UpdateTaskSetResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure();
         write_member(writer, &schema::UPDATE_TASK_SET_RESPONSE_MEMBERS[0], &self.task_set);
+        writer.end_structure();
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdatedExpressGatewayService {
+    pub cluster: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub service_arn: Option<String>,
+    pub service_name: Option<String>,
+    pub status: Option<ExpressGatewayServiceStatus>,
+    pub target_configuration: Option<ExpressGatewayServiceConfiguration>,
+    pub updated_at: Option<Timestamp>,
+}
+
+impl WriteItem for UpdatedExpressGatewayService {}
+impl ToWire for UpdatedExpressGatewayService {
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure();
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[0], &self.cluster);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[1], &self.created_at);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[2], &self.service_arn);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[3], &self.service_name);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[4], &self.status);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[5], &self.target_configuration);
+        write_member(writer, &schema::UPDATED_EXPRESS_GATEWAY_SERVICE_MEMBERS[6], &self.updated_at);
         writer.end_structure();
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn wanted(rows: &Rows, settings: &Settings) -> Wanted {
     for row in &rows.balancers {
         let Some(address) = row.address else { continue };
         names.insert(row.dns_name.clone(), address);
+        names.extend(rows.other_names(row).map(|name| (name.to_owned(), address)));
         configuration.load_balancers.push(load_balancer(rows, row, address, settings));
     }
     if settings.loopback {
@@ -325,8 +326,9 @@ fn loopback(rows: &Rows, balancers: &[plane::LoadBalancer]) -> Option<plane::Loa
                     shared.certificates.push(certificate.clone());
                 }
             }
-            let host =
-                || plane::Condition::HostHeader(vec![row.dns_name.clone(), format!("*.{}", row.dns_name)]);
+            let mut names = vec![row.dns_name.clone(), format!("*.{}", row.dns_name)];
+            names.extend(rows.other_names(row).map(str::to_owned));
+            let host = || plane::Condition::HostHeader(names.clone());
             let mut rules = listener.rules.clone();
             rules.push(plane::Rule {
                 arn: listener.arn.clone(),

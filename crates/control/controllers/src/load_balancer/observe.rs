@@ -2,6 +2,7 @@
 
 use super::{DataPlane, LoadBalancerController, Memory};
 use load_balancing::Certificate;
+use resources::ecs::ExpressService;
 use resources::elb::{Action, Listener, LoadBalancer, Rule, Target, TargetGroup};
 use resources::iam::{ServerCertificate, key_of, name_of};
 use resources::sealed::Sealing;
@@ -16,11 +17,22 @@ pub struct Rows {
     pub rules: Vec<Versioned<Rule>>,
     pub groups: Vec<Versioned<TargetGroup>>,
     pub targets: Vec<Versioned<Target>>,
+    /// Express services, whose names are further names of their load balancers.
+    pub express: Vec<Versioned<ExpressService>>,
     /// Certificates of listeners that open, by ARN.
     pub certificates: BTreeMap<String, Certificate>,
 }
 
 impl Rows {
+    /// The names that a load balancer has beside its own.
+    pub(super) fn other_names(&self, balancer: &LoadBalancer) -> impl Iterator<Item = &str> {
+        let own = self
+            .express
+            .iter()
+            .filter(|own| own.account == balancer.account && own.gateway.as_ref() == Some(&balancer.name));
+        own.map(|own| own.host.as_str())
+    }
+
     /// ARNs of the target groups that listeners use.
     pub(super) fn used_groups(&self) -> BTreeSet<&str> {
         let defaults = self.listeners.iter().flat_map(|listener| &listener.default_actions);
@@ -51,6 +63,7 @@ impl<D: DataPlane> LoadBalancerController<D> {
             rules: tables.list_all("").await?,
             groups: tables.list_all("").await?,
             targets: tables.list_all("").await?,
+            express: tables.list_all("").await?,
             certificates: BTreeMap::new(),
         };
         for listener in &rows.listeners {

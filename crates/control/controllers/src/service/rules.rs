@@ -3,7 +3,7 @@
 use super::ServiceController;
 use resources::ecs::{Service, WHOLE};
 use resources::elb::{Action, Listener, Rule, WeightedTargetGroup};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Batch, StoreError, Versioned};
 
 /// The two target groups of a rule, and the thousandths of its traffic that go to the alternate one.
@@ -11,6 +11,8 @@ struct Shift<'a> {
     main: &'a str,
     alternate: &'a str,
     share: u32,
+    /// Target groups of other deployments of the service, which get none of the traffic.
+    others: &'a BTreeSet<&'a str>,
 }
 
 impl ServiceController {
@@ -26,13 +28,14 @@ impl ServiceController {
             return Ok(batch);
         }
         let (mut rules, mut listeners) = (BTreeMap::new(), BTreeMap::new());
+        let others = target_groups(old).chain(target_groups(new)).collect();
         for own in new.primary().iter().flat_map(|primary| &primary.workload.load_balancers) {
             let Some(advanced) = &own.advanced else { continue };
             let (main, alternate) = (own.target_group_arn.as_str(), advanced.target_group_arn.as_str());
             let production = Some((advanced.production_rule.as_str(), after.production));
             let test = advanced.test_rule.as_deref().map(|rule| (rule, after.test));
             for (arn, share) in [production, test].into_iter().flatten() {
-                let shift = Shift { main, alternate, share };
+                let shift = Shift { main, alternate, share, others: &others };
                 self.change_rule(arn, &shift, &mut rules, &mut listeners).await?;
             }
         }
@@ -74,6 +77,15 @@ impl ServiceController {
     }
 }
 
+/// The target groups of the deployments of a service.
+fn target_groups(service: &Service) -> impl Iterator<Item = &str> {
+    let all = service.deployments.iter().flat_map(|own| &own.workload.load_balancers);
+    all.flat_map(|own| {
+        let alternate = own.advanced.as_ref().map(|other| other.target_group_arn.as_str());
+        [Some(own.target_group_arn.as_str()), alternate].into_iter().flatten()
+    })
+}
+
 impl Shift<'_> {
     /// Sets the weights in the forward of a rule; the two groups are added to it if they are not there.
     fn change(&self, actions: &mut [Action]) {
@@ -82,6 +94,9 @@ impl Shift<'_> {
             Action::Redirect(_) | Action::FixedResponse(_) => None,
         });
         let Some(forward) = forward else { return };
+        for group in forward.target_groups.iter_mut().filter(|own| self.others.contains(own.arn.as_str())) {
+            group.weight = 0;
+        }
         for (arn, share) in [(self.main, WHOLE - self.share.min(WHOLE)), (self.alternate, self.share)] {
             let weight = weight(share);
             match forward.target_groups.iter_mut().find(|group| group.arn == arn) {
@@ -95,4 +110,22 @@ impl Shift<'_> {
 /// Weights are whole per cents where they can be, as AWS sets them, and none is above 999.
 fn weight(share: u32) -> u32 {
     if share.is_multiple_of(10) { share / 10 } else { share }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resources::elb::Forward;
+
+    #[test]
+    fn what_another_deployment_had_gets_nothing_and_the_rest_stays() {
+        let group = |arn: &str, weight| WeightedTargetGroup { arn: arn.to_owned(), weight };
+        let groups = vec![group("main", 95), group("replaced", 5), group("foreign", 7)];
+        let mut actions = [Action::Forward(Forward { target_groups: groups, stickiness: None })];
+        let others = BTreeSet::from(["main", "alternate", "replaced"]);
+        Shift { main: "main", alternate: "alternate", share: 0, others: &others }.change(&mut actions);
+        let Action::Forward(forward) = &actions[0] else { panic!("{actions:?}") };
+        let wanted = [group("main", 100), group("replaced", 0), group("foreign", 7), group("alternate", 0)];
+        assert_eq!(forward.target_groups, wanted);
+    }
 }

@@ -90,6 +90,7 @@ fn service(now: Timestamp) -> Service {
             hooks: vec![run],
         }),
         controller: Controller::Ecs,
+        express: false,
         steady: false,
         notices: vec![],
         propagate_tags: PropagateTags::None,

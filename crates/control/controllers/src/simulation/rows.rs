@@ -230,6 +230,7 @@ pub fn service(
         stop_requested: None,
         lifecycle: None,
         controller,
+        express: false,
         steady: false,
         notices: Vec::new(),
         propagate_tags: PropagateTags::None,

@@ -73,3 +73,20 @@ impl Service {
         (revision, record)
     }
 }
+
+/// What a service deployment says that another has taken the place of.
+const SUPERSEDED: &str = "Service deployment was stopped because a new service deployment was started.";
+
+impl ServiceDeployment {
+    /// As it is when another deployment of its service takes its place.
+    pub fn superseded(&self, now: Timestamp) -> Self {
+        Self {
+            status: ServiceDeploymentStatus::Stopped,
+            status_reason: Some(SUPERSEDED.to_owned()),
+            finished_at: Some(now),
+            stopped_at: Some(now),
+            updated_at: now,
+            ..self.clone()
+        }
+    }
+}

@@ -38,6 +38,9 @@ pub struct Service {
     /// Who decides about deployments.
     #[serde(default)]
     pub controller: Controller,
+    /// It is an express service: see [`ExpressService`](super::ExpressService).
+    #[serde(default)]
+    pub express: bool,
     /// As many healthy tasks as wanted, of one deployment, since the last change.
     pub steady: bool,
     /// Conditions that events have told of and that have not gone away, and when they were told.

@@ -123,6 +123,7 @@ impl World {
             stop_requested: None,
             lifecycle: None,
             controller: Controller::Ecs,
+            express: false,
             steady: false,
             notices: Vec::new(),
             propagate_tags: PropagateTags::None,
