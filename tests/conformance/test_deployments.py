@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import Region
 from images import Registry
-from services import Services
+from services import Services, kill
 from waiting import wait_for
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:check"
@@ -150,11 +150,10 @@ def test_blue_green_asks_its_hooks_and_keeps_both_revisions_until_the_end(servic
     services.delete("green")
 
 
-def test_a_hook_that_fails_and_a_release_that_crashes_go_back_without_a_task_of_blue_touched(
+def test_a_hook_that_fails_goes_back_without_a_task_of_blue_touched(
         services, functions, image, definition):
     configuration = {"strategy": "CANARY", "bakeTimeInMinutes": 0,
-                     "canaryConfiguration": {"canaryPercent": 12.5, "canaryBakeTimeInMinutes": 0},
-                     "deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+                     "canaryConfiguration": {"canaryPercent": 12.5, "canaryBakeTimeInMinutes": 0}}
     services.create("canary", definition, 2, deploymentConfiguration=configuration)
     services.stable("canary", 2)
     first = {task["taskArn"] for task in services.running("canary")}
@@ -168,13 +167,65 @@ def test_a_hook_that_fails_and_a_release_that_crashes_go_back_without_a_task_of_
     assert shares == [[12.5, 87.5], [0, 100]], "asked for the step and for the way back"
     services.stable("canary", 2, definition)
     assert {task["taskArn"] for task in services.running("canary")} == first
-    for command in (["false"], ["/no-such-program"]):
-        update(services, "canary", services.register([services.container(image, command)]), lifecycleHooks=[])
-        done = ended(services, "canary", "ROLLBACK_SUCCESSFUL", 120)
-        assert done["deploymentCircuitBreaker"]["status"] == "TRIGGERED"
-        services.stable("canary", 2, definition)
-        assert {task["taskArn"] for task in services.running("canary")} == first
     services.delete("canary")
+
+
+def test_bad_releases_of_every_kind_are_undone_though_the_good_definition_is_deleted(services, image):
+    """Every kind of deployment at once. What would be gone back to is deregistered and deleted in the meantime; it stays
+    as long as it is needed, and goes then."""
+    ecs, count = services.ecs, 2
+    kinds = {"rolling": {"strategy": "ROLLING"}, "blue-green": {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0},
+             "canary": {"strategy": "CANARY",
+                        "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 0}},
+             "linear": {"strategy": "LINEAR",
+                        "linearConfiguration": {"stepPercent": 50.0, "stepBakeTimeInMinutes": 0}}}
+    names = {kind: f"bad-{kind}" for kind in kinds}
+    good = services.register([services.container(image, SLEEP)])
+    for kind, configuration in kinds.items():
+        breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+        services.create(names[kind], good, count, deploymentConfiguration={**configuration, **breaker})
+    first = {}
+    for name in names.values():
+        services.stable(name, count)
+        first[name] = {task["taskArn"] for task in services.running(name)}
+    assert ecs.deregister_task_definition(taskDefinition=good)["taskDefinition"]["status"] == "INACTIVE"
+    deleted = ecs.delete_task_definitions(taskDefinitions=[good])["taskDefinitions"]
+    assert [one["status"] for one in deleted] == ["DELETE_IN_PROGRESS"]
+    refused(ecs.run_task, "ClientException", cluster=services.cluster, taskDefinition=good,
+            networkConfiguration=services.network)
+    never = {"command": ["CMD", "false"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}
+    for what, container in {
+        "crashes": services.container(image, ["sh", "-c", "exit 3"]),
+        "is no program": services.container(image, ["/no-such-program"]),
+        "is never healthy": services.container(image, SLEEP, healthCheck=never),
+        "cannot be pulled": services.container(image.replace(":latest", ":missing"), SLEEP),
+    }.items():
+        bad = services.register([container])
+        for name in names.values():
+            update(services, name, bad)
+        for name in names.values():
+            done = ended(services, name, "ROLLBACK_SUCCESSFUL", 120)
+            assert done["deploymentCircuitBreaker"]["status"] == "TRIGGERED", (what, name)
+            services.stable(name, count, good)
+            assert {task["taskArn"] for task in services.running(name)} == first[name], f"{what}: a task of {name}"
+    # Used by tasks that are killed now, too.
+    kill(min(first[names["rolling"]]))
+    services.stable(names["rolling"], count, good)
+    better = services.register([services.container(image, ["sleep", "7200"])])
+    for name in names.values():
+        update(services, name, better)
+    for name in names.values():
+        services.stable(name, count, better)
+
+    def is_gone():
+        try:
+            return ecs.describe_task_definition(taskDefinition=good)["taskDefinition"]["status"] == "gone"
+        except ClientError as error:
+            return error.response["Error"]["Code"] == "ClientException"
+
+    wait_for(is_gone, "the task definition that nobody needs any more", 60)
+    for name in names.values():
+        services.delete(name)
 
 
 def test_a_pause_waits_for_an_answer_and_a_deployment_is_stopped(services, image, definition):
