@@ -200,6 +200,35 @@ def test_scaling_to_zero_and_back_and_protected_tasks(services, definition):
     services.delete("scaled")
 
 
+def test_tasks_are_evened_out_over_zones(region, services, definition):
+    network = {"awsvpcConfiguration": {"subnets": region.subnets()[:2]}}
+    services.create("even", definition, 4, networkConfiguration=network)
+    services.stable("even", 4)
+
+    def zones():
+        return sorted(task["availabilityZone"][-1] for task in services.running("even"))
+
+    assert zones() == ["a", "a", "b", "b"]
+    arns = [task["taskArn"] for task in services.running("even") if task["availabilityZone"].endswith("a")]
+    own = dict(cluster=services.cluster, tasks=arns)
+    services.ecs.update_task_protection(**own, protectionEnabled=True)
+    services.ecs.update_service(cluster=services.cluster, service="even", desiredCount=2)
+    wait_for(lambda: zones() == ["a", "a"], zones)
+    services.ecs.update_task_protection(**own, protectionEnabled=False)
+    fewest = []
+
+    def even():
+        fewest.append(len(services.running("even")))
+        return zones() == ["a", "b"]
+
+    wait_for(even, zones, 60)
+    assert min(fewest) >= 2, "one is started before another is stopped"
+    told = [event for event in services.events("even") if "AZ" in event]
+    assert told == ["(service even) is not AZ balanced with 2 tasks in us-east-1a, and 0 in us-east-1b. AZ Rebalancing in progress."]
+    services.stable("even", 2)
+    services.delete("even")
+
+
 def test_capacity_providers_share_the_tasks(services, definition):
     strategy = [{"capacityProvider": "FARGATE", "base": 1, "weight": 0}, {"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     services.ecs.put_cluster_capacity_providers(cluster=services.cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"],

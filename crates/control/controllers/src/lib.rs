@@ -116,7 +116,7 @@ pub async fn run(tables: Tables, config: Config, shutdown: CancellationToken) {
     tokio::join!(
         run_tasks(tables.clone(), &config, shutdown.clone()),
         run_security_groups(tables.clone(), config.filter.clone(), shutdown.clone()),
-        run_services(tables.clone(), config.services.clone()),
+        run_services(tables.clone(), config.region.clone(), config.services.clone()),
         run_service_targets(tables.clone(), config.services.clone()),
         run_service_hooks(tables.clone(), &config, config.services.clone()),
         run_task_definitions(tables.clone(), shutdown.clone()),
@@ -270,9 +270,9 @@ async fn run_security_groups(tables: Tables, filter: Arc<dyn PacketFilter>, shut
     );
 }
 
-async fn run_services(tables: Tables, shutdown: CancellationToken) {
+async fn run_services(tables: Tables, region: Region, shutdown: CancellationToken) {
     let queue = Queue::new();
-    let controller = Arc::new(ServiceController::new(tables.clone(), queue.clone()));
+    let controller = Arc::new(ServiceController::new(tables.clone(), region, queue.clone()));
     let environment = tables.environment().clone();
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),

@@ -10,6 +10,7 @@ mod rules;
 
 use crate::feed::Seen;
 use environment::Environment;
+use identifiers::Region;
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
 use resources::ecs::{DesiredStatus, Service, ServiceStatus, Task, TaskStatus};
@@ -29,6 +30,7 @@ const MOST_ATTEMPTS: usize = 16;
 /// The controller.
 pub struct ServiceController {
     tables: Tables,
+    region: Region,
     queue: Queue<String>,
     settle: Duration,
 }
@@ -53,8 +55,8 @@ impl Names for RandomNames<'_> {
 
 impl ServiceController {
     /// Over the region's rows.
-    pub fn new(tables: Tables, queue: Queue<String>) -> Self {
-        Self { tables, queue, settle: SETTLE }
+    pub fn new(tables: Tables, region: Region, queue: Queue<String>) -> Self {
+        Self { tables, region, queue, settle: SETTLE }
     }
 
     /// Queues a service that was changed.
@@ -95,6 +97,7 @@ impl ServiceController {
             service: &observed.service,
             record,
             members: &observed.members,
+            zones: &observed.zones,
             settle: self.settle,
             now: environment.now(),
         };

@@ -8,6 +8,7 @@
 //! failing deployment starts its tasks ever more slowly and never stops what still works to make room for itself;
 //! traffic is never shifted to tasks that do not work; with no more faults, every service comes to rest with as many tasks as wanted of one revision.
 
+mod balance;
 mod breaker;
 mod count;
 mod events;
@@ -36,6 +37,8 @@ pub struct Snapshot<'a> {
     pub record: Option<&'a ServiceDeployment>,
     /// Every task of its ledger.
     pub members: &'a [Member],
+    /// The availability zones that have room for a task, when its tasks are uneven over them; else none.
+    pub zones: &'a [String],
     /// How long a task without a health check must run to count as healthy.
     pub settle: Duration,
     /// The time.
@@ -51,6 +54,8 @@ pub struct Member {
     pub deployment: String,
     /// Capacity provider that it was started through.
     pub provider: Option<String>,
+    /// The availability zone that it is in, once it has a place.
+    pub zone: Option<String>,
     /// What it has been counted as.
     pub mark: TaskMark,
     /// When it was started.

@@ -3,6 +3,7 @@
 use crate::count::left;
 use crate::{Health, MOST_AT_ONCE, Member, Sight, Stop, Work};
 use resources::ecs::{Controller, StrategyItem, TaskMark};
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// How much a task is worth. The order is the order in which tasks are stopped.
@@ -91,6 +92,9 @@ impl Work<'_> {
         if blocked > 0 {
             self.tell_if_stuck();
         }
+        if self.plan.start.is_empty() && self.plan.stop.is_empty() {
+            self.balance();
+        }
     }
 
     /// Starts what is missing of the newest deployment. Returns how many tasks find no room under the maximum.
@@ -147,7 +151,7 @@ impl Work<'_> {
         let (mut protected, mut protected_own) = (0, 0);
         // What runs beyond the desired count, whatever it belongs to.
         let mut up_surplus = counts.up.saturating_sub(desired);
-        let mut good_surplus = counts.good.saturating_sub(desired);
+        let mut good_surplus = counts.good.saturating_sub(desired + self.on_the_move());
         let primary = self.primary_id();
         for index in self.in_stopping_order() {
             let member = &self.members[index];
@@ -210,13 +214,15 @@ impl Work<'_> {
         }
     }
 
-    /// Older deployments first, then what is worth least, then the youngest.
+    /// Older deployments first, then what is worth least, then of the fullest zone, then the youngest.
     fn in_stopping_order(&self) -> Vec<usize> {
         let primary = self.primary_id();
+        let ordinals = self.ordinals();
         let mut order: Vec<usize> = (0..self.members.len()).collect();
         order.sort_by_key(|index| {
             let member = &self.members[*index];
-            (member.deployment == primary, worth(member), std::cmp::Reverse(member.created_at))
+            let is_own = member.deployment == primary;
+            (is_own, worth(member), Reverse(ordinals[*index]), Reverse(member.created_at))
         });
         order
     }

@@ -6,6 +6,7 @@ use crate::count::left;
 use crate::scale::{Worth, worth};
 use crate::{MOST_AT_ONCE, Work};
 use resources::ecs::{LifecycleStage as Stage, RolloutState, TaskMark};
+use std::cmp::Reverse;
 
 /// What becomes of the tasks of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,13 +172,14 @@ impl Work<'_> {
         }
     }
 
-    /// Tasks of a deployment: what is worth least first, then the youngest.
+    /// Tasks of a deployment: what is worth least first, then of the fullest zone, then the youngest.
     fn of_deployment(&self, id: &str) -> Vec<usize> {
         let mut order: Vec<usize> =
             (0..self.members.len()).filter(|index| self.members[*index].deployment == id).collect();
+        let ordinals = self.ordinals();
         order.sort_by_key(|index| {
             let member = &self.members[*index];
-            (worth(member), std::cmp::Reverse(member.created_at))
+            (worth(member), Reverse(ordinals[*index]), Reverse(member.created_at))
         });
         order
     }
@@ -228,6 +230,7 @@ impl Work<'_> {
             task: task.clone(),
             deployment: id.to_owned(),
             provider: provider.clone(),
+            zone: None,
             mark: TaskMark::New,
             created_at: self.snapshot.now,
             protected_until: None,

@@ -90,6 +90,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) events: Vec<String>,
     pub(crate) releases: BTreeMap<u32, Release>,
+    /// Zones that tasks are given places in, the emptiest first.
+    pub(crate) zones: Vec<String>,
     names: Numbered,
     revisions: u32,
 }
@@ -163,6 +165,7 @@ impl World {
             now,
             events: vec![],
             releases: BTreeMap::new(),
+            zones: vec![],
             names: Numbered::default(),
             revisions: 0,
         };
@@ -223,6 +226,7 @@ impl World {
             service: &self.service,
             record,
             members: &self.members,
+            zones: &self.zones,
             settle: SETTLE,
             now: self.now,
         };
@@ -254,6 +258,7 @@ impl World {
                 task: start.task.clone(),
                 deployment: start.deployment.clone(),
                 provider: start.provider.clone(),
+                zone: None,
                 mark: TaskMark::New,
                 created_at: self.now,
                 protected_until: None,
@@ -350,6 +355,10 @@ impl World {
         let member = self.members[index].clone();
         let release = self.release_of(&member);
         let checked = matches!(release, Release::Checked | Release::NeverHealthy);
+        if member.sight == Sight::Starting {
+            let load = |zone: &&String| self.in_zone(zone);
+            self.members[index].zone = self.zones.iter().min_by_key(load).cloned();
+        }
         let ended = |ran: Option<Duration>| Sight::Ended(End::Failed { ran, not_placed: None });
         let sight = match (&member.sight, release) {
             (Sight::Starting, Release::CannotPull) => ended(Some(Duration::ZERO)),
@@ -371,6 +380,11 @@ impl World {
             (same, _) => same.clone(),
         };
         self.members[index].sight = sight;
+    }
+
+    /// Tasks in a zone.
+    pub(crate) fn in_zone(&self, zone: &str) -> usize {
+        self.members.iter().filter(|member| member.zone.as_deref() == Some(zone)).count()
     }
 
     /// Everything goes its way without further faults until nothing more happens.

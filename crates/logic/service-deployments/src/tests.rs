@@ -185,6 +185,56 @@ fn scaling_leaves_protected_tasks_until_their_time_is_over() {
 }
 
 #[test]
+fn tasks_at_rest_are_evened_out_over_zones_one_after_the_other() {
+    let mut world = World::new(5, 100, 200);
+    world.zones = ["a", "b", "c"].map(str::to_owned).to_vec();
+    world.settle();
+    for member in &mut world.members {
+        member.zone = Some("a".to_owned());
+    }
+    let mut most = 0;
+    for _ in 0..300 {
+        world.step();
+        most = most.max(world.live());
+        assert!(running(&world) >= 5, "what is moved is started first");
+        for index in 0..world.members.len() {
+            world.advance(index, false);
+        }
+        world.now = world.now + Duration::from_secs(1);
+    }
+    assert!(world.is_at_rest());
+    assert_eq!(["a", "b", "c"].map(|zone| world.in_zone(zone)), [2, 2, 1]);
+    assert_eq!(most, 6);
+    let told: Vec<&str> =
+        world.events.iter().filter(|event| event.contains("AZ")).map(String::as_str).collect();
+    let first =
+        "(service web) is not AZ balanced with 5 tasks in a, 0 in b, and 0 in c. AZ Rebalancing in progress.";
+    assert_eq!((told.len(), told[0]), (3, first));
+    world.service.desired_count = 3;
+    world.settle();
+    assert_eq!(["a", "b", "c"].map(|zone| world.in_zone(zone)), [1, 1, 1], "the fullest zones lose theirs");
+}
+
+#[test]
+fn what_cannot_or_shall_not_be_evened_out_is_left_alone() {
+    for what in 0..4 {
+        let mut world = World::new(4, 50, if what == 0 { 100 } else { 200 });
+        world.settle();
+        for member in &mut world.members {
+            member.zone = Some("a".to_owned());
+        }
+        world.zones = if what == 1 { vec![] } else { vec!["a".to_owned(), "b".to_owned()] };
+        world.service.zone_rebalancing = what != 2;
+        if what == 3 {
+            world.members[0].protected_until = Some(world.now + Duration::from_secs(100_000));
+        }
+        let before = world.events.len();
+        world.settle();
+        assert_eq!(world.events.len(), before, "{what}");
+    }
+}
+
+#[test]
 fn a_deployment_is_stopped_on_request() {
     for (stop, status) in [
         (StopType::Rollback, ServiceDeploymentStatus::RollbackSuccessful),

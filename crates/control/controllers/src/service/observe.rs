@@ -3,13 +3,14 @@
 use super::ServiceController;
 use environment::Timestamp;
 use resources::Stored;
+use resources::ec2::{Address, Subnet};
 use resources::ecs::{
-    DesiredStatus, HealthStatus, Service, ServiceDeployment, ServiceEvents, ServiceTask, StopCode, Task,
-    TaskDefinition, TaskStatus,
+    Controller, Deployment, DesiredStatus, HealthStatus, RolloutState, Service, ServiceDeployment,
+    ServiceEvents, ServiceTask, StopCode, Task, TaskDefinition, TaskMark, TaskStatus,
 };
 use resources::elb::{Target, TargetState};
 use service_deployments::{End, FailingTarget, Health, Member, Sight};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{StoreError, Versioned};
 
 /// What a plan is made of, with the rows that it was read from.
@@ -19,6 +20,8 @@ pub struct Observed {
     pub record: Option<Versioned<ServiceDeployment>>,
     pub events: Option<Versioned<ServiceEvents>>,
     pub members: Vec<Member>,
+    /// Availability zones with room for a task, when its tasks are uneven over them.
+    pub zones: Vec<String>,
     /// Rows of the ledger and their tasks, by the id of the task.
     pub ledger: BTreeMap<String, (Versioned<ServiceTask>, Option<Versioned<Task>>)>,
 }
@@ -55,7 +58,7 @@ impl ServiceController {
                 Some(task) => self.targets(&service, &row, task).await?,
                 None => Targets::default(),
             };
-            members.push(member(
+            members.push(self.member(
                 &row,
                 task.as_ref().map(|task| &*task.value),
                 definition.map(|d| &*d.value),
@@ -66,7 +69,76 @@ impl ServiceController {
         }
         let record = record.filter(|record| !record.status.is_final());
         debug_assert_eq!(service.key(), key);
-        Ok(Some(Observed { service, record, events, members, ledger }))
+        let zones = self.zones(&service, &members).await?;
+        Ok(Some(Observed { service, record, events, members, zones, ledger }))
+    }
+
+    /// The availability zones of a service at rest that have room for a task, when its tasks are uneven over them.
+    async fn zones(&self, service: &Service, members: &[Member]) -> Result<Vec<String>, StoreError> {
+        let is_done = |own: &&Deployment| own.rollout == RolloutState::Completed;
+        let Some(primary) = service.primary().filter(is_done) else { return Ok(Vec::new()) };
+        if !service.zone_rebalancing
+            || service.controller == Controller::External
+            || service.deployments.len() != 1
+        {
+            return Ok(Vec::new());
+        }
+        let mut subnets = Vec::new();
+        for id in &primary.workload.subnets {
+            let row = self.tables.get::<Subnet>(&format!("{}/{id}", service.account)).await?;
+            subnets.extend(row.filter(|subnet| !subnet.closing));
+        }
+        let mut counts: BTreeMap<String, usize> =
+            subnets.iter().map(|subnet| (self.zone(&subnet.zone), 0)).collect();
+        let works = |member: &&Member| member.mark == TaskMark::Healthy;
+        for zone in members.iter().filter(works).filter_map(|member| member.zone.clone()) {
+            *counts.entry(zone).or_default() += 1;
+        }
+        let (least, most) = (counts.values().min(), counts.values().max());
+        if least.zip(most).is_none_or(|(least, most)| *most < least + 2) {
+            return Ok(Vec::new());
+        }
+        let used = self.tables.list_all::<Address>("").await?;
+        let has_room = |subnet: &Versioned<Subnet>| {
+            let addresses = subnet.addresses();
+            let count = used.iter().filter(|row| addresses.contains(&row.address.to_bits())).count();
+            (count as u64) < u64::from(subnet.size())
+        };
+        let mut zones: BTreeSet<String> =
+            subnets.iter().filter(|subnet| has_room(subnet)).map(|subnet| self.zone(&subnet.zone)).collect();
+        // Where one has just been given a place, there was room.
+        let new = members.iter().filter(|member| member.mark == TaskMark::New);
+        zones.extend(new.filter_map(|member| member.zone.clone()));
+        Ok(zones.into_iter().collect())
+    }
+
+    fn member(
+        &self,
+        row: &ServiceTask,
+        task: Option<&Task>,
+        definition: Option<&TaskDefinition>,
+        targets: &Targets,
+        now: Timestamp,
+    ) -> Member {
+        let sight = task.map(|task| sight(task, definition, targets, now));
+        // A task whose row is gone ended long ago.
+        let (sight, failing_target) = sight.unwrap_or((Sight::Ended(End::Wanted), None));
+        Member {
+            task: row.task.clone(),
+            deployment: row.deployment.clone(),
+            zone: task.and_then(|task| task.network_interface.as_ref()).map(|own| self.zone(&own.zone)),
+            provider: task.and_then(|task| task.capacity_provider.clone()),
+            mark: row.mark,
+            created_at: row.created_at,
+            protected_until: task.and_then(|task| task.protected_until),
+            sight,
+            failing_target,
+        }
+    }
+
+    /// The name of a zone of the region.
+    fn zone(&self, letter: &str) -> String {
+        format!("{}{letter}", self.region)
     }
 
     /// What load balancers say of a task.
@@ -127,28 +199,6 @@ fn failing(row: &Target) -> FailingTarget {
         port: row.port,
         target_group: row.target_group_arn.clone(),
         reason: reason.unwrap_or_else(|| "Health checks failed".to_owned()),
-    }
-}
-
-fn member(
-    row: &ServiceTask,
-    task: Option<&Task>,
-    definition: Option<&TaskDefinition>,
-    targets: &Targets,
-    now: Timestamp,
-) -> Member {
-    let sight = task.map(|task| sight(task, definition, targets, now));
-    // A task whose row is gone ended long ago.
-    let (sight, failing_target) = sight.unwrap_or((Sight::Ended(End::Wanted), None));
-    Member {
-        task: row.task.clone(),
-        deployment: row.deployment.clone(),
-        provider: task.and_then(|task| task.capacity_provider.clone()),
-        mark: row.mark,
-        created_at: row.created_at,
-        protected_until: task.and_then(|task| task.protected_until),
-        sight,
-        failing_target,
     }
 }
 

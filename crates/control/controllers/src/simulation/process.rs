@@ -185,7 +185,7 @@ impl Process {
         maker.feed::<ContainerInstance>(move |seen| other.see_host(seen));
 
         let queue = Queue::new();
-        let own = ServiceController::new(tables.clone(), queue.clone());
+        let own = ServiceController::new(tables.clone(), region.clone(), queue.clone());
         let own = maker.lane("service", queue, own);
         let (second, third) = (own.clone(), own.clone());
         maker.feed::<Service>(move |seen| own.see_service(&seen));

@@ -209,6 +209,7 @@ impl World {
         let newest = *self.releases.keys().last().expect("a release");
         assert_eq!(own.workload.revision, newest, "seed {seed}: the revision");
         let live = self.live().await;
+        self.check_zones(&live);
         for task in &live {
             assert_eq!(task.value.revision, newest, "seed {seed}: the revision of a task");
             let pinned = task.containers[0].pinned_digest.clone();
@@ -234,6 +235,15 @@ impl World {
         for other in self.all::<ServiceDeployment>().await {
             assert!(other.status.is_final(), "seed {seed}: {other:?}");
         }
+    }
+
+    /// Tasks are even over the two zones, but for those of task sets.
+    fn check_zones(&self, live: &[Versioned<Task>]) {
+        let in_a =
+            |task: &&Versioned<Task>| task.network_interface.as_ref().is_some_and(|own| own.zone == "a");
+        let in_a = live.iter().filter(in_a).count();
+        let difference = in_a.abs_diff(live.len() - in_a);
+        assert!(self.kind == Kind::External || difference <= 1, "seed {}: zones {difference}", self.seed);
     }
 
     /// Interfaces, targets and instances are those of these tasks, and traffic goes to them.

@@ -6,6 +6,7 @@ use super::plane::{Functions, Plane};
 use super::process::{Process, Run, Setup};
 use super::rows::{self, KEY};
 use environment::{Environment, Simulation, Timestamp};
+use resources::Stored;
 use resources::ecs::{Controller, DeploymentConfiguration, Service, Strategy, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -309,6 +310,10 @@ impl World {
         self.functions.answer(Vec::new());
         for host in 0..2 {
             self.connect(host, true).await;
+        }
+        // It lasts until a time of the day, and the clock may have been put back for long.
+        for task in self.tasks().await {
+            self.change_task(&task.key(), |task| task.protected_until = None).await;
         }
         // One that was started a moment ago has not listed anything yet.
         let now = self.now();

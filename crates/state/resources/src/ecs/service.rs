@@ -54,7 +54,7 @@ pub struct Service {
     pub execute_command: bool,
     /// Seconds after the start of a task in which failing health checks do not count.
     pub health_check_grace_period: Option<u32>,
-    /// Whether tasks would be balanced over zones anew. This region has one.
+    /// Whether tasks are evened out over the zones of their subnets when it is at rest.
     pub zone_rebalancing: bool,
     /// Token of the request that made it, and the hash of that request.
     pub client_token: Option<(String, String)>,

@@ -40,6 +40,10 @@ pub struct World {
     chance: u64,
 }
 
+fn region() -> identifiers::Region {
+    "us-east-1".parse().expect("a region")
+}
+
 fn workload(revision: u32) -> Workload {
     Workload {
         family: "web".to_owned(),
@@ -308,7 +312,7 @@ impl World {
     /// One step of a controller that has just been started, and the promises that hold for it.
     pub async fn reconcile(&self) {
         let (before, live) = (self.running().await, self.live().await.len());
-        let controller = ServiceController::new(self.tables.clone(), Queue::new());
+        let controller = ServiceController::new(self.tables.clone(), region(), Queue::new());
         // A store that fails is tried again later.
         let _ = controller.reconcile(&KEY.to_owned()).await;
         let service = self.service().await;
@@ -328,7 +332,7 @@ impl World {
 
     /// One step of a controller, whatever there is.
     pub async fn reconcile_once(&self) {
-        let controller = ServiceController::new(self.tables.clone(), Queue::new());
+        let controller = ServiceController::new(self.tables.clone(), region(), Queue::new());
         controller.reconcile(&KEY.to_owned()).await.expect("reconciles");
     }
 
