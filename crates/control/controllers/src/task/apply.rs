@@ -16,7 +16,14 @@ impl TaskController {
         match step {
             Step::Nothing => Ok(Next::Settled),
             Step::Wait(rest) | Step::WaitForHost(rest) => Ok(Next::After(rest)),
-            Step::Place(host) => self.place(observed, &host).await,
+            Step::Place(host) => {
+                let placed = self.place(observed, &host).await;
+                if placed.is_err() {
+                    // It has no place yet; where it has, the watch says so.
+                    self.placements.forget(&observed.task.key());
+                }
+                placed
+            }
             Step::Release => self.end(observed, None).await,
             Step::Abandon(code, reason) => self.end(observed, Some((code, reason))).await,
             Step::Reap => {
@@ -34,6 +41,7 @@ impl TaskController {
         let network = match self.network_of(&observed.task).await? {
             Ok(network) => network,
             Err(reason) => {
+                self.placements.forget(&observed.task.key());
                 return self.end(observed, Some((StopCode::TaskFailedToStart, reason))).await;
             }
         };

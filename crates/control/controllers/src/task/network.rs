@@ -1,6 +1,7 @@
 //! Where in its VPC a task is: in the emptiest zone of its subnets that has a free address, with its security groups.
 
 use super::TaskController;
+use resources::Stored;
 use resources::ec2::{SecurityGroup, Subnet};
 use resources::ecs::Task;
 use store::{StoreError, Versioned};
@@ -31,9 +32,10 @@ impl TaskController {
         let Some(groups) = self.groups_of(task, &first.vpc).await? else {
             return failed("InvalidGroup.NotFound");
         };
-        // Stable: where zones are alike, the subnets stay in the order that they were named in.
-        subnets.sort_by_cached_key(|subnet| self.placements.load_of_zone(task, &subnet.zone));
-        for subnet in subnets {
+        let key = task.key();
+        while !subnets.is_empty() {
+            let zones: Vec<&str> = subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
+            let subnet = subnets.remove(self.placements.intend(&key, task, &zones));
             if let Some(reserved) = self.networks.reserve(&subnet).await? {
                 return Ok(Ok(Network { subnet, groups, reserved }));
             }

@@ -35,6 +35,24 @@ impl Placements {
         }
     }
 
+    /// Which of these zones has the fewest tasks of the group of a task, the first of those that are alike. The task is
+    /// counted there from now on, so that others that look for a place at the same time see it; until it is noted anew,
+    /// or forgotten.
+    pub fn intend(&self, key: &str, task: &Task, zones: &[&str]) -> usize {
+        let mut inner = self.0.lock();
+        inner.remove(key);
+        let group = group(task);
+        let load = |zone: &str| inner.tasks_in.get(&(group.clone(), zone.to_owned())).copied();
+        let emptiest = (0..zones.len()).min_by_key(|index| load(zones[*index]).unwrap_or_default());
+        let emptiest = emptiest.unwrap_or_default();
+        if let Some(zone) = zones.get(emptiest) {
+            let place = (group, (*zone).to_owned());
+            *inner.tasks_in.entry(place.clone()).or_default() += 1;
+            inner.zone_of.insert(key.to_owned(), place);
+        }
+        emptiest
+    }
+
     /// Takes note that a task is gone.
     pub fn forget(&self, key: &str) {
         self.0.lock().remove(key);
@@ -48,11 +66,6 @@ impl Placements {
     /// Number of tasks on a host.
     pub fn load(&self, host: &str) -> usize {
         self.0.lock().tasks_on.get(host).map_or(0, HashSet::len)
-    }
-
-    /// Number of tasks in a zone that are of the same group as a task: of its service, or of its family.
-    pub fn load_of_zone(&self, task: &Task, zone: &str) -> usize {
-        self.0.lock().tasks_in.get(&(group(task), zone.to_owned())).copied().unwrap_or_default()
     }
 
     /// The tasks on a host.

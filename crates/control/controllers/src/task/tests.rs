@@ -323,6 +323,13 @@ async fn tasks_are_spread_over_the_zones_of_their_subnets() {
         zones.push(interface.zone);
     }
     assert_eq!(zones, ["a", "b", "a", "b"]);
+    // Those that are placed at the same time see one another.
+    let late = task("late", bench.tables.environment().now());
+    let at_once = |key: &str| bench.controller.placements.intend(key, &late, &["a", "b"]);
+    assert_eq!(["x", "y", "z", "x"].map(at_once), [0, 1, 0, 0]);
+    for key in ["x", "y", "z"] {
+        bench.controller.placements.forget(key);
+    }
     // One that ends makes its zone the emptier one.
     let now = bench.tables.environment().now();
     let first = "123456789012/default/t1";
@@ -333,11 +340,7 @@ async fn tasks_are_spread_over_the_zones_of_their_subnets() {
         .await;
     bench.run(first).await;
     assert!(bench.tables.list_all::<NetworkInterface>("").await.expect("lists").len() == 3);
-    let task = bench.task("123456789012/default/t0").await;
-    assert!(
-        bench.controller.placements.load_of_zone(&task, "b")
-            < bench.controller.placements.load_of_zone(&task, "a")
-    );
+    assert_eq!(at_once("x"), 1);
 }
 
 #[tokio::test]
