@@ -47,12 +47,15 @@ enum Command {
     Vulnerabilities(vulnerabilities::VulnerabilitiesArgs),
     /// Print the effective configuration, or what is wrong with it
     CheckConfig(settings::SettingsArgs),
-    /// The process that carries the traffic of load balancers
+    /// The process that carries the traffic of load balancers, or of a task by Service Connect
     #[command(name = load_balancer::COMMAND, hide = true)]
     LoadBalancer {
         /// Its directory
         #[arg(long)]
         dir: std::path::PathBuf,
+        /// The network namespace of the task that it is the proxy of
+        #[arg(long)]
+        network_namespace: Option<std::path::PathBuf>,
     },
     /// What the containers of the demonstration run
     #[command(hide = true)]
@@ -91,7 +94,9 @@ fn run(command: Command) -> Result<()> {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Keys(arguments) => keys::run(arguments),
         Command::DemoContainer(arguments) => demo::container::run(arguments),
-        Command::LoadBalancer { dir } => Ok(load_balancer::run(&dir)?),
+        Command::LoadBalancer { dir, network_namespace } => {
+            Ok(load_balancer::run(&dir, network_namespace.as_deref())?)
+        }
         Command::CheckConfig(arguments) => {
             print!("{}", toml::to_string(&arguments.resolve()?)?);
             Ok(())

@@ -13,6 +13,7 @@ mod ranges;
 mod records;
 pub(crate) mod registry;
 mod reset;
+mod service_connect;
 mod service_hooks;
 pub(crate) mod spot;
 mod storage;
@@ -317,6 +318,7 @@ impl Region {
                 let _ = region.stop(false).await;
                 return Err(error);
             }
+            region.start_service_connect(metrics.clone());
             region.start_balancers(networks, ring, metrics)?;
         }
         Ok(region)
@@ -368,6 +370,15 @@ impl Region {
         self.host =
             Some(host.await.context("start the host; `longshore doctor` says what this machine lacks")?);
         Ok(())
+    }
+
+    /// Tells the proxies of tasks what to do from now on.
+    fn start_service_connect(&mut self, metrics: Metrics) {
+        let Some(host) = &self.host else { return };
+        let proxies = service_connect::HostProxies(host.proxies().clone());
+        let stop = self.shutdown.clone();
+        let controller = controllers::run_service_connect(self.tables.clone(), metrics, proxies, stop);
+        self.background.push(tokio::spawn(controller));
     }
 
     /// Looks after load balancers from now on; those of an earlier run are found again.

@@ -11,6 +11,7 @@ use container_network::{Network, NetworkConfig, Subnet, Zones, network_in_use, p
 use container_runtime::{Runtime, RuntimeConfig, disks_unavailable};
 use environment::Environment;
 use ipnet::Ipv4Net;
+use load_balancer::Proxies;
 use node_agent::{Agent, AgentConfig, ContainerEngine, Credentials};
 use resources::ecr::RegistryHosts;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ pub(super) enum Sandboxes {
 pub(super) struct Host {
     network: Network,
     runtime: Runtime,
+    /// Of tasks with Service Connect.
+    proxies: Proxies,
     subnet: Subnet,
     stop: CancellationToken,
     agent: JoinHandle<()>,
@@ -138,9 +141,11 @@ impl Host {
         let subnet = plan.subnet()?;
         let images =
             Images::open(&dir.join("images"), environment.clone()).await.context("open the images")?;
+        let program = std::env::current_exe().context("find the running program")?;
+        let proxies = Proxies::new(dir.join("connect"), program.clone(), environment.clone());
         let runtime = Runtime::open(RuntimeConfig {
             root: tasks_dir(dir)?,
-            shim_program: std::env::current_exe().context("find the running program")?,
+            shim_program: program,
             cgroup: plan.cgroup.clone(),
             disks: disks(dir),
         })?;
@@ -174,6 +179,7 @@ impl Host {
             network.clone(),
             registries,
             shares,
+            proxies.clone(),
             environment.clone(),
         );
         let stop = CancellationToken::new();
@@ -185,7 +191,7 @@ impl Host {
             }
         });
         let collector = tokio::spawn(collect(images, environment.clone(), stop.clone()));
-        Ok(Self { network, runtime, subnet, stop, agent, agent_tasks, collector })
+        Ok(Self { network, runtime, proxies, subnet, stop, agent, agent_tasks, collector })
     }
 
     pub(super) fn subnet(&self) -> Subnet {
@@ -197,9 +203,14 @@ impl Host {
         &self.network
     }
 
+    /// The proxies of its tasks.
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
     /// Stops the agent. The network and the control group go too, when no task is left that needs them.
     pub(super) async fn stop(self, sandboxes: Sandboxes) {
-        let Self { network, runtime, stop, agent, agent_tasks, collector, .. } = self;
+        let Self { network, runtime, proxies, stop, agent, agent_tasks, collector, .. } = self;
         stop.cancel();
         for task in [agent, collector] {
             if task.await.is_err() {
@@ -207,7 +218,7 @@ impl Host {
             }
         }
         if sandboxes == Sandboxes::BelongToNoTask {
-            remove_sandboxes(&network, &runtime).await;
+            remove_sandboxes(&network, &runtime, &proxies).await;
             // A task is over for the region a moment before its agent has put away what it knew of it.
             match tokio::fs::remove_dir_all(&agent_tasks).await {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -240,11 +251,14 @@ fn claim(claims: Option<&Ranges>, subnet: Subnet, dir: &DataDir) {
 }
 
 /// Removes every sandbox and network that is there, whole or not.
-async fn remove_sandboxes(network: &Network, runtime: &Runtime) {
+async fn remove_sandboxes(network: &Network, runtime: &Runtime, proxies: &Proxies) {
     let mut ids: BTreeSet<String> = runtime.list().unwrap_or_default().into_iter().collect();
     ids.extend(network.list().await.unwrap_or_default());
     for id in ids {
         tracing::warn!(sandbox = id, "removing a sandbox that belongs to no task");
+        if let Err(error) = proxies.remove(&id).await {
+            tracing::error!(sandbox = id, %error, "cannot remove its proxy");
+        }
         if let Err(error) = runtime.remove(&id).await {
             tracing::error!(sandbox = id, %error, "cannot remove it");
         }

@@ -3,6 +3,7 @@
 //! What the published agent reads from its Docker settings goes there, in the spelling of the Docker Engine API.
 //! Overrides are merged here, for agents merge none but the command.
 
+mod connect;
 mod volumes;
 
 use agent_wire::acs;
@@ -74,7 +75,10 @@ pub(crate) fn task(
         network_mode: definition.network_mode.clone(),
         elastic_network_interfaces: network_interface(region, task).into_iter().collect(),
         volumes: definition.volumes.iter().map(|name| volumes::volume(task, definition, name)).collect(),
-        attachments: volumes::attachments(region, task),
+        attachments: volumes::attachments(region, task)
+            .into_iter()
+            .chain(connect::attachment(task))
+            .collect(),
         pid_mode: definition.pid_mode.clone().unwrap_or_default(),
         containers: containers.collect(),
         role_credentials: credentials.task,

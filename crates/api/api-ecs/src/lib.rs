@@ -7,6 +7,7 @@
 mod account_setting;
 mod arns;
 mod capacity;
+mod connect;
 mod containers;
 mod definition;
 mod errors;

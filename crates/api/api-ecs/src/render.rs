@@ -59,6 +59,10 @@ pub(crate) fn cluster(context: &RequestContext, cluster: &Cluster, counts: Count
         configuration: crate::exec::render_configuration(cluster),
         capacity_providers: Some(cluster.capacity_providers.clone()),
         default_capacity_provider_strategy: Some(render_strategy(&cluster.default_strategy)),
+        service_connect_defaults: cluster
+            .connect_namespace
+            .clone()
+            .map(|arn| wire::ClusterServiceConnectDefaults { namespace: Some(arn) }),
         ..wire::Cluster::default()
     }
 }

@@ -53,9 +53,8 @@ pub(crate) fn not_built(given: bool, parameter: &str) -> Result<(), ServiceError
     if given { Err(unsupported(&format!("The parameter '{parameter}'"))) } else { Ok(()) }
 }
 
-/// The parts of a request that are for what is not built: Service Connect.
+/// The parts of a request that are for what is not built.
 pub(crate) struct Unbuilt {
-    pub(crate) connect: Option<wire::ServiceConnectConfiguration>,
     pub(crate) lattice: bool,
     pub(crate) constraints: bool,
     pub(crate) strategy: bool,
@@ -63,10 +62,6 @@ pub(crate) struct Unbuilt {
 
 impl Unbuilt {
     pub(crate) fn refuse(&self) -> Result<(), ServiceError> {
-        not_built(
-            self.connect.as_ref().is_some_and(|connect| connect.enabled),
-            "serviceConnectConfiguration",
-        )?;
         not_built(self.lattice, "vpcLatticeConfigurations")?;
         if self.constraints {
             return Err(invalid("Placement constraints are not supported with FARGATE launch type."));

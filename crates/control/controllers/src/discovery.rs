@@ -81,4 +81,4 @@ impl Reconciler for DiscoveryController {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

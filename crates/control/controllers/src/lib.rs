@@ -24,6 +24,7 @@ pub mod sealing;
 pub mod secrets_expiry;
 pub mod security_groups;
 pub mod service;
+pub mod service_connect;
 pub mod service_hook;
 pub mod service_targets;
 #[cfg(test)]
@@ -51,6 +52,7 @@ use load_balancer::{DataPlane, LoadBalancerController};
 use logs_retention::LogsRetention;
 use metric_store::Metrics;
 use reconcile::{Queue, Settings};
+use resources::discovery::Instance;
 use resources::ec2::{NetworkInterface, SecurityGroup, Subnet, Vpc};
 use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use rule_schedule::RuleSchedule;
@@ -60,6 +62,7 @@ use sealing::SealingController;
 use secrets_expiry::SecretsExpiry;
 use security_groups::{PacketFilter, SecurityGroupController};
 use service::ServiceController;
+use service_connect::{Names, Proxies, ServiceConnectController};
 pub use service_hook::HookCaller;
 use service_hook::ServiceHookController;
 use service_targets::ServiceTargetsController;
@@ -356,6 +359,33 @@ pub async fn run_express(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see(&seen)),
         feed(tables, shutdown.clone(), |seen| controller.see_service(&seen)),
         reconcile::run(controller.clone(), queue, few, environment, shutdown.clone()),
+    );
+}
+
+/// Runs the controller of Service Connect over a host's proxies until `shutdown`. The proxies go on without it.
+pub async fn run_service_connect<P: Proxies>(
+    tables: Tables,
+    metrics: Metrics,
+    proxies: P,
+    shutdown: CancellationToken,
+) {
+    let (queue, names_queue) = (Queue::new(), Queue::new());
+    let environment = tables.environment().clone();
+    let controller = ServiceConnectController::new(tables.clone(), metrics, proxies, queue.clone());
+    let controller = Arc::new(controller);
+    let names = Arc::new(Names::new(tables.clone(), names_queue.clone()));
+    let settings =
+        Settings { concurrency: 8, longest_backoff: BALANCERS, ..Settings::named("service_connect") };
+    let few = Settings { concurrency: 2, ..Settings::named("service_connect_names") };
+    tokio::join!(
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
+        feed::<Instance>(tables.clone(), shutdown.clone(), |seen| controller.see_instance(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| names.see_name(&seen)),
+        feed(tables, shutdown.clone(), |seen| names.see_service(&seen)),
+        controller.follow(shutdown.clone()),
+        controller.count(shutdown.clone()),
+        reconcile::run(controller.clone(), queue, settings, environment.clone(), shutdown.clone()),
+        reconcile::run(names.clone(), names_queue, few, environment, shutdown.clone()),
     );
 }
 

@@ -7,7 +7,7 @@
 
 mod apply;
 mod configure;
-mod metrics;
+pub(crate) mod metrics;
 mod observe;
 mod plan;
 #[cfg(test)]

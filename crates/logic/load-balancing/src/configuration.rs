@@ -1,6 +1,6 @@
 //! What the data plane of one host is told: all of its load balancers with all that they need.
 
-use crate::Matcher;
+use crate::{Matcher, OutlierDetection};
 use environment::Timestamp;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,9 @@ pub struct HttpAttributes {
     pub forwarded_for_port: bool,
     /// `routing.http.x_amzn_tls_version_and_cipher_suite.enabled`.
     pub tls_headers: bool,
+    /// This is no load balancer but the proxy of a task: messages go through as they are, HTTP/2 is taken without TLS, and a
+    /// request that may be repeated is given to another target when its target broke off.
+    pub is_proxy: bool,
 }
 
 impl Default for HttpAttributes {
@@ -85,6 +88,7 @@ impl Default for HttpAttributes {
             forwarded_for: ForwardedFor::Append,
             forwarded_for_port: false,
             tls_headers: false,
+            is_proxy: false,
         }
     }
 }
@@ -489,6 +493,12 @@ pub struct TargetGroupAttributes {
     pub minimum_healthy_percentage: u32,
     /// `target_health_state.unhealthy.connection_termination.enabled`, of network load balancers.
     pub terminate_unhealthy: bool,
+    /// Targets that fail again and again get nothing for a while; of proxies.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// How long a connection to a target may take to be made, in milliseconds; 10 seconds when absent.
+    pub connect_timeout_millis: Option<u32>,
+    /// How long a target may take for its whole answer, in seconds; no limit when absent.
+    pub request_timeout_seconds: Option<u32>,
 }
 
 impl Default for TargetGroupAttributes {
@@ -503,6 +513,9 @@ impl Default for TargetGroupAttributes {
             minimum_healthy_count: 1,
             minimum_healthy_percentage: 0,
             terminate_unhealthy: true,
+            outlier_detection: None,
+            connect_timeout_millis: None,
+            request_timeout_seconds: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod choice;
 mod configuration;
 mod health;
 mod matcher;
+mod outlier;
 mod pattern;
 mod redirect;
 mod report;
@@ -31,6 +32,7 @@ pub use configuration::{
 };
 pub use health::{CheckFailure, Health};
 pub use matcher::{BadMatcher, Matcher};
+pub use outlier::{Outlier, OutlierDetection};
 pub use pattern::Pattern;
 pub use redirect::{RedirectParts, location};
 pub use report::{

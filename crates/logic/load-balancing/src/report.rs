@@ -162,6 +162,8 @@ pub struct LoadBalancerCounters {
     pub arn: String,
     /// Requests that were answered (`RequestCount`).
     pub requests: u64,
+    /// Of these those that speak gRPC (`GrpcRequestCount`).
+    pub grpc_requests: u64,
     /// Answers of its own with 3xx, 4xx and 5xx (`HTTPCode_ELB_3XX_Count` and so on); fixed responses are not among them.
     pub elb_3xx: u64,
     /// See `elb_3xx`.

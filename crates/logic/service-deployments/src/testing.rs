@@ -112,6 +112,7 @@ fn deployment(revision: u32, now: Timestamp) -> Deployment {
             load_balancers: vec![],
             volumes: vec![],
             registries: vec![],
+            connect: None,
         },
         rollout: RolloutState::InProgress,
         rollout_reason: String::new(),

@@ -169,6 +169,11 @@ impl Network {
         apart("network-endpoint", move || junction.listen(&line)).await
     }
 
+    /// Where the task's namespace is mounted, or would be.
+    pub fn namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
+        self.0.path(id)
+    }
+
     /// Removes the task's namespace and interface; nothing happens when there is none.
     pub async fn detach(&self, id: &str) -> Result<(), NetworkError> {
         let path = self.0.path(id)?;

@@ -80,6 +80,14 @@ impl Runtime {
         Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
     }
 
+    /// Moves a process of the host into a group of its own beside the containers of a sandbox, so that it ends with the sandbox.
+    pub fn join(&self, id: &str, name: &str, pid: u32) -> Result<(), RuntimeError> {
+        let group = self.group(id);
+        let pid = i32::try_from(pid).map_err(|error| RuntimeError::Refused(error.to_string()))?;
+        cgroup::join_beside_containers(&group, name, pid)
+            .map_err(|error| RuntimeError::io("joining the cgroup", &group, error))
+    }
+
     /// Kills what is left in a sandbox and removes every trace of it; fine when there is none.
     pub async fn remove(&self, id: &str) -> Result<(), RuntimeError> {
         let sandbox = Sandbox::new(id, self.folder(id));

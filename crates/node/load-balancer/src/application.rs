@@ -37,6 +37,10 @@ use tokio_rustls::TlsAcceptor;
 const MOST_HEAD: usize = 64 * 1024;
 /// Most requests at a time on one connection of HTTP/2, as AWS has it.
 const MOST_STREAMS: u32 = 128;
+/// How HTTP/2 begins (RFC 9113, 3.4), as far as no other message does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// Pause between looks at how a client begins.
+const PEEK_AGAIN: Duration = Duration::from_millis(1);
 /// Longest time for a handshake.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
@@ -66,7 +70,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, accepted: Accepted, compiled: Arc<
         worker,
     };
     let Some(config) = &compiled.tls else {
-        http1(Rc::new(client), Monitored::new(stream, activity)).await;
+        client.http2 = attributes.is_proxy && begins_http2(&stream, attributes.idle_timeout_seconds).await;
+        let (client, stream) = (Rc::new(client), Monitored::new(stream, activity));
+        if client.http2 {
+            http2(client, stream).await;
+        } else {
+            http1(client, stream).await;
+        }
         return;
     };
     match timeout(HANDSHAKE_TIME, TlsAcceptor::from(config.clone()).accept(stream)).await {
@@ -83,6 +93,23 @@ pub(crate) async fn serve(worker: Rc<Worker>, accepted: Accepted, compiled: Arc<
         }
         Ok(Err(_)) | Err(_) => compiled.balancer.counts.here().client_tls_errors.add(1),
     }
+}
+
+/// Whether a client begins to speak HTTP/2 without TLS. What it has sent is still there afterwards.
+async fn begins_http2(stream: &TcpStream, longest_seconds: u32) -> bool {
+    let seen = async {
+        let mut head = [0; PREFACE.len()];
+        loop {
+            match stream.peek(&mut head).await {
+                Ok(0) | Err(_) => return false,
+                Ok(length) if head[..length] != PREFACE[..length] => return false,
+                Ok(length) if length == PREFACE.len() => return true,
+                // Nobody tells of the rest of a head that has come in parts.
+                Ok(_) => sleep(PEEK_AGAIN).await,
+            }
+        }
+    };
+    timeout(Duration::from_secs(u64::from(longest_seconds.max(1))), seen).await.unwrap_or(false)
 }
 
 async fn http1<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(client: Rc<Client>, stream: Monitored<S>) {

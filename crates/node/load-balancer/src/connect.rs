@@ -54,7 +54,7 @@ impl Wrapping {
 
 /// Connects to a target for a request, so that the connection can be cut.
 pub(crate) async fn connect(target: &Arc<Target>, wrapping: Wrapping) -> Result<TargetStream, ConnectError> {
-    match timeout(CONNECT_TIME, dial(target.address, target.source, wrapping, Some(target))).await {
+    match timeout(target.connect_time, dial(target.address, target.source, wrapping, Some(target))).await {
         Ok(result) => result.map_err(ConnectError::Failed),
         Err(_) => Err(ConnectError::Timeout),
     }

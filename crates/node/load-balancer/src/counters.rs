@@ -68,6 +68,7 @@ impl<T> Sharded<T> {
 #[derive(Debug, Default)]
 pub(crate) struct BalancerCounts {
     pub(crate) requests: Count,
+    pub(crate) grpc_requests: Count,
     pub(crate) elb_3xx: Count,
     pub(crate) elb_4xx: Count,
     pub(crate) elb_5xx: Count,
@@ -106,6 +107,7 @@ impl Sharded<BalancerCounts> {
         LoadBalancerCounters {
             arn: arn.to_owned(),
             requests: self.sum(|shard| &shard.requests),
+            grpc_requests: self.sum(|shard| &shard.grpc_requests),
             elb_3xx: self.sum(|shard| &shard.elb_3xx),
             elb_4xx: self.sum(|shard| &shard.elb_4xx),
             elb_5xx: self.sum(|shard| &shard.elb_5xx),

@@ -5,6 +5,8 @@
 //! has died, and hands over when the program's file is a new one. [`run`] is the process. What it is told and what it answers
 //! is in the crate `load-balancing`, and so is every decision; here are sockets, connections and time.
 //!
+//! [`Proxies`] are the same process once for each task of a Service Connect service, in the network namespace of the task.
+//!
 //! Promises: a configuration applies as a whole, and no connection is interrupted by it; the last one is on disk, and a process
 //! that starts goes on from there; a process that hands over gives its listening sockets to the next one and ends what it
 //! has in progress. A request that has reached a target is never given to another one, unless it changes nothing, has no
@@ -25,6 +27,7 @@ mod live;
 mod load_balancers;
 mod network;
 mod process;
+mod proxies;
 mod table;
 mod target;
 mod tls;
@@ -32,6 +35,8 @@ mod worker;
 
 pub use load_balancers::{ControlError, LoadBalancers};
 pub use process::{ProcessError, run};
+pub use proxies::{Proxies, Started};
 
-/// First argument of the program that [`LoadBalancers`] starts; `--dir` and the directory follow.
+/// First argument of the program that [`LoadBalancers`] starts; `--dir` and the directory follow, and of a proxy
+/// `--network-namespace` and its path.
 pub const COMMAND: &str = "load-balancer";

@@ -4,6 +4,7 @@ use crate::COMMAND;
 use crate::control::{self, Answer, Ask, ProgramFile, SOCKET};
 use environment::Environment;
 use load_balancing::{Configuration, Report};
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -43,6 +44,9 @@ pub enum ControlError {
     /// There was no conversation.
     #[error("the process of the load balancers does not answer")]
     Unreachable(#[source] io::Error),
+    /// It does not do what it is told in time.
+    #[error("the proxy is not ready: {0}")]
+    NotReady(String),
     /// It did not do it.
     #[error("the process of the load balancers refuses: {0}")]
     Refused(String),
@@ -58,11 +62,26 @@ pub struct LoadBalancers {
     watch: JoinHandle<()>,
 }
 
-#[derive(Debug)]
-struct Place {
-    directory: PathBuf,
-    program: PathBuf,
-    environment: Environment,
+pub(crate) struct Place {
+    pub(crate) directory: PathBuf,
+    pub(crate) program: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) within: Option<Within>,
+}
+
+/// The task that a process is the proxy of.
+#[derive(Clone)]
+pub(crate) struct Within {
+    /// Its network namespace.
+    pub(crate) network_namespace: PathBuf,
+    /// Told the id of each process that is started.
+    pub(crate) started: Arc<dyn Fn(u32) + Send + Sync>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl Drop for LoadBalancers {
@@ -79,13 +98,19 @@ impl LoadBalancers {
         program: &Path,
         environment: &Environment,
     ) -> Result<Self, ControlError> {
-        let place = Arc::new(Place {
+        Self::at(Place {
             directory: directory.to_owned(),
             program: program.to_owned(),
             environment: environment.clone(),
-        });
+            within: None,
+        })
+        .await
+    }
+
+    pub(crate) async fn at(place: Place) -> Result<Self, ControlError> {
+        let place = Arc::new(place);
         match place.hello().await {
-            Ok((_, running)) if running == ProgramFile::of(program) => {}
+            Ok((_, running)) if running == ProgramFile::of(&place.program) => {}
             Ok((pid, _)) => place.spawn(Some(pid)).await?,
             Err(_) => place.spawn(None).await?,
         }
@@ -123,16 +148,7 @@ impl LoadBalancers {
     /// Ends it: at once nothing new is accepted, and what is in progress may take as long as `drain`.
     pub async fn stop(self, drain: Duration) -> Result<(), ControlError> {
         self.watch.abort();
-        let (pid, _) = self.place.hello().await?;
-        match self.place.ask(&Ask::Stop { drain_seconds: drain.as_secs() }).await? {
-            Answer::Done => {}
-            other => return Err(refused(other)),
-        }
-        let deadline = Instant::now() + drain + ANSWER_TIME;
-        while Path::new("/proc").join(pid.to_string()).exists() && Instant::now() < deadline {
-            self.place.environment.sleep(LOOK).await;
-        }
-        Ok(())
+        self.place.stop(drain).await
     }
 }
 
@@ -162,10 +178,27 @@ impl Place {
         }
     }
 
+    /// See [`LoadBalancers::stop`].
+    pub(crate) async fn stop(&self, drain: Duration) -> Result<(), ControlError> {
+        let (pid, _) = self.hello().await?;
+        match self.ask(&Ask::Stop { drain_seconds: drain.as_secs() }).await? {
+            Answer::Done => {}
+            other => return Err(refused(other)),
+        }
+        let deadline = Instant::now() + drain + ANSWER_TIME;
+        while Path::new("/proc").join(pid.to_string()).exists() && Instant::now() < deadline {
+            self.environment.sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// Starts a process, and waits until another one than `before` answers.
     async fn spawn(&self, before: Option<u32>) -> Result<(), ControlError> {
         let log = self.directory.join(LOG);
         let mut child = self.command().map_err(|error| ControlError::Start(self.program.clone(), error))?;
+        if let (Some(within), Some(pid)) = (&self.within, child.id()) {
+            (within.started)(pid);
+        }
         let deadline = Instant::now() + START_TIME;
         loop {
             if let Ok((pid, _)) = self.hello().await
@@ -192,15 +225,12 @@ impl Place {
         let large = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > MOST_LOG);
         let mut options = OpenOptions::new();
         let log = options.create(true).mode(0o600).append(!large).write(true).truncate(large).open(path)?;
-        Command::new(&self.program)
-            .arg(COMMAND)
-            .arg("--dir")
-            .arg(&self.directory)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(false)
-            .spawn()
+        let mut command = Command::new(&self.program);
+        command.arg(COMMAND).arg("--dir").arg(&self.directory);
+        if let Some(within) = &self.within {
+            command.arg("--network-namespace").arg(&within.network_namespace);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(false).spawn()
     }
 }
 

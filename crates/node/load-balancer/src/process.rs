@@ -7,6 +7,7 @@ use crate::table::{Remembered, Table};
 use crate::worker::Workers;
 use environment::Environment;
 use load_balancing::Configuration;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -42,6 +43,9 @@ pub enum ProcessError {
     /// The directory, or a file in it.
     #[error("cannot use {0}")]
     Directory(PathBuf, #[source] io::Error),
+    /// The network namespace that it is to live in.
+    #[error("cannot enter the network namespace {0}")]
+    Namespace(PathBuf, #[source] io::Error),
     /// Threads, or the event loop.
     #[error("cannot start the workers")]
     Workers(#[source] io::Error),
@@ -50,14 +54,25 @@ pub enum ProcessError {
     Configuration(PathBuf, #[source] serde_json::Error),
 }
 
-/// Runs the process that serves the load balancers of a directory, until it is told to stop or another one has taken over.
-pub fn run(directory: &Path) -> Result<(), ProcessError> {
+/// Runs the process that serves the load balancers of a directory, until it is told to stop or another one has taken over. With
+/// a network namespace it is a task's proxy: it lives in there, with one worker.
+///
+/// Must be called from the first thread, before there are others.
+pub fn run(directory: &Path, network_namespace: Option<&Path>) -> Result<(), ProcessError> {
+    let most_workers = match network_namespace {
+        Some(path) => {
+            enter(path).map_err(|error| ProcessError::Namespace(path.to_owned(), error))?;
+            1
+        }
+        None => usize::MAX,
+    };
     let environment = Environment::real();
     // Signals that a terminal sends are not for it. It stands alone already when this fails.
     let _ = rustix::process::setsid();
     let most = most_connections();
     let clock = Clock::standing_still();
-    let workers = Arc::new(Workers::start(&environment, &clock).map_err(ProcessError::Workers)?);
+    let workers =
+        Arc::new(Workers::start(&environment, &clock, most_workers).map_err(ProcessError::Workers)?);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProcessError::Workers)?;
     let result = runtime.block_on(async {
@@ -69,6 +84,12 @@ pub fn run(directory: &Path) -> Result<(), ProcessError> {
     // What blocks (a file being written) is not waited for.
     runtime.shutdown_background();
     result
+}
+
+/// Moves this thread, and those that it starts, into a network namespace.
+fn enter(path: &Path) -> io::Result<()> {
+    let namespace = File::open(path)?;
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
 /// How the process ends.

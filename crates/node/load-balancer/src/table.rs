@@ -250,11 +250,12 @@ impl Table {
         }
     }
 
-    /// Ends connections of targets whose deregistration delay is over.
+    /// Ends connections of targets whose deregistration delay is over, and ejections whose time is.
     pub(crate) fn end_of_drains(&self) {
         let now = self.environment.now();
         for group in self.groups.values() {
             group.end_of_drains(now);
+            group.end_of_ejections();
         }
     }
 

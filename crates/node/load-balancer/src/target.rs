@@ -1,10 +1,11 @@
 //! Targets and target groups as they live: the same ones from one configuration to the next.
 
+use crate::connect::CONNECT_TIME;
 use crate::counters::{GroupCounts, Sharded};
 use arc_swap::ArcSwap;
 use environment::{Environment, Timestamp};
 use load_balancing::{
-    Algorithm, Candidate, Health, Protocol, Reason, Stickiness, Target as TargetSpec, TargetGroup,
+    Algorithm, Candidate, Health, Outlier, Protocol, Reason, Stickiness, Target as TargetSpec, TargetGroup,
     TargetReport, TargetState, choose, choose_by_flow, slow_start_share, target_token,
 };
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A target of a group. It lives as long as a configuration names it, a request uses it or a connection to it is kept.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub(crate) struct Target {
     /// Its number in cookies and for flows.
     pub(crate) token: u64,
     pub(crate) health: Mutex<Health>,
+    /// What its answers say of it.
+    outlier: Mutex<Outlier>,
+    /// How long a connection to it may take to be made.
+    pub(crate) connect_time: Duration,
     outstanding: AtomicU64,
     /// When it began to start slowly in milliseconds since the epoch, or 0.
     slow_since: AtomicI64,
@@ -49,15 +55,19 @@ const SETTLE: Duration = Duration::from_millis(200);
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
 impl Target {
-    pub(crate) fn new(group: &Arc<str>, spec: &TargetSpec, source: Option<IpAddr>, now: Timestamp) -> Self {
+    pub(crate) fn new(group: &Arc<str>, spec: &TargetSpec, of: &TargetGroup, now: Timestamp) -> Self {
+        let connect_time = of.attributes.connect_timeout_millis;
         Self {
             key: NEXT_KEY.fetch_add(1, Relaxed),
             group: group.clone(),
             id: spec.id.clone(),
             address: SocketAddr::new(spec.address, spec.port),
-            source,
+            source: of.source,
             token: target_token(group, &spec.id, spec.port),
             health: Mutex::new(Health::new(now)),
+            outlier: Mutex::default(),
+            connect_time: connect_time
+                .map_or(CONNECT_TIME, |millis| Duration::from_millis(u64::from(millis))),
             outstanding: AtomicU64::new(0),
             slow_since: AtomicI64::new(0),
             draining_since: AtomicI64::new(0),
@@ -172,6 +182,8 @@ pub(crate) struct Group {
     /// One more at each new description.
     changes: watch::Sender<u64>,
     turn: AtomicU64,
+    /// From when on the times of ejections are counted.
+    began: Instant,
     pub(crate) counts: Sharded<GroupCounts>,
     pub(crate) environment: Environment,
 }
@@ -198,6 +210,7 @@ impl Group {
             view: ArcSwap::from_pointee(view),
             changes: watch::Sender::new(0),
             turn: AtomicU64::new(0),
+            began: Instant::now(),
             counts: Sharded::default(),
             environment: environment.clone(),
         }
@@ -219,7 +232,7 @@ impl Group {
                 target.id == wanted.id && target.address == address && target.source == spec.source
             });
             let target = known.cloned().unwrap_or_else(|| {
-                let target = Arc::new(Target::new(&self.arn, wanted, spec.source, now));
+                let target = Arc::new(Target::new(&self.arn, wanted, spec, now));
                 new.push(target.clone());
                 target
             });
@@ -287,6 +300,40 @@ impl Group {
             })
         };
         choose(algorithm, turn, view.routable.len(), candidate).map(|index| view.routable[index].clone())
+    }
+
+    /// Takes note of how a target did; one that fails again and again gets nothing for a while.
+    pub(crate) fn observe(&self, target: &Target, is_good: bool) {
+        let view = self.view();
+        let Some(detection) = &view.spec.attributes.outlier_detection else { return };
+        if !target.outlier.lock().observe(is_good, detection) {
+            return;
+        }
+        let live = view.targets.iter().filter(|own| own.draining_since().is_none());
+        let ejected = live.clone().filter(|own| own.outlier.lock().is_ejected()).count();
+        if detection.may_eject(ejected, live.count()) {
+            tracing::info!(
+                target = target.id,
+                group = &*self.arn,
+                "a target that fails gets nothing for a while"
+            );
+            target.outlier.lock().eject(detection, self.began.elapsed());
+            self.refresh();
+        }
+    }
+
+    /// Lets targets come back whose ejections are over.
+    pub(crate) fn end_of_ejections(&self) {
+        let view = self.view();
+        if view.spec.attributes.outlier_detection.is_none() {
+            return;
+        }
+        let now = self.began.elapsed();
+        // Each is asked: an ejection that is over is ended by it.
+        let ended = view.targets.iter().filter(|target| target.outlier.lock().end(now)).count();
+        if ended > 0 {
+            self.refresh();
+        }
     }
 
     pub(crate) fn report(&self, now: Timestamp) -> Vec<TargetReport> {
@@ -392,8 +439,15 @@ fn without_targets(spec: &TargetGroup) -> TargetGroup {
 /// The healthy targets; all but draining ones when too few are healthy and any has been found unhealthy, since a target that
 /// may fail is better than none.
 fn routable(view: &View) -> Vec<Arc<Target>> {
-    let live: Vec<&Arc<Target>> =
+    let mut live: Vec<&Arc<Target>> =
         view.targets.iter().filter(|target| target.draining_since().is_none()).collect();
+    if view.spec.attributes.outlier_detection.is_some() {
+        let is_ejected = |target: &Arc<Target>| target.outlier.lock().is_ejected();
+        // One that fails is better than none.
+        if !live.iter().all(|target| is_ejected(target)) {
+            live.retain(|target| !is_ejected(target));
+        }
+    }
     if !view.spec.health_check.enabled {
         return live.into_iter().cloned().collect();
     }

@@ -94,9 +94,9 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts as many as the machine runs threads at a time.
-    pub(crate) fn start(environment: &Environment, clock: &Clock) -> io::Result<Self> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    /// Starts at most `most`, and no more than the machine runs threads at a time.
+    pub(crate) fn start(environment: &Environment, clock: &Clock, most: usize) -> io::Result<Self> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS).min(most);
         let draining = watch::Sender::new(false);
         let mut all = Self { workers: Vec::new(), threads: Vec::new(), draining };
         for index in 0..count {

@@ -2,6 +2,7 @@
 
 mod attached;
 mod events;
+mod proxy;
 mod signal;
 mod socket;
 mod stats;
@@ -19,6 +20,7 @@ use container_runtime::{
     Runtime, Sandbox, SandboxSpec, Tmpfs, Ulimit, Volume, VolumeSource,
 };
 use environment::{Environment, Timestamp};
+use load_balancer::Proxies;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, TcpListener};
@@ -38,6 +40,8 @@ pub struct ContainerEngine {
     registries: Vec<LocalRegistry>,
     /// Directories of the host that stand for shared file systems, by their ids.
     shares: BTreeMap<String, PathBuf>,
+    /// Proxies of tasks.
+    proxies: Proxies,
     environment: Environment,
     /// Images in use, by who keeps them.
     held: Mutex<HashMap<String, Image>>,
@@ -47,13 +51,15 @@ pub struct ContainerEngine {
 
 impl ContainerEngine {
     /// Over what was opened already. `registries` are hosts of images that are reached at known addresses, `shares`
-    /// directories of this machine that stand for shared file systems, by `fs-` or `fsap-` and their numbers.
+    /// directories of this machine that stand for shared file systems, by `fs-` or `fsap-` and their numbers, `proxies` those
+    /// of tasks.
     pub fn new(
         runtime: Runtime,
         images: Images,
         network: Network,
         registries: Vec<LocalRegistry>,
         shares: BTreeMap<String, PathBuf>,
+        proxies: Proxies,
         environment: Environment,
     ) -> Self {
         Self {
@@ -62,6 +68,7 @@ impl ContainerEngine {
             network,
             registries,
             shares,
+            proxies,
             environment,
             held: Mutex::default(),
             watches: Mutex::default(),
@@ -163,11 +170,12 @@ impl Engine for ContainerEngine {
         };
         // The shim takes a copy of the machine's mounts when it starts, so the namespace must be mounted before.
         let namespace = self.network.attach(&network).await.map_err(failed)?;
-        let files = TaskFiles::new(&plan.hostname, plan.address, namespace.gateway, &plan.search, &[]);
+        let names = plan.proxy.as_ref().map_or(&[][..], |proxy| &proxy.names);
+        let files = TaskFiles::new(&plan.hostname, plan.address, namespace.gateway, &plan.search, names);
         let spec = SandboxSpec {
             id: plan.id.clone(),
             hostname: plan.hostname.clone(),
-            network_namespace: namespace.path,
+            network_namespace: namespace.path.clone(),
             hosts: files.hosts,
             resolv_conf: files.resolv_conf,
             cpu: plan.cpu,
@@ -179,12 +187,16 @@ impl Engine for ContainerEngine {
         };
         let created = self.runtime.create(&spec).await.map_err(failed)?;
         self.follow(created, events);
+        if plan.proxy.is_some() {
+            self.start_proxy(&plan.id, &namespace.path).await?;
+        }
         Ok(())
     }
 
     async fn adopt(&self, sandbox: &str, events: mpsc::Sender<SandboxEvent>) -> Result<bool, EngineError> {
         if let Some(living) = self.runtime.adopt(sandbox) {
             self.follow(living, events);
+            self.find_proxy(sandbox).await;
             return Ok(true);
         }
         // Without its shim, what it wrote down last is still worth reading.
@@ -291,6 +303,7 @@ impl Engine for ContainerEngine {
         if let Some(watch) = self.watches.lock().remove(sandbox) {
             watch.abort();
         }
+        self.proxies.remove(sandbox).await.map_err(failed)?;
         let (removed, detached) = tokio::join!(self.runtime.remove(sandbox), self.network.detach(sandbox));
         removed.map_err(failed)?;
         detached.map_err(failed)

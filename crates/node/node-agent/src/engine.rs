@@ -59,6 +59,15 @@ pub struct SandboxPlan {
     pub volumes: Vec<VolumePlan>,
     /// Its containers see each other's processes.
     pub shared_processes: bool,
+    /// A proxy lives in its network, and does what it is told before any container starts.
+    pub proxy: Option<ProxyPlan>,
+}
+
+/// The Service Connect proxy of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyPlan {
+    /// Names that its containers know, and the addresses inside of the task that these stand for.
+    pub names: Vec<(String, String)>,
 }
 
 /// A volume of a task.

@@ -20,5 +20,12 @@ pub use service::{
     CustomHealth, DiscoveryService, DnsConfig, DnsRecord, RecordKind, RoutingPolicy, ServiceName,
 };
 
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// A random id as AWS has them: a prefix and 16 letters and digits.
+pub fn random_id(random: &environment::Environment, prefix: &str) -> String {
+    format!("{prefix}-{}", random.random_text(16, LETTERS))
+}
+
 /// Tags by key.
 pub type Tags = std::collections::BTreeMap<String, String>;

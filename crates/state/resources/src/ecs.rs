@@ -2,6 +2,7 @@
 
 mod account_setting;
 mod cluster;
+mod connect;
 mod container_instance;
 mod deploy;
 mod express;
@@ -16,6 +17,10 @@ mod volume;
 
 pub use account_setting::AccountSetting;
 pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
+pub use connect::{
+    ClientAlias, ConnectEndpoint, ConnectIngress, ConnectProtocol, ConnectService, ServiceConnect,
+    TaskConnect,
+};
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
 pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressService};
 pub use launch::Launch;

@@ -73,6 +73,6 @@ fn block(region: &Region, task: &Task, volume: &ManagedVolume) -> acs::Attachmen
     }
 }
 
-fn property(name: &str, value: String) -> acs::AttachmentProperty {
+pub(super) fn property(name: &str, value: String) -> acs::AttachmentProperty {
     acs::AttachmentProperty { name: name.to_owned(), value }
 }

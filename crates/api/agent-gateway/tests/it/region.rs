@@ -277,6 +277,7 @@ impl TestRegion {
             protected_until: None,
             targets: vec![],
             registries: vec![],
+            connect: None,
             execute_command: false,
             tags: vec![],
             version: 1,

@@ -2,10 +2,10 @@
 
 use crate::arns::cluster_name;
 use crate::capacity::{providers, strategy_of};
+use crate::connect;
 use crate::definition::store_tags;
 use crate::errors::{Failure, invalid};
 use crate::exec;
-use crate::refuse::refuse;
 use crate::render::{self, Counts};
 use crate::shapes::{CreateClusterRequest, CreateClusterResponse};
 use aws_wire::{RequestContext, ServiceError};
@@ -27,12 +27,15 @@ pub(crate) async fn run(
         tags,
     } = input;
     let execute_command = configuration.map(exec::read_configuration).transpose()?.flatten();
-    refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let name = cluster_name(context, name.as_deref())?;
     check_name(&name)?;
     let capacity_providers = providers(capacity_providers.unwrap_or_default())?;
     let default_strategy =
         strategy_of(default_capacity_provider_strategy.unwrap_or_default(), &capacity_providers)?;
+    let connect_namespace = match service_connect_defaults {
+        Some(given) => connect::cluster_default(tables, context, &given.namespace).await?,
+        None => None,
+    };
     let wanted = Cluster {
         account: context.account.clone(),
         name,
@@ -41,6 +44,7 @@ pub(crate) async fn run(
         capacity_providers,
         default_strategy,
         execute_command,
+        connect_namespace,
         tags: store_tags(tags)?,
         created_at: context.time,
     };

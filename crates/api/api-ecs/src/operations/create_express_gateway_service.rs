@@ -136,6 +136,7 @@ fn default_cluster(context: &RequestContext) -> Cluster {
         capacity_providers: vec!["FARGATE".to_owned()],
         default_strategy: Vec::new(),
         execute_command: None,
+        connect_namespace: None,
         tags: Vec::new(),
         created_at: context.time,
     }

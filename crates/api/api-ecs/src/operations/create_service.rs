@@ -2,6 +2,7 @@
 
 use crate::arns::{find_definition, require_cluster};
 use crate::capacity::effective;
+use crate::connect::{self, Asked};
 use crate::definition::store_tags;
 use crate::errors::{client, invalid, unsupported, update_in_progress};
 use crate::exec;
@@ -38,6 +39,7 @@ struct Wanted {
     definition: Option<String>,
     launch_type: Option<wire::LaunchType>,
     registries: Vec<wire::ServiceRegistry>,
+    connect: Option<Asked>,
 }
 
 pub(crate) async fn run(
@@ -99,7 +101,12 @@ async fn attempt(
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
     check_network(tables, context, &wanted.workload.subnets, &wanted.workload.security_groups).await?;
     let mut service = Service { cluster: cluster.name.clone(), ..wanted.service.clone() };
+    let settled = match &wanted.connect {
+        Some(asked) => Some(connect::settle(tables, context, &cluster, &service, asked, &definition).await?),
+        None => None,
+    };
     let workload = Workload {
+        connect: settled.as_ref().map(|settled| settled.connect.clone()),
         family: definition.family.clone(),
         revision: definition.value.revision,
         registries: registries(tables, context, wanted.registries.clone(), &definition).await?,
@@ -110,6 +117,7 @@ async fn attempt(
     let (mut revision, record) =
         service.begin_deployment(workload, &definition, tables.environment(), context.time);
     revision.digests = digests;
+    revision.endpoints = settled.as_ref().map(|settled| settled.endpoints.clone()).unwrap_or_default();
     // The cluster is written as it is, so that it is not deleted at the same time.
     let batch = tables
         .batch()
@@ -118,6 +126,10 @@ async fn attempt(
         .delete_any::<ServiceEvents>(&service.key())
         .create(&revision)
         .create(&record);
+    let batch = match &settled {
+        Some(settled) => settled.write(batch),
+        None => batch,
+    };
     let batch = load_balancers::require(tables, &definition, &wanted.workload.load_balancers, batch).await?;
     written(batch, old.as_ref(), service).await
 }
@@ -177,7 +189,6 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     } = input;
     let controller = controller(deployment_controller)?;
     let unbuilt = Unbuilt {
-        connect: service_connect_configuration,
         lattice: filled(vpc_lattice_configurations.as_ref()),
         constraints: filled(placement_constraints.as_ref()),
         strategy: filled(placement_strategy.as_ref()),
@@ -201,6 +212,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
             (filled(capacity_provider_strategy.as_ref()), "capacityProviderStrategy"),
             (configuration.is_some(), "deploymentConfiguration"),
             (filled(service_registries.as_ref()), "serviceRegistries"),
+            (service_connect_configuration.is_some(), "serviceConnectConfiguration"),
         ];
         of_task_sets(&told)?;
     }
@@ -260,9 +272,11 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
         load_balancers,
         volumes: volumes::requests_of_service(volume_configurations)?,
         registries: Vec::new(),
+        connect: None,
     };
     let registries = service_registries.unwrap_or_default();
-    Ok(Wanted { service, workload, definition, launch_type, registries })
+    let connect = service_connect_configuration.map(connect::read).transpose()?.flatten();
+    Ok(Wanted { service, workload, definition, launch_type, registries, connect })
 }
 
 /// Refuses launch types that are not here, and one beside a strategy.

@@ -116,6 +116,7 @@ fn read(input: CreateTaskSetRequest) -> Result<Wanted, ServiceError> {
             load_balancers: Vec::new(),
             volumes: Vec::new(),
             registries: Vec::new(),
+            connect: None,
         },
         external_id,
         scale: scale(share)?,

@@ -1,13 +1,14 @@
-//! ListServicesByNamespace: the services, of all clusters, whose tasks are registered in a namespace of Cloud Map.
+//! ListServicesByNamespace: the services, of all clusters, whose tasks are registered in a namespace of Cloud Map or use it for
+//! Service Connect.
 
+use crate::connect::find_namespace;
 use crate::errors::Failure;
 use crate::paging;
 use crate::render::service as render;
 use crate::shapes::{ListServicesByNamespaceRequest, ListServicesByNamespaceResponse, errors};
 use aws_wire::{RequestContext, ServiceError};
-use identifiers::Arn;
 use resources::Stored;
-use resources::discovery::{Namespace, NamespaceName, ServiceName};
+use resources::discovery::ServiceName;
 use resources::ecs::{Service, ServiceStatus};
 use std::collections::BTreeSet;
 use store::Tables;
@@ -21,22 +22,24 @@ pub(crate) async fn run(
     input: ListServicesByNamespaceRequest,
 ) -> Result<ListServicesByNamespaceResponse, ServiceError> {
     let ListServicesByNamespaceRequest { max_results, namespace: given, next_token } = input;
-    let namespace = find(tables, context, &given).await?.ok_or_else(|| {
+    let namespace = find_namespace(tables, context, &given).await?.ok_or_else(|| {
         ServiceError::new(
             &errors::NAMESPACE_NOT_FOUND_EXCEPTION,
             format!("The namespace {given} was not found."),
         )
     })?;
+    let namespace = namespace.id.as_str();
     let scope = format!("services of {namespace}");
     let page = paging::request(next_token.as_deref(), max_results.or(Some(USUAL)), scope)?;
-    let names = ServiceName::keys_of(&context.account, &namespace);
+    let names = ServiceName::keys_of(&context.account, namespace);
     let names = tables.list_all::<ServiceName>(&names).await.map_err(Failure::from)?;
     let registries: BTreeSet<&str> = names.iter().map(|name| name.value.id.as_str()).collect();
     let matches = |service: &Service| {
         let workload = service.primary().map(|primary| &primary.workload);
         service.status != ServiceStatus::Inactive
             && workload.is_some_and(|own| {
-                own.registries.iter().any(|registry| registries.contains(registry.service.as_str()))
+                own.connect.as_ref().is_some_and(|connect| connect.namespace == namespace)
+                    || own.registries.iter().any(|registry| registries.contains(registry.service.as_str()))
             })
     };
     let rows = tables.list_all::<Service>(&format!("{}/", context.account)).await.map_err(Failure::from)?;
@@ -48,22 +51,4 @@ pub(crate) async fn run(
     let next_token = rows.next().and_then(|_| shown.last()).map(|last| page.token(&last.key()));
     let arns = shown.iter().map(|own| render::service_arn(context, &own.cluster, &own.name)).collect();
     Ok(ListServicesByNamespaceResponse { service_arns: Some(arns), next_token })
-}
-
-/// The id of the namespace with a name or an ARN.
-async fn find(tables: &Tables, context: &RequestContext, given: &str) -> Result<Option<String>, Failure> {
-    if !given.starts_with("arn:") {
-        let key = NamespaceName::key_of(&context.account, given);
-        return Ok(tables.get::<NamespaceName>(&key).await?.map(|row| row.id.clone()));
-    }
-    let own = given.parse::<Arn>().ok().filter(|arn| {
-        arn.service == "servicediscovery"
-            && arn.region == context.region.as_str()
-            && arn.account == context.account.as_str()
-    });
-    let Some(id) = own.as_ref().and_then(|arn| arn.resource.strip_prefix("namespace/")) else {
-        return Ok(None);
-    };
-    let found = tables.get::<Namespace>(&Namespace::key_of(&context.account, id)).await?;
-    Ok(found.map(|namespace| namespace.id.clone()))
 }

@@ -1,9 +1,9 @@
 //! UpdateCluster: changes the settings of a cluster.
 
 use crate::arns::require_cluster;
+use crate::connect;
 use crate::errors::{Failure, cluster_not_found, invalid};
 use crate::exec;
-use crate::refuse::refuse;
 use crate::render;
 use crate::shapes::{ClusterSetting, UpdateClusterRequest, UpdateClusterResponse};
 use aws_wire::{RequestContext, ServiceError};
@@ -18,12 +18,17 @@ pub(crate) async fn run(
 ) -> Result<UpdateClusterResponse, ServiceError> {
     let UpdateClusterRequest { cluster, configuration, service_connect_defaults, settings } = input;
     let execute_command = configuration.map(exec::read_configuration).transpose()?;
-    refuse(service_connect_defaults.is_some(), "serviceConnectDefaults")?;
     let settings = store_settings(settings)?;
     let found = require_cluster(tables, context, Some(&cluster)).await?;
+    let namespace = match service_connect_defaults {
+        Some(given) => Some(connect::cluster_default(tables, context, &given.namespace).await?),
+        None => None,
+    };
     let change = |old: &Cluster| {
         let execute_command = execute_command.clone().unwrap_or_else(|| old.execute_command.clone());
-        Ok::<_, Failure>(Some(Cluster { settings: settings.clone(), execute_command, ..old.clone() }))
+        let connect_namespace = namespace.clone().unwrap_or_else(|| old.connect_namespace.clone());
+        let settings = settings.clone();
+        Ok::<_, Failure>(Some(Cluster { settings, execute_command, connect_namespace, ..old.clone() }))
     };
     let updated = tables.update(&found.key(), change).await?.ok_or_else(cluster_not_found)?;
     let counts = super::describe_clusters::counts(tables, &updated).await?;

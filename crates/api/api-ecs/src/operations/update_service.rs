@@ -2,6 +2,7 @@
 
 use crate::arns::{find_definition, require_cluster};
 use crate::capacity::require_associated;
+use crate::connect::{self, Asked, Settled};
 use crate::errors::{client, invalid, service_not_active, unsupported, update_in_progress};
 use crate::exec;
 use crate::execution_role;
@@ -20,8 +21,8 @@ use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    Controller, DefinitionStatus, Service, ServiceDeployment, ServiceStatus, Strategy, TaskDefinition,
-    Workload,
+    Cluster, Controller, DefinitionStatus, Service, ServiceDeployment, ServiceStatus, Strategy,
+    TaskDefinition, Workload,
 };
 use store::{Tables, Versioned};
 
@@ -46,7 +47,6 @@ pub(crate) async fn run(
 
 fn refuse(input: &UpdateServiceRequest) -> Result<(), ServiceError> {
     Unbuilt {
-        connect: input.service_connect_configuration.clone(),
         lattice: filled(input.vpc_lattice_configurations.as_ref()),
         constraints: filled(input.placement_constraints.as_ref()),
         strategy: filled(input.placement_strategy.as_ref()),
@@ -74,7 +74,8 @@ async fn attempt(
     }
     check_exec_role(tables, context, &old, &service, input).await?;
     let mut batch = tables.batch();
-    if let Some((workload, definition)) = new_workload(tables, registry, context, &old, input).await? {
+    let new = new_workload(tables, registry, context, (&cluster, &old, &service), input).await?;
+    if let Some((workload, definition, settled)) = new {
         if input.capacity_provider_strategy.is_some() {
             require_associated(&workload.strategy, &cluster.capacity_providers)?;
         }
@@ -87,7 +88,14 @@ async fn attempt(
         let (mut revision, record) =
             service.begin_deployment(workload, &definition, tables.environment(), context.time);
         revision.digests = digests;
+        if let Some(settled) = &settled {
+            revision.endpoints.clone_from(&settled.endpoints);
+            batch = settled.write(batch);
+        }
         batch = batch.create(&revision).create(&record);
+    }
+    if service.primary().is_some_and(|primary| primary.workload.connect.is_some()) {
+        connect::check_deployments(&service)?;
     }
     if service == *old.value {
         return Ok(Some(service));
@@ -118,6 +126,7 @@ fn check_controller(old: &Service, input: &UpdateServiceRequest) -> Result<(), S
         (input.capacity_provider_strategy.is_some(), "capacityProviderStrategy"),
         (input.deployment_configuration.is_some(), "deploymentConfiguration"),
         (input.force_new_deployment == Some(true), "forceNewDeployment"),
+        (input.service_connect_configuration.is_some(), "serviceConnectConfiguration"),
     ])
 }
 
@@ -188,9 +197,9 @@ async fn new_workload(
     tables: &Tables,
     registry: &RegistryHosts,
     context: &RequestContext,
-    old: &Service,
+    (cluster, old, changed): (&Cluster, &Service, &Service),
     input: &UpdateServiceRequest,
-) -> Result<Option<(Workload, Versioned<TaskDefinition>)>, ServiceError> {
+) -> Result<Option<(Workload, Versioned<TaskDefinition>, Option<Settled>)>, ServiceError> {
     let Some(primary) = old.primary().filter(|_| old.controller == Controller::Ecs) else { return Ok(None) };
     let mut new = primary.workload.clone();
     if let Some(given) = &input.capacity_provider_strategy {
@@ -215,7 +224,9 @@ async fn new_workload(
     let named = input.task_definition.as_deref().filter(|name| !name.is_empty());
     let is_forced = input.force_new_deployment == Some(true);
     let given_registries = input.service_registries.as_ref();
-    if named.is_none() && new == primary.workload && !is_forced && given_registries.is_none() {
+    let given_connect = input.service_connect_configuration.clone();
+    let is_given = given_registries.is_some() || given_connect.is_some();
+    if named.is_none() && new == primary.workload && !is_forced && !is_given {
         return Ok(None);
     }
     let own = format!("{}:{}", new.family, new.revision);
@@ -229,6 +240,15 @@ async fn new_workload(
         }
         None => registries::check(tables, context, &new.registries, &definition).await?,
     }
+    let asked = match given_connect {
+        Some(given) => connect::read(given)?,
+        None => new.connect.as_ref().map(Asked::from),
+    };
+    let settled = match &asked {
+        Some(asked) => Some(connect::settle(tables, context, cluster, changed, asked, &definition).await?),
+        None => None,
+    };
+    new.connect = settled.as_ref().map(|settled| settled.connect.clone());
     if new == primary.workload && !is_forced {
         return Ok(None);
     }
@@ -243,7 +263,7 @@ async fn new_workload(
     }
     volumes::check_launch(&definition, &new.volumes)?;
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
-    Ok(Some((new, definition)))
+    Ok(Some((new, definition, settled)))
 }
 
 /// The record of the deployment that is on its way.

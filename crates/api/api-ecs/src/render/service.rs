@@ -3,6 +3,7 @@
 use super::shift::{configuration, hook_detail, percent, stage};
 use crate::arns::{arn, cluster_arn, definition_arn};
 use crate::capacity::render_strategy;
+use crate::connect;
 use crate::errors::Failure;
 use crate::load_balancers;
 use crate::registries;
@@ -214,6 +215,8 @@ fn deployment(
         }),
         rollout_state_reason: Some(deployment.rollout_reason.clone()),
         running_count: Some(counts.running),
+        service_connect_configuration: workload.connect.as_ref().map(connect::configuration),
+        service_connect_resources: workload.connect.as_ref().map(|own| connect::resources(context, own)),
         status: Some(if is_primary { "PRIMARY" } else { "ACTIVE" }.to_owned()),
         task_definition: Some(definition_arn(context, &workload.family, workload.revision)),
         updated_at: Some(deployment.updated_at),
@@ -264,6 +267,7 @@ pub(crate) fn revision(context: &RequestContext, revision: &ServiceRevision) -> 
         platform_family: Some("Linux".to_owned()),
         platform_version: Some(workload.platform_version.clone()),
         service_arn: Some(service_arn(context, &revision.cluster, &revision.service)),
+        service_connect_configuration: workload.connect.as_ref().map(connect::configuration),
         service_registries: Some(registries::shown(&workload.registries)),
         service_revision_arn: Some(revision_arn(context, &own, &revision.id)),
         task_definition: Some(definition_arn(context, &workload.family, workload.revision)),

@@ -3,7 +3,7 @@
 use crate::ServiceDiscoveryService;
 use crate::errors::{contended, namespace_exists, store};
 use crate::lookup::{MOST_ATTEMPTS, namespace_arn};
-use crate::records::{operation, random_id};
+use crate::records::operation;
 use crate::shapes::{CreateHttpNamespaceRequest, CreateHttpNamespaceResponse, Tag};
 use crate::tags::merged;
 use crate::validate::http_name;
@@ -44,7 +44,7 @@ pub(crate) async fn create(
     wanted: Wanted,
 ) -> Result<String, ServiceError> {
     let random = service.tables.environment();
-    let id = random_id(random, "ns");
+    let id = resources::discovery::random_id(random, "ns");
     let record = operation(random, context, OperationKind::CreateNamespace, &[(TargetKind::Namespace, &id)]);
     let tags = merged(wanted.tags.unwrap_or_default(), Tags::new(), &namespace_arn(context, &id))?;
     let namespace = Namespace {

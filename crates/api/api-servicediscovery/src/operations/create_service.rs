@@ -3,7 +3,6 @@
 use crate::ServiceDiscoveryService;
 use crate::errors::{contended, invalid, service_exists, store};
 use crate::lookup::{MOST_ATTEMPTS, namespace_id, service_arn};
-use crate::records::random_id;
 use crate::render;
 use crate::shapes::{CreateServiceRequest, CreateServiceResponse, ServiceTypeOption};
 use crate::tags::merged;
@@ -73,7 +72,7 @@ fn read(
     if input.dns_config.is_some() && is_http_only {
         return Err(invalid("DnsConfig cannot be used with the type HTTP."));
     }
-    let id = random_id(service.tables.environment(), "srv");
+    let id = resources::discovery::random_id(service.tables.environment(), "srv");
     let tags = merged(input.tags.clone().unwrap_or_default(), Tags::new(), &service_arn(context, &id))?;
     let threshold = |given: i32| u32::try_from(given).ok();
     Ok(DiscoveryService {
@@ -90,6 +89,7 @@ fn read(
             .map(|custom| CustomHealth { failure_threshold: custom.failure_threshold.and_then(threshold) }),
         attributes: BTreeMap::new(),
         creator_request_id: input.creator_request_id.clone(),
+        owner: None,
         tags,
         created_at: context.time,
     })

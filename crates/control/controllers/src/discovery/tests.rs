@@ -24,7 +24,7 @@ struct World {
     chance: u64,
 }
 
-fn service(id: &str, custom_health: bool) -> DiscoveryService {
+pub(crate) fn service(id: &str, custom_health: bool) -> DiscoveryService {
     DiscoveryService {
         account: ACCOUNT.parse().expect("an account"),
         id: id.to_owned(),
@@ -39,12 +39,13 @@ fn service(id: &str, custom_health: bool) -> DiscoveryService {
         custom_health: custom_health.then(CustomHealth::default),
         attributes: std::collections::BTreeMap::new(),
         creator_request_id: None,
+        owner: None,
         tags: resources::discovery::Tags::new(),
         created_at: Timestamp::from_seconds(0),
     }
 }
 
-fn definition(is_checked: bool) -> TaskDefinition {
+pub(crate) fn definition(is_checked: bool) -> TaskDefinition {
     let check = HealthCheck {
         command: vec!["CMD".to_owned(), "true".to_owned()],
         interval: 5,

@@ -349,5 +349,6 @@ fn workload(seen: &Observed) -> Option<Workload> {
         }],
         volumes: Vec::new(),
         registries: Vec::new(),
+        connect: None,
     })
 }

@@ -79,6 +79,7 @@ fn http_attributes(row: &LoadBalancer) -> plane::HttpAttributes {
         },
         forwarded_for_port: is("routing.http.xff_client_port.enabled", false),
         tls_headers: is("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", false),
+        is_proxy: false,
     }
 }
 
@@ -294,6 +295,9 @@ fn group_attributes(row: &TargetGroup) -> plane::TargetGroupAttributes {
         // `off` is no number.
         minimum_healthy_percentage: number(&format!("{health}.percentage"), 0),
         terminate_unhealthy: is("target_health_state.unhealthy.connection_termination.enabled", true),
+        outlier_detection: None,
+        connect_timeout_millis: None,
+        request_timeout_seconds: None,
     }
 }
 

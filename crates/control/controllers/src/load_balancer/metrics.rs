@@ -50,16 +50,17 @@ fn dimension(arn: &str, kind: &str) -> String {
     arn.split_once(kind).map_or(arn, |(_, rest)| rest).to_owned()
 }
 
-struct Writer<'a> {
-    account: &'a str,
-    namespace: &'static str,
-    dimensions: BTreeMap<String, String>,
-    now: Timestamp,
-    samples: &'a mut Vec<Sample>,
+/// Writes samples with the same dimensions.
+pub(crate) struct Writer<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) namespace: &'static str,
+    pub(crate) dimensions: BTreeMap<String, String>,
+    pub(crate) now: Timestamp,
+    pub(crate) samples: &'a mut Vec<Sample>,
 }
 
 impl Writer<'_> {
-    fn put(&mut self, name: &str, unit: &str, values: Distribution) {
+    pub(crate) fn put(&mut self, name: &str, unit: &str, values: Distribution) {
         let series = Series {
             account: self.account.to_owned(),
             namespace: self.namespace.to_owned(),
@@ -71,7 +72,7 @@ impl Writer<'_> {
     }
 
     /// A number of events; none is no sample, as on AWS.
-    fn events(&mut self, name: &str, new: u64, old: u64) {
+    pub(crate) fn events(&mut self, name: &str, new: u64, old: u64) {
         let count = new.saturating_sub(old);
         if count > 0
             && let Ok(values) = Distribution::of_summary(count as f64, count as f64, 1.0, 1.0)
@@ -80,7 +81,7 @@ impl Writer<'_> {
         }
     }
 
-    fn value(&mut self, name: &str, unit: &str, value: f64) {
+    pub(crate) fn value(&mut self, name: &str, unit: &str, value: f64) {
         if let Ok(values) = Distribution::of_value(value, 1.0) {
             self.put(name, unit, values);
         }
@@ -219,7 +220,7 @@ fn of_target_group(
 }
 
 /// The response times between two reports. Each counts as the middle of its bucket, so that percentiles are there.
-fn response_times(new: &TargetGroupCounters, old: &TargetGroupCounters) -> Option<Distribution> {
+pub(crate) fn response_times(new: &TargetGroupCounters, old: &TargetGroupCounters) -> Option<Distribution> {
     let mut times: Option<Distribution> = None;
     for (index, count) in new.response_times.buckets.iter().enumerate() {
         let count = count.saturating_sub(old.response_times.buckets.get(index).copied().unwrap_or_default());

@@ -5,9 +5,9 @@ use super::{KEEP_INACTIVE, ServiceController};
 use reconcile::Next;
 use resources::Stored;
 use resources::ecs::{
-    Deployment, Launch, PropagateTags, Service, ServiceDeployment, ServiceEvent, ServiceEvents,
-    ServiceRegistry, ServiceRevision, ServiceTask, StopCode, Tag, Task, TaskDefinition, TaskMark,
-    TaskRegistry,
+    ConnectEndpoint, ConnectService, Deployment, Launch, PropagateTags, Service, ServiceDeployment,
+    ServiceEvent, ServiceEvents, ServiceRegistry, ServiceRevision, ServiceTask, StopCode, Tag, Task,
+    TaskConnect, TaskDefinition, TaskMark, TaskRegistry,
 };
 use service_deployments::{Plan, Start};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,9 +58,9 @@ impl ServiceController {
                 );
                 return Ok(Next::After(NO_DEFINITION));
             };
-            let digests;
-            (batch, digests) = self.settle_images(batch, &observed, deployment).await?;
-            batch = self.start_tasks(batch, &plan, deployment, (&definition, digests));
+            let pinned;
+            (batch, pinned) = self.settle_revision(batch, &observed, deployment).await?;
+            batch = self.start_tasks(batch, &plan, deployment, (&definition, pinned));
         }
         batch.commit().await?;
         if record.is_some() && plan.record.as_ref().is_some_and(|record| record.status.is_final()) {
@@ -99,13 +99,18 @@ impl ServiceController {
         mut batch: Batch,
         plan: &Plan,
         deployment: &Deployment,
-        (definition, digests): (&Versioned<TaskDefinition>, BTreeMap<String, String>),
+        (definition, pinned): (&Versioned<TaskDefinition>, Pinned),
     ) -> Batch {
         batch = batch.require_exists(definition);
         let now = self.tables.environment().now();
         for start in plan.start.iter().filter(|start| start.deployment == deployment.id) {
-            let launch =
-                Launch { digests: digests.clone(), ..launch(&plan.service, deployment, definition, start) };
+            let connect = deployment
+                .workload
+                .connect
+                .as_ref()
+                .map(|own| TaskConnect { endpoints: pinned.endpoints.clone(), ingress: own.ingress() });
+            let digests = pinned.digests.clone();
+            let launch = Launch { digests, connect, ..launch(&plan.service, deployment, definition, start) };
             let task = Task::launched(definition, launch, self.tables.environment(), now);
             let entry = ServiceTask {
                 account: task.account.clone(),
@@ -121,17 +126,17 @@ impl ServiceController {
         batch
     }
 
-    /// The digests of the images that the tasks of a deployment run: those that its revision has, and those that its
-    /// first tasks have pulled.
-    async fn settle_images(
+    /// What all tasks of a deployment have alike: the digests of images, those that its revision has and those that its
+    /// first tasks have pulled, and the endpoints of Service Connect.
+    async fn settle_revision(
         &self,
         batch: Batch,
         observed: &Observed,
         deployment: &Deployment,
-    ) -> Result<(Batch, BTreeMap<String, String>), StoreError> {
+    ) -> Result<(Batch, Pinned), StoreError> {
         let key = format!("{}/{}", observed.service.key(), deployment.service_revision);
         let Some(old) = self.tables.get::<ServiceRevision>(&key).await? else {
-            return Ok((batch, BTreeMap::new()));
+            return Ok((batch, Pinned::default()));
         };
         let mut new = ServiceRevision::clone(&old);
         let own = observed.ledger.values().filter(|(row, _)| row.deployment == deployment.id);
@@ -140,10 +145,11 @@ impl ServiceController {
                 new.digests.entry(container.name.clone()).or_insert_with(|| digest.clone());
             }
         }
+        let pinned = Pinned { digests: new.digests.clone(), endpoints: new.endpoints.clone() };
         if new.digests == old.digests {
-            return Ok((batch, new.digests));
+            return Ok((batch, pinned));
         }
-        Ok((batch.replace(&old, &new), new.digests))
+        Ok((batch.replace(&old, &new), pinned))
     }
 
     fn stop_tasks(&self, mut batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
@@ -210,6 +216,15 @@ impl ServiceController {
     }
 }
 
+/// What all tasks of a deployment have alike.
+#[derive(Default)]
+struct Pinned {
+    /// Digests of images by the names of containers.
+    digests: BTreeMap<String, String>,
+    /// What they reach by Service Connect.
+    endpoints: Vec<ConnectEndpoint>,
+}
+
 fn mark_tasks(mut batch: Batch, observed: &Observed, plan: &Plan) -> Batch {
     let is_settled = |task: &str| plan.settled.iter().any(|settled| settled == task);
     for (task, mark) in &plan.marks {
@@ -239,6 +254,11 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
     }
     let registry =
         |own: &ServiceRegistry| TaskRegistry { service: own.service.clone(), port: own.registered_port() };
+    let offered =
+        |own: &ConnectService| TaskRegistry { service: own.service.clone(), port: Some(own.reached_at()) };
+    let workload = &deployment.workload;
+    let mut registries: Vec<TaskRegistry> = workload.registries.iter().map(registry).collect();
+    registries.extend(workload.connect.iter().flat_map(|own| &own.services).map(offered));
     Launch {
         cluster: service.cluster.clone(),
         id: start.task.clone(),
@@ -248,7 +268,7 @@ fn launch(service: &Service, deployment: &Deployment, definition: &TaskDefinitio
         started_by: Some(deployment.id.clone()),
         service: Some(service.name.clone()),
         capacity_provider: start.provider.clone(),
-        registries: deployment.workload.registries.iter().map(registry).collect(),
+        registries,
         execute_command: service.execute_command,
         tags,
         volumes: deployment.workload.volumes.clone(),

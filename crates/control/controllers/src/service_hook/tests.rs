@@ -45,6 +45,7 @@ fn deployment(number: u32) -> Deployment {
             load_balancers: vec![],
             volumes: vec![],
             registries: vec![],
+            connect: None,
         },
         rollout: RolloutState::InProgress,
         rollout_reason: String::new(),

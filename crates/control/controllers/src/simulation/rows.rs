@@ -74,6 +74,7 @@ pub async fn create_region(tables: &Tables, kind: Kind) {
         custom_health: Some(CustomHealth::default()),
         attributes: BTreeMap::new(),
         creator_request_id: None,
+        owner: None,
         tags: Tags::new(),
         created_at: Timestamp::from_seconds(0),
     };
@@ -171,6 +172,7 @@ pub fn workload(kind: Kind, revision: u32, is_found: bool) -> Workload {
         load_balancers: if kind.is_balanced() { vec![balancer] } else { Vec::new() },
         volumes: Vec::new(),
         registries: if is_found { vec![registry] } else { Vec::new() },
+        connect: None,
     }
 }
 

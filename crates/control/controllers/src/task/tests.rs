@@ -65,6 +65,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         protected_until: None,
         targets: Vec::new(),
         registries: vec![],
+        connect: None,
         tags: Vec::new(),
         version: 1,
         created_at: now,

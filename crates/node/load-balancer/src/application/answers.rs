@@ -8,9 +8,13 @@ use http::{Response, StatusCode};
 
 const NAME: HeaderValue = HeaderValue::from_static("awselb/2.0");
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// An answer with a status and a page that says so. `error` is the reason in the access log.
 pub(crate) fn own(status: u16, error: &'static str, record: Record) -> Response<ToClient> {
+    if record.compiled().balancer.attributes.is_proxy {
+        return answer(status, Some(TEXT), title(status).into(), Source::Own, error, None, record);
+    }
     answer(status, Some(HTML), page(status), Source::Own, error, None, record)
 }
 
@@ -43,7 +47,8 @@ fn answer(
     location: Option<HeaderValue>,
     mut record: Record,
 ) -> Response<ToClient> {
-    let server = record.compiled().listener.server_header;
+    let compiled = record.compiled();
+    let server = compiled.listener.server_header && !compiled.balancer.attributes.is_proxy;
     let mut response = Response::new(());
     // 463 and 464 are no codes of HTTP, but numbers of three digits.
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -61,11 +66,15 @@ fn answer(
     response.map(|()| ToClient::Own(body, record))
 }
 
-fn page(status: u16) -> Bytes {
-    let title = match StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
+fn title(status: u16) -> String {
+    match StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()) {
         Some(reason) => format!("{status} {reason}"),
         None => status.to_string(),
-    };
+    }
+}
+
+fn page(status: u16) -> Bytes {
+    let title = title(status);
     Bytes::from(format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     ))

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::Cell;
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use tokio::time::Sleep;
 
 /// How far the body of a request has come.
 #[derive(Debug, Default)]
@@ -89,7 +91,12 @@ pub(crate) struct FromTarget {
     /// Ends with the body.
     pub(crate) outstanding: Option<Outstanding>,
     pub(crate) record: Record,
+    /// When the time is over that the target has for its whole answer.
+    pub(crate) deadline: Option<Pin<Box<Sleep>>>,
 }
+
+/// Why a body does not come to its end.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The connection to a target that a request uses.
 pub(crate) enum Lease {
@@ -107,7 +114,15 @@ pub(crate) enum Lease {
 }
 
 impl FromTarget {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let late = self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
+        if late {
+            // The status has gone; only breaking off tells the client.
+            self.record.broken();
+            self.lease = Lease::Ended;
+            self.deadline = None;
+            return Poll::Ready(Some(Err("the target did not answer in time".into())));
+        }
         let frame = match &mut self.lease {
             Lease::Http1(connection) => {
                 // Only driving the connection brings frames: nobody needs to be woken for them. Asking for one first lets it
@@ -135,7 +150,7 @@ impl FromTarget {
             }
             None => self.end(),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn end(&mut self) {
@@ -143,18 +158,19 @@ impl FromTarget {
             self.worker.pool.keep(&self.target, connection);
         }
         self.outstanding = None;
+        self.deadline = None;
         self.record.complete();
     }
 }
 
 impl Body for ToClient {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Nothing => Poll::Ready(None),
             Self::Own(bytes, record) => {

@@ -10,7 +10,7 @@ use super::{sticky, websocket};
 use crate::connect::ConnectError;
 use crate::live::{Compiled, Forwarding};
 use crate::target::{Group, Target, View};
-use http::header::{COOKIE, HOST, HeaderValue};
+use http::header::{CONTENT_TYPE, COOKIE, HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
@@ -21,10 +21,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Most targets that one request is offered to.
 const MOST_TARGETS: usize = 3;
+/// Pause before a target is offered a request again that no other one can get.
+const AGAIN: Duration = Duration::from_millis(25);
 /// A connection that was unused for that long may have been closed by its target just now. A request that can be repeated is
 /// then repeated on another one.
 const MAYBE_CLOSED: Duration = Duration::from_millis(200);
@@ -58,8 +60,11 @@ pub(crate) async fn forward(
     };
     let group = chosen.group.clone();
     let view = group.view();
-    if !is_compatible(&view, request.method(), client.http2) {
+    if !compiled.balancer.attributes.is_proxy && !is_compatible(&view, request.method(), client.http2) {
         return answers::own(464, "-", record);
+    }
+    if is_grpc(request.headers()) {
+        compiled.balancer.counts.here().grpc_requests.add(1);
     }
     let stuck = sticky::target(&view, request.headers(), now);
     let upgrade = (!client.http2
@@ -74,8 +79,11 @@ pub(crate) async fn forward(
     if let Some(trace) = prepared.headers().get(TRACE_ID) {
         record.traced(trace);
     }
-    let mut way = Way { client, compiled, group: &group, view: &view, refused: Vec::new(), upload: &upload };
     let started = Instant::now();
+    let longest = view.spec.attributes.request_timeout_seconds;
+    let deadline = longest.map(|seconds| started + Duration::from_secs(u64::from(seconds)));
+    let (refused, upload) = (Vec::new(), &upload);
+    let mut way = Way { client, compiled, group: &group, view: &view, refused, upload, deadline };
     let waiting = client.wait();
     let outcome = way.offer(prepared, stuck, upgrade.is_some(), &mut record).await;
     drop(waiting);
@@ -112,7 +120,9 @@ pub(crate) async fn forward(
     let worker = client.worker.clone();
     response.map(|incoming| {
         let outstanding = Some(outstanding);
-        ToClient::Target(Box::new(FromTarget { incoming, lease, worker, target, outstanding, record }))
+        let deadline = deadline.map(|at| Box::pin(sleep_until(at)));
+        let body = FromTarget { incoming, lease, worker, target, outstanding, record, deadline };
+        ToClient::Target(Box::new(body))
     })
 }
 
@@ -125,6 +135,11 @@ fn is_compatible(view: &View, method: &Method, http2: bool) -> bool {
     }
 }
 
+/// Whether a message speaks gRPC.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
 type Answer = (Response<Incoming>, Lease, Arc<Target>, crate::target::Outstanding);
 
 /// The way of one request to one of the targets of a group.
@@ -135,6 +150,8 @@ struct Way<'a> {
     view: &'a Arc<View>,
     refused: Vec<u64>,
     upload: &'a Rc<Upload>,
+    /// When the answer must be there as a whole.
+    deadline: Option<Instant>,
 }
 
 impl Way<'_> {
@@ -147,9 +164,8 @@ impl Way<'_> {
         record: &mut Record,
     ) -> Result<Answer, (u16, &'static str)> {
         for _ in 0..MOST_TARGETS {
-            let Some(target) = stuck.take().or_else(|| self.group.choose(self.view, &self.refused)) else {
-                break;
-            };
+            let Some(target) = self.next(stuck.take()).await else { break };
+            let again = if self.is_proxy() { repeatable(&request) } else { None };
             let outstanding = target.begin();
             record.given(self.group, &target, Instant::now());
             let result = if websocket {
@@ -161,21 +177,53 @@ impl Way<'_> {
             };
             match result {
                 Ok((response, lease)) => {
+                    self.group.observe(&target, !response.status().is_server_error());
                     self.group.counts.here().requests.add(1);
                     return Ok((response, lease, target, outstanding));
                 }
                 Err(Failure::NotSent(unsent)) => {
+                    self.group.observe(&target, false);
                     self.group.counts.here().connection_errors.add(1);
                     self.refused.push(target.key);
                     request = *unsent;
                 }
-                Err(Failure::Broken) => return Err((502, "TargetConnectionError")),
-                Err(Failure::Timeout) => return Err((504, "-")),
+                Err(Failure::Broken) => {
+                    self.group.observe(&target, false);
+                    self.refused.push(target.key);
+                    request = again.ok_or((502, "TargetConnectionError"))?;
+                }
+                Err(Failure::Timeout) => {
+                    self.group.observe(&target, false);
+                    return Err((504, "-"));
+                }
                 Err(Failure::ClientTimeout) => return Err((408, "-")),
                 Err(Failure::Client) => return Err((400, "-")),
             }
         }
         Err(if self.refused.is_empty() { (503, "-") } else { (502, "TargetConnectionError") })
+    }
+
+    /// The target that is offered the request next. A proxy offers it once more to one that has refused it before it gives
+    /// up, when there is no other.
+    async fn next(&mut self, stuck: Option<Arc<Target>>) -> Option<Arc<Target>> {
+        let target = stuck.or_else(|| self.group.choose(self.view, &self.refused));
+        if target.is_some() || self.refused.is_empty() || !self.is_proxy() {
+            return target;
+        }
+        sleep(AGAIN).await;
+        self.group.choose(&self.group.view(), &[])
+    }
+
+    fn is_proxy(&self) -> bool {
+        self.compiled.balancer.attributes.is_proxy
+    }
+
+    fn unconnected(&self, error: &ConnectError, request: Request<ToTarget>) -> Failure {
+        tracing::debug!(error = error as &dyn std::error::Error, "a target cannot be reached");
+        match error {
+            ConnectError::Timeout if !self.is_proxy() => Failure::Timeout,
+            ConnectError::Failed(_) | ConnectError::Timeout => Failure::NotSent(Box::new(request)),
+        }
     }
 
     async fn send_http1(
@@ -186,7 +234,7 @@ impl Way<'_> {
         let pool = &self.client.worker.pool;
         let connection = match pool.http1(target, &self.view.spec).await {
             Ok(connection) => connection,
-            Err(error) => return Err(unconnected(&error, request)),
+            Err(error) => return Err(self.unconnected(&error, request)),
         };
         let again =
             connection.was_kept().filter(|kept| *kept > MAYBE_CLOSED).and_then(|_| repeatable(&request));
@@ -194,7 +242,7 @@ impl Way<'_> {
             (Err(Failure::Broken), Some(again)) => {
                 let connection = match pool.new_http1(target, &self.view.spec).await {
                     Ok(connection) => connection,
-                    Err(error) => return Err(unconnected(&error, again)),
+                    Err(error) => return Err(self.unconnected(&error, again)),
                 };
                 self.exchange(connection, again).await
             }
@@ -210,7 +258,7 @@ impl Way<'_> {
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let result = {
             let mut answer = pin!(connection.sender.try_send_request(request));
-            let mut patience = pin!(sleep(self.idle_timeout()));
+            let mut patience = pin!(sleep(self.patience()));
             poll_fn(|cx| {
                 connection.drive(cx);
                 // Only driving the connection brings the answer: nobody needs to be woken for it.
@@ -240,7 +288,7 @@ impl Way<'_> {
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut stream = match self.client.worker.pool.http2(target, &self.view.spec).await {
             Ok(stream) => stream,
-            Err(error) => return Err(unconnected(&error, request)),
+            Err(error) => return Err(self.unconnected(&error, request)),
         };
         let answer = stream.sender.try_send_request(request);
         let response = self.patiently(answer).await?;
@@ -254,7 +302,7 @@ impl Way<'_> {
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut sender = match super::pool::upgradeable(target, &self.view.spec).await {
             Ok(sender) => sender,
-            Err(error) => return Err(unconnected(&error, request)),
+            Err(error) => return Err(self.unconnected(&error, request)),
         };
         if sender.ready().await.is_err() {
             return Err(Failure::NotSent(Box::new(request)));
@@ -271,7 +319,7 @@ impl Way<'_> {
         >,
     ) -> Result<Response<Incoming>, Failure> {
         let mut answer = pin!(answer);
-        let mut patience = self.idle_timeout();
+        let mut patience = self.patience();
         loop {
             match tokio::time::timeout(patience, answer.as_mut()).await {
                 Ok(Ok(response)) => return Ok(response),
@@ -285,15 +333,26 @@ impl Way<'_> {
         Duration::from_secs(u64::from(self.compiled.balancer.attributes.idle_timeout_seconds.max(1)))
     }
 
+    fn until_deadline(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long to wait at first.
+    fn patience(&self) -> Duration {
+        self.idle_timeout().min(self.until_deadline())
+    }
+
     /// How long to wait on, when it has been a while: for as long as the client sends, the target need not answer.
     fn patience_left(&self) -> Result<Duration, Failure> {
         let idle = self.idle_timeout();
-        if self.upload.ended.get() {
+        let until_deadline = self.until_deadline();
+        if self.upload.ended.get() || until_deadline.is_zero() {
             return Err(Failure::Timeout);
         }
         let activity = &self.client.activity;
         let quiet = Duration::from_millis(self.client.worker.clock.millis().saturating_sub(activity.last()));
-        idle.checked_sub(quiet).filter(|left| !left.is_zero()).ok_or(Failure::ClientTimeout)
+        let left = idle.checked_sub(quiet).filter(|left| !left.is_zero()).ok_or(Failure::ClientTimeout)?;
+        Ok(left.min(until_deadline))
     }
 }
 
@@ -306,14 +365,6 @@ fn failure(unsent: Option<Request<ToTarget>>, error: &hyper::Error) -> Failure {
     }
 }
 
-fn unconnected(error: &ConnectError, request: Request<ToTarget>) -> Failure {
-    tracing::debug!(error = error as &dyn std::error::Error, "a target cannot be reached");
-    match error {
-        ConnectError::Failed(_) => Failure::NotSent(Box::new(request)),
-        ConnectError::Timeout => Failure::Timeout,
-    }
-}
-
 /// The same request once more, if it may be repeated: one that changes nothing and has no body.
 fn repeatable(request: &Request<ToTarget>) -> Option<Request<ToTarget>> {
     if !request.method().is_idempotent() || !matches!(request.body(), ToTarget::Empty) {
@@ -321,6 +372,7 @@ fn repeatable(request: &Request<ToTarget>) -> Option<Request<ToTarget>> {
     }
     let mut copy = Request::new(ToTarget::Empty);
     *copy.method_mut() = request.method().clone();
+    *copy.version_mut() = request.version();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
@@ -345,11 +397,13 @@ fn prepare(
         parts.headers.insert(http::header::CONNECTION, HeaderValue::from_static("Upgrade"));
         parts.headers.insert(http::header::UPGRADE, upgrade);
     }
-    client.forwarded.apply(&mut parts.headers, attributes.forwarded_for);
-    let seconds = client.worker.environment.now().as_seconds();
-    let random = (client.worker.random(), client.worker.random() as u32);
-    let trace = headers::trace_id(parts.headers.get(TRACE_ID), seconds, random);
-    parts.headers.insert(TRACE_ID, trace);
+    if !attributes.is_proxy {
+        client.forwarded.apply(&mut parts.headers, attributes.forwarded_for);
+        let seconds = client.worker.environment.now().as_seconds();
+        let random = (client.worker.random(), client.worker.random() as u32);
+        let trace = headers::trace_id(parts.headers.get(TRACE_ID), seconds, random);
+        parts.headers.insert(TRACE_ID, trace);
+    }
     if attributes.tls_headers
         && let Some(tls) = &client.tls
     {

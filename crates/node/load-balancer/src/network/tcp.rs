@@ -130,11 +130,20 @@ async fn reach(
     let flow = flow_hash(TCP, peer, local, view.by_source_alone());
     let wrapping = if view.spec.protocol == Protocol::Tls { Wrapping::Tls } else { Wrapping::Plain };
     let header = view.spec.attributes.proxy_protocol_v2.then(|| proxy_protocol::header(peer, local));
+    let is_proxy = view.spec.attributes.outlier_detection.is_some();
     let mut refused = Vec::new();
-    while refused.len() < MOST_TARGETS {
-        let target = view.choose_for_flow(flow, &refused)?;
+    for _ in 0..MOST_TARGETS {
+        let target = if is_proxy {
+            let target = group.choose(&view, &refused);
+            // One that has refused is asked once more before it is given up, when there is no other.
+            target.or_else(|| group.choose(&view, &[]))?
+        } else {
+            view.choose_for_flow(flow, &refused)?
+        };
         let outstanding = target.begin();
-        match open(&target, wrapping, header.as_deref(), group).await {
+        let opened = open(&target, wrapping, header.as_deref(), group).await;
+        group.observe(&target, opened.is_ok());
+        match opened {
             Ok(stream) => return Some((stream, target, outstanding)),
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a target cannot be reached");

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     if command != load_balancer::COMMAND || flag != "--dir" {
         return ExitCode::FAILURE;
     }
-    match load_balancer::run(&PathBuf::from(directory)) {
+    match load_balancer::run(&PathBuf::from(directory), None) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

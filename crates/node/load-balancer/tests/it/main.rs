@@ -6,5 +6,6 @@ mod health;
 mod network;
 mod odd_requests;
 mod protocols;
+mod proxy;
 mod support;
 mod upgrade;

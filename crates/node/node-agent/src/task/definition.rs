@@ -2,6 +2,7 @@
 //!
 //! What the agent does not carry out makes the task invalid; nothing is left out silently.
 
+mod connect;
 mod docker;
 mod logging;
 mod plan;
@@ -10,7 +11,7 @@ mod volumes;
 pub use plan::holder;
 pub(crate) use plan::set_variable;
 
-use crate::engine::VolumePlan;
+use crate::engine::{ProxyPlan, VolumePlan};
 use crate::logs::{LogOptionsError, LogOutput, Router};
 use crate::task::health::HealthCheck;
 use crate::task::secrets::SecretVariable;
@@ -94,6 +95,8 @@ pub struct TaskDefinition {
     pub storage: Option<u32>,
     /// The containers see each other's processes.
     pub shared_processes: bool,
+    /// Its Service Connect proxy.
+    pub proxy: Option<ProxyPlan>,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -276,6 +279,7 @@ impl TaskDefinition {
             volumes,
             storage: volumes::storage(task)?,
             shared_processes: task.pid_mode == "task",
+            proxy: connect::read(task)?,
             containers,
         };
         this.wait_for_router();

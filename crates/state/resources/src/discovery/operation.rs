@@ -1,7 +1,7 @@
 //! Operations: the records of changes, for callers that wait for them.
 
 use crate::Stored;
-use environment::Timestamp;
+use environment::{Environment, Timestamp};
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,24 @@ pub enum TargetKind {
 }
 
 impl Operation {
+    /// The record of a change, to be written in its transaction.
+    pub fn new(
+        random: &Environment,
+        account: &AccountId,
+        kind: OperationKind,
+        targets: &[(TargetKind, &str)],
+        now: Timestamp,
+    ) -> Self {
+        let text = |length| random.random_text(length, super::LETTERS);
+        Self {
+            account: account.clone(),
+            id: format!("{}-{}", text(32), text(8)),
+            kind,
+            targets: targets.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect(),
+            created_at: now,
+        }
+    }
+
     /// The key of an operation.
     pub fn key_of(account: &AccountId, id: &str) -> String {
         format!("{account}/{id}")

@@ -30,6 +30,9 @@ pub struct DiscoveryService {
     pub attributes: BTreeMap<String, String>,
     /// Token of the request that made it.
     pub creator_request_id: Option<String>,
+    /// Key of the ECS service that it was made for by Service Connect, and that it goes with.
+    #[serde(default)]
+    pub owner: Option<String>,
     /// Tags.
     pub tags: Tags,
     /// When it was made.

@@ -25,6 +25,9 @@ pub struct Cluster {
     /// How commands in its containers are logged; `None` when nobody has said so.
     #[serde(default)]
     pub execute_command: Option<ExecuteCommandLogging>,
+    /// ARN of the namespace of services that name none for Service Connect.
+    #[serde(default)]
+    pub connect_namespace: Option<String>,
     /// Tags.
     pub tags: Vec<Tag>,
     /// When it was made.

@@ -26,6 +26,7 @@ impl Service {
             workload: workload.clone(),
             images: definition.containers.iter().map(|own| (own.name.clone(), own.image.clone())).collect(),
             digests: BTreeMap::new(),
+            endpoints: Vec::new(),
             created_at: now,
         };
         let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

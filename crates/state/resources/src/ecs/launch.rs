@@ -1,8 +1,8 @@
 //! New tasks from a task definition, whoever starts them.
 
 use super::{
-    ContainerDefinition, DesiredStatus, ExecAgent, HealthStatus, ManagedVolume, Tag, Task, TaskContainer,
-    TaskDefinition, TaskOverride, TaskRegistry, TaskStatus, VolumeRequest,
+    ContainerDefinition, DesiredStatus, ExecAgent, HealthStatus, ManagedVolume, Tag, Task, TaskConnect,
+    TaskContainer, TaskDefinition, TaskOverride, TaskRegistry, TaskStatus, VolumeRequest,
 };
 use environment::{Environment, Timestamp};
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ pub struct Launch {
     pub digests: BTreeMap<String, String>,
     /// Services of Cloud Map that it is an instance of.
     pub registries: Vec<TaskRegistry>,
+    /// What its Service Connect proxy does, if it shall have one.
+    pub connect: Option<TaskConnect>,
     /// Commands may be run in its containers.
     pub execute_command: bool,
     /// Tags.
@@ -87,6 +89,7 @@ impl Task {
             protected_until: None,
             targets: Vec::new(),
             registries: launch.registries,
+            connect: launch.connect,
             execute_command: launch.execute_command,
             tags: launch.tags,
             version: 1,

@@ -4,7 +4,10 @@
 //! replaces that row in the same transaction, so that no decision is taken twice. Its tasks are in a ledger of small
 //! rows, one for each task that the service has started and not yet accounted for.
 
-use super::{Lifecycle, LifecycleHook, Strategy, StrategyItem, Tag, TaskSet, TrafficStep, VolumeRequest};
+use super::{
+    ConnectEndpoint, Lifecycle, LifecycleHook, ServiceConnect, Strategy, StrategyItem, Tag, TaskSet,
+    TrafficStep, VolumeRequest,
+};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -172,6 +175,9 @@ pub struct Workload {
     /// Services of Cloud Map that its tasks are instances of.
     #[serde(default)]
     pub registries: Vec<ServiceRegistry>,
+    /// Its part in Service Connect.
+    #[serde(default)]
+    pub connect: Option<ServiceConnect>,
 }
 
 /// A target group that the tasks of a service are registered in.
@@ -322,6 +328,9 @@ pub struct ServiceRevision {
     /// Digests of the images by the names of containers. All tasks of the revision run these, once they are known.
     #[serde(default)]
     pub digests: BTreeMap<String, String>,
+    /// The endpoints of its namespace when its deployment began: what its tasks reach by Service Connect.
+    #[serde(default)]
+    pub endpoints: Vec<ConnectEndpoint>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -1,6 +1,6 @@
 //! Tasks: what is wanted of them and what was last seen.
 
-use super::{ManagedVolume, Tag, TaskEvent, TaskStatus, next};
+use super::{ManagedVolume, Tag, TaskConnect, TaskEvent, TaskStatus, next};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -68,6 +68,9 @@ pub struct Task {
     /// Services of Cloud Map that it is an instance of while it runs.
     #[serde(default)]
     pub registries: Vec<TaskRegistry>,
+    /// What its Service Connect proxy does, if it has one.
+    #[serde(default)]
+    pub connect: Option<TaskConnect>,
     /// Commands may be run in its containers.
     #[serde(default)]
     pub execute_command: bool,

@@ -49,6 +49,7 @@ fn service(
         custom_health: Some(CustomHealth::default()),
         attributes: BTreeMap::new(),
         creator_request_id: None,
+        owner: None,
         tags: Tags::new(),
         created_at: Timestamp::from_seconds(0),
     }

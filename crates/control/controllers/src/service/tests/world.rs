@@ -56,6 +56,7 @@ fn workload(revision: u32) -> Workload {
         load_balancers: Vec::new(),
         volumes: vec![],
         registries: vec![],
+        connect: None,
     }
 }
 

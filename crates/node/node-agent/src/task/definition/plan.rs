@@ -28,6 +28,7 @@ impl TaskDefinition {
             storage: self.storage,
             volumes: self.volumes.clone(),
             shared_processes: self.shared_processes,
+            proxy: self.proxy.clone(),
         }
     }
 

@@ -73,7 +73,7 @@ fn shared(volume: &acs::Volume) -> Option<VolumeKind> {
     Some(VolumeKind::Shared { id: point.unwrap_or(&efs.file_system_id).to_owned(), root: root.to_owned() })
 }
 
-fn property<'a>(attachment: &'a acs::Attachment, name: &str) -> Option<&'a str> {
+pub(super) fn property<'a>(attachment: &'a acs::Attachment, name: &str) -> Option<&'a str> {
     let properties = attachment.attachment_properties.iter();
     properties.filter(|property| property.name == name).map(|property| property.value.as_str()).next()
 }

@@ -1,0 +1,60 @@
+//! Service Connect as the API shows it.
+
+use crate::shapes as wire;
+use aws_wire::RequestContext;
+use identifiers::Arn;
+use resources::ecs::{ConnectService, ServiceConnect};
+
+/// The configuration, as it was given.
+pub(crate) fn configuration(own: &ServiceConnect) -> wire::ServiceConnectConfiguration {
+    wire::ServiceConnectConfiguration {
+        enabled: true,
+        namespace: Some(own.given.clone()),
+        services: Some(own.services.iter().map(service).collect()),
+        ..wire::ServiceConnectConfiguration::default()
+    }
+}
+
+fn service(own: &ConnectService) -> wire::ServiceConnectService {
+    let number = |seconds: Option<u32>| seconds.and_then(|seconds| i32::try_from(seconds).ok());
+    let timeout = wire::TimeoutConfiguration {
+        idle_timeout_seconds: number(own.idle_timeout),
+        per_request_timeout_seconds: number(own.request_timeout),
+    };
+    let is_told = own.idle_timeout.is_some() || own.request_timeout.is_some();
+    wire::ServiceConnectService {
+        port_name: own.port_name.clone(),
+        discovery_name: own.discovery_name.clone(),
+        client_aliases: (!own.aliases.is_empty()).then(|| {
+            let alias = |own: &resources::ecs::ClientAlias| wire::ServiceConnectClientAlias {
+                port: i32::from(own.port),
+                dns_name: own.dns_name.clone(),
+                ..wire::ServiceConnectClientAlias::default()
+            };
+            own.aliases.iter().map(alias).collect()
+        }),
+        ingress_port_override: own.ingress_port.map(i32::from),
+        timeout: is_told.then_some(timeout),
+        ..wire::ServiceConnectService::default()
+    }
+}
+
+/// The services of Cloud Map that it has.
+pub(crate) fn resources(
+    context: &RequestContext,
+    own: &ServiceConnect,
+) -> Vec<wire::ServiceConnectServiceResource> {
+    let resource = |own: &ConnectService| wire::ServiceConnectServiceResource {
+        discovery_name: Some(own.name().to_owned()),
+        discovery_arn: Some(
+            Arn::new(
+                "servicediscovery",
+                &context.region,
+                &context.account,
+                format!("service/{}", own.service),
+            )
+            .to_string(),
+        ),
+    };
+    own.services.iter().map(resource).collect()
+}
