@@ -1,5 +1,6 @@
 """Services on Fargate: what they start, replace, roll and roll back, with real tasks."""
 
+import json
 import statistics
 import time
 
@@ -8,6 +9,7 @@ from botocore.exceptions import ClientError
 from images import Registry
 from leftovers import leaves_nothing
 from services import Services, kill, processes
+from tasks import Tasks
 from waiting import wait_for
 
 SLEEP = ["sleep", "3600"]
@@ -30,6 +32,18 @@ def services(region, image):
 @pytest.fixture(scope="module")
 def definition(services, image):
     return services.register([services.container(image, SLEEP)])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def restarting(region, image):
+    """Tasks whose containers end when their restart policies apply, after a minute: they run while services are tested."""
+    tasks = Tasks(region)
+    policy = lambda *ignored: {"enabled": True, "restartAttemptPeriod": 60, "ignoredExitCodes": list(ignored)}
+    metadata = r"""printf 'GET /%s HTTP/1.0\r\n\r\n' "${ECS_CONTAINER_METADATA_URI_V4#http://*/}" | nc 169.254.170.2 80 | tail -n 1"""
+    script = f"""{metadata}; if [ -e /ran ]; then exit 5; fi; touch /ran; sleep 60; exit 3"""
+    run = lambda command, *ignored: tasks.run(tasks.register([
+        tasks.container(image, ["sh", "-c", command], restartPolicy=policy(*ignored))]))
+    return tasks, {"again": run(script), "ignored": run(script, 3), "early": run("exit 4")}
 
 
 def refused(call, code, **arguments):
@@ -322,6 +336,28 @@ def test_a_task_definition_in_use_stays(services, image):
     kill(services.running("holds")[0]["taskArn"])
     wait_for(lambda: services.tasks_of("holds", "STOPPED") and services.running("holds"), "a replacement", 30)
     services.delete("holds")
+
+
+def test_containers_of_tasks_run_again_as_their_restart_policies_say(restarting):
+    """An essential container that ran for the period runs again, with its files, and its task goes on meanwhile."""
+    tasks, started = restarting
+
+    def ended(name):
+        task = tasks.wait(started[name], "STOPPED", deadline=120)
+        assert (task["stopCode"], task["stoppedReason"]) == (
+            "EssentialContainerExited", "Essential container in task exited")
+        ran = (task["executionStoppedAt"] - task["startedAt"]).total_seconds()
+        return tasks.exit_code(task), ran, [json.loads(line) for line in tasks.lines(task["taskArn"])]
+
+    code, ran, [] = ended("early")
+    assert code == 4 and ran < 30, "it had not run for the period"
+    code, ran, [first] = ended("ignored")
+    assert code == 3 and 60 <= ran < 90 and first["RestartCount"] == 0
+    # The second run ends before the period is over, so there is no third.
+    code, ran, [first, second] = ended("again")
+    assert code == 5 and 60 <= ran < 90
+    assert (first["RestartCount"], second["RestartCount"], second["KnownStatus"]) == (0, 1, "RUNNING")
+    assert first["DockerId"] == second["DockerId"] and first["StartedAt"] == second["StartedAt"]
 
 
 def test_the_server_is_killed_in_mid_deployment(own_region):

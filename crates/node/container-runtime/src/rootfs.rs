@@ -22,7 +22,8 @@ pub(crate) struct User {
 }
 
 /// Mounts layers (lowest first) below `folder` and returns the root. What is written goes below `writable`, which is
-/// thrown away, so it is mounted without syncing where the kernel can.
+/// thrown away, so it is mounted without syncing where the kernel can. It may have been mounted before by this process,
+/// for a container that runs again; what was written then is there.
 pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf], writable: &Path) -> io::Result<PathBuf> {
     let root = folder.join("rootfs");
     for name in ["rootfs", "l"] {
@@ -34,12 +35,18 @@ pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf], writable: &Path) 
     // Short names, since the options of a mount have to fit into one page.
     let mut lower = Vec::new();
     for (number, layer) in layers.iter().enumerate() {
-        std::os::unix::fs::symlink(layer, folder.join("l").join(number.to_string()))?;
+        link(layer, &folder.join("l").join(number.to_string()))?;
         lower.push(format!("l/{number}"));
     }
     lower.reverse();
     // A short name for it, too, and one without the characters that divide options.
-    std::os::unix::fs::symlink(writable, folder.join("w"))?;
+    link(writable, &folder.join("w"))?;
+    // The kernel refuses what was mounted without syncing, since a crash may have come in between. There was none: this
+    // very process has mounted it.
+    let unsynced = writable.join("work/work/incompat");
+    if unsynced.exists() {
+        fs::remove_dir_all(unsynced)?;
+    }
     std::env::set_current_dir(folder)?;
     let options = format!("lowerdir={},upperdir=w/upper,workdir=w/work", lower.join(":"));
     // Devices that an image brings along are of no use, or they would be the host's.
@@ -50,6 +57,15 @@ pub(crate) fn mount_overlay(folder: &Path, layers: &[PathBuf], writable: &Path) 
     let mounted = attempt(&format!("{options},volatile")).or_else(|_| attempt(&options));
     std::env::set_current_dir("/")?;
     mounted.map(|()| root)
+}
+
+/// Makes a symbolic link, in place of one that is there.
+fn link(target: &Path, path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, path)
 }
 
 /// Takes a root file system away; fine when it is not mounted.

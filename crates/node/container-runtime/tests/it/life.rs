@@ -1,7 +1,7 @@
 //! Starting, ending, output, commands, adoption.
 
-use crate::machine::{Machine, code, ended, lines, machine, open};
-use container_runtime::{ExecSpec, LogChunk, Mount, MountSource, Phase, RuntimeError};
+use crate::machine::{Machine, code, ended, lines, lines_of_run, machine, open};
+use container_runtime::{ContainerSpec, ExecSpec, LogChunk, Mount, MountSource, Phase, RuntimeError};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -136,6 +136,27 @@ async fn commands_in_a_container() {
     assert_eq!(slow.code, None);
     let usage = sandbox.usage("a").await.expect("measures");
     assert!(usage.memory_bytes > 0);
+    machine.runtime.remove("s").await.expect("removes");
+    machine.assert_clean();
+}
+
+#[tokio::test]
+async fn a_container_that_has_ended_runs_again_with_its_files() {
+    let Some(machine) = machine() else { return };
+    let sandbox = machine.create("s").await;
+    let script = "echo $RUN >> /tmp/f; cat /tmp/f; exit $RUN";
+    let mut ids = Vec::new();
+    for run in 0..3 {
+        let mut spec = ContainerSpec { run, ..machine.container("a", script) };
+        spec.env.push(format!("RUN={run}"));
+        ids.push(sandbox.start(&spec).await.expect("starts"));
+        assert_eq!(code(ended(&sandbox, "a").await), i32::try_from(run).ok());
+        let said: Vec<String> = (0..=run).map(|run| run.to_string()).collect();
+        assert_eq!(lines_of_run(&sandbox, "a", run).await, said);
+    }
+    assert_eq!(ids[0], ids[2], "it is the same container");
+    let same = sandbox.start(&ContainerSpec { run: 2, ..machine.container("a", "true") }).await;
+    assert!(same.is_err(), "a run happens once");
     machine.runtime.remove("s").await.expect("removes");
     machine.assert_clean();
 }

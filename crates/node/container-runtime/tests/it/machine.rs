@@ -188,7 +188,11 @@ pub(crate) async fn ended(sandbox: &Sandbox, name: &str) -> Phase {
 }
 
 pub(crate) async fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
-    let mut reader = sandbox.logs(name, None);
+    lines_of_run(sandbox, name, 0).await
+}
+
+pub(crate) async fn lines_of_run(sandbox: &Sandbox, name: &str, run: u32) -> Vec<String> {
+    let mut reader = sandbox.logs_of_run(name, run, None);
     let mut lines = Vec::new();
     let read = async {
         while let LogChunk::Records(records) = reader.read(1000).await.expect("reads") {
