@@ -103,10 +103,12 @@ def test_completion_of_an_unknown_shell():
 
 def test_check_config_shows_where_each_setting_comes_from(tmp_path):
     file = tmp_path / "longshore.toml"
-    file.write_text('region = "eu-west-1"\naccount = "111122223333"\nlisten = "127.0.0.1:1"\nno-host = true\n')
+    file.write_text('region = "eu-west-1"\naccount = "111122223333"\nlisten = "127.0.0.1:1"\nno-host = true\n'
+                    'overcommit-memory = 1\n')
     said = works("check-config", "--config", file, "--listen", "127.0.0.1:3",
                  environment={"LONGSHORE_REGION": "eu-north-1", "LONGSHORE_LISTEN": "127.0.0.1:2"})
-    for line in ['listen = "127.0.0.1:3"', 'region = "eu-north-1"', 'account = "111122223333"', "no-host = true"]:
+    for line in ['listen = "127.0.0.1:3"', 'region = "eu-north-1"', 'account = "111122223333"', "no-host = true",
+                 "overcommit-cpu = 64.0", "overcommit-memory = 1.0"]:
         assert line in said.splitlines(), said
 
 
@@ -189,6 +191,6 @@ def test_without_root(tmp_path):
 def test_doctor_of_this_machine():
     said = longshore("doctor", "--listen", f"127.0.0.1:{free_port()}")
     assert said.returncode == 0, said.stdout
-    for name in ["root", "cgroups", "overlayfs", "namespaces", "firewall", "forwarding", "port"]:
+    for name in ["root", "cgroups", "overlayfs", "namespaces", "firewall", "forwarding", "faults", "port", "room"]:
         assert f"ok    {name}" in said.stdout
     assert "this machine can run tasks" in said.stdout

@@ -1,7 +1,7 @@
 //! A small client of the region's own API, for commands that look at it from outside as any user would.
 
 use crate::data_dir::AccessKeyFile;
-use crate::region::{accounts, registry, spot};
+use crate::region::{accounts, hosts, registry, spot};
 use anyhow::{Context, Result, bail};
 use aws_wire::sigv4::{Signer, sign};
 use base64::Engine;
@@ -121,6 +121,16 @@ impl Client {
             bail!("{}", String::from_utf8_lossy(&content));
         }
         serde_json::from_slice(&content).context("read the answer")
+    }
+
+    /// What the hosts lend and what tasks reserve of it; `None` where the key may not see them.
+    pub(crate) async fn hosts(&self) -> Result<Option<Value>> {
+        let request = http::Request::get(format!("{}{}", self.endpoint, hosts::PATH));
+        let (status, content) = self.send(request, accounts::SIGNING_NAME, Bytes::new()).await?;
+        if !status.is_success() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&content).context("read the answer").map(Some)
     }
 
     /// Takes care of the registry's storage: `verify` or `collect`, with a query.

@@ -5,7 +5,8 @@ mod event_targets;
 mod express;
 mod filter;
 mod handlers;
-mod host;
+pub(crate) mod host;
+pub(crate) mod hosts;
 mod keys;
 mod load_balancers;
 mod other_regions;
@@ -40,6 +41,7 @@ use event_targets::RegionTargets;
 use express::RegionInfrastructure;
 use handlers::{AgentHandler, RegistryHandler, SessionHandler};
 use host::{Host, HostPlan, Sandboxes};
+use hosts::HostsHandler;
 use image_registry::ImageRegistry;
 use load_balancers::HostDataPlane;
 use metric_store::Metrics;
@@ -57,6 +59,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{StoreError, Tables};
 use store_backends::embedded::EmbeddedStore;
+use task_placements::Placements;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use virtual_networks::VirtualNetworks;
@@ -172,16 +175,15 @@ impl Region {
             environment.clone(),
         );
         let networks = VirtualNetworks::new(tables.clone(), plan.range()?);
+        let placements = Placements::default();
         let resolves = resolves_localhost(port).await;
         let public = api_ecr_public::EcrPublicService::new(images.clone(), access.clone(), port, resolves);
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(records.service(tables.clone())),
-            Arc::new(api_ecs::shapes::Server(api_ecs::EcsService::new(
-                tables.clone(),
-                hosts.clone(),
-                access.clone(),
-                networks.clone(),
-            ))),
+            Arc::new(api_ecs::shapes::Server(
+                api_ecs::EcsService::new(tables.clone(), hosts.clone(), access.clone(), networks.clone())
+                    .placing(placements.clone()),
+            )),
             Arc::new(api_ec2::shapes::Server(api_ec2::Ec2Service::new(
                 tables.clone(),
                 networks.clone(),
@@ -231,6 +233,7 @@ impl Region {
         handlers.push(Arc::new(AccountsHandler::new(access.clone(), settings.account.clone())));
         let spot = SpotHandler::new(tables.clone(), settings.account.clone(), environment.clone());
         handlers.push(Arc::new(spot));
+        handlers.push(Arc::new(HostsHandler::new(placements.clone(), settings.account.clone())));
         let new_authenticator = || {
             let new = Authenticator::new(access.clone(), settings.region.clone(), environment.clone());
             let open = settings.auth == AuthMode::Open;
@@ -312,7 +315,8 @@ impl Region {
         };
         region.dir.write_endpoint(&region.endpoint_file())?;
         if !region.settings.no_host {
-            let started = region.start_host(&plan, blobs, &access, registry, hosts, networks.clone()).await;
+            let shared = (networks.clone(), placements);
+            let started = region.start_host(&plan, blobs, &access, registry, hosts, shared).await;
             if let Err(error) = started {
                 // Nothing runs yet, so a failed start leaves nothing to adopt.
                 let _ = region.stop(false).await;
@@ -331,13 +335,14 @@ impl Region {
         access: &Access,
         registry: Registry,
         registry_hosts: RegistryHosts,
-        networks: VirtualNetworks,
+        (networks, placements): (VirtualNetworks, Placements),
     ) -> Result<()> {
         let registry_socket = self.hand_blobs_over(registry, &blobs);
         let (filter, switch) = filter::host_filter();
         let config = controllers::Config {
             account: self.settings.account.clone(),
             networks,
+            placements,
             filter: Arc::new(filter),
             blobs,
             region: self.settings.region.clone(),
@@ -364,7 +369,10 @@ impl Region {
             },
             credentials,
             &self.dir,
-            self.settings.efs.iter().map(|efs| (efs.id.clone(), efs.directory.clone())).collect(),
+            (
+                self.settings.efs.iter().map(|efs| (efs.id.clone(), efs.directory.clone())).collect(),
+                (self.settings.overcommit_cpu, self.settings.overcommit_memory),
+            ),
             (&self.environment, switch),
         );
         self.host =

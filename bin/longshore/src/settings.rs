@@ -2,6 +2,7 @@
 
 mod efs;
 mod hook_address;
+mod overcommit;
 
 pub(crate) use efs::EfsDirectory;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 pub(crate) use hook_address::HookAddress;
 use identifiers::{AccountId, Region};
+pub(crate) use overcommit::Overcommit;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -126,6 +128,13 @@ pub(crate) struct SettingsArgs {
     /// points; it may be where an NFS export is mounted. May be given several times
     #[arg(long = "efs", env = "LONGSHORE_EFS", value_delimiter = ',', value_name = "fs-ID=DIR")]
     pub(crate) efs: Vec<EfsDirectory>,
+    /// CPU that this machine lends to tasks, as a multiple of what it has [default: 64]
+    #[arg(long, env = "LONGSHORE_OVERCOMMIT_CPU", value_name = "FACTOR")]
+    pub(crate) overcommit_cpu: Option<Overcommit>,
+    /// Memory that this machine lends to tasks, as a multiple of what it has; 1 for tasks that use what they reserve
+    /// [default: 16]
+    #[arg(long, env = "LONGSHORE_OVERCOMMIT_MEMORY", value_name = "FACTOR")]
+    pub(crate) overcommit_memory: Option<Overcommit>,
 }
 
 /// Another region, and where it answers: `us-west-2=https://region.example`.
@@ -224,6 +233,8 @@ struct File {
     trail_interval: Option<NonZeroU32>,
     #[serde(default)]
     efs: Vec<EfsDirectory>,
+    overcommit_cpu: Option<Overcommit>,
+    overcommit_memory: Option<Overcommit>,
 }
 
 /// The effective settings.
@@ -261,6 +272,8 @@ pub(crate) struct Settings {
     /// In seconds.
     pub(crate) trail_interval: u32,
     pub(crate) efs: Vec<EfsDirectory>,
+    pub(crate) overcommit_cpu: Overcommit,
+    pub(crate) overcommit_memory: Overcommit,
 }
 
 impl Settings {
@@ -334,6 +347,11 @@ impl SettingsArgs {
             elb_logs_dir: absolute(&logs)?,
             auth,
             efs: [self.efs, file.efs].concat(),
+            overcommit_cpu: self.overcommit_cpu.or(file.overcommit_cpu).unwrap_or(Overcommit::CPU),
+            overcommit_memory: self
+                .overcommit_memory
+                .or(file.overcommit_memory)
+                .unwrap_or(Overcommit::MEMORY),
         })
     }
 }
@@ -378,7 +396,8 @@ mod tests {
     fn flags_beat_the_file_and_the_file_beats_defaults() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("longshore.toml");
-        std::fs::write(&path, "region = \"eu-west-1\"\nlisten = \"127.0.0.1:1\"\n").expect("writes");
+        std::fs::write(&path, "region = \"eu-west-1\"\nlisten = \"127.0.0.1:1\"\novercommit-cpu = 2\n")
+            .expect("writes");
         let arguments = SettingsArgs {
             config: Some(path),
             listen: Some("127.0.0.1:2".parse().expect("an address")),
@@ -389,6 +408,10 @@ mod tests {
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.region.as_str(), "eu-west-1");
         assert_eq!(settings.account.as_str(), DEFAULT_ACCOUNT);
+        assert_eq!(
+            (settings.overcommit_cpu.of(1024), settings.overcommit_memory),
+            (2048, Overcommit::MEMORY)
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `longshore doctor`: can this machine run tasks, and what to do where it cannot.
 
+use crate::region::host::capacity;
+use crate::settings::Overcommit;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -26,6 +28,7 @@ pub(crate) fn run(arguments: DoctorArgs) -> Result<()> {
     let mut checks = host_checks();
     checks.push(Check { name: "port", result: port(arguments.listen) });
     checks.push(Check { name: "names", result: Ok(names()) });
+    checks.push(Check { name: "room", result: room() });
     let mut failed = 0;
     for check in &checks {
         match &check.result {
@@ -65,6 +68,7 @@ fn host_checks() -> Vec<Check> {
         Check { name: "firewall", result: firewall() },
         Check { name: "forwarding", result: forwarding() },
         Check { name: "disks", result: Ok(disks()) },
+        Check { name: "faults", result: Ok(faults()) },
     ]
 }
 
@@ -151,6 +155,14 @@ fn disks() -> String {
     )
 }
 
+/// What tasks can make of faults in their networks; nothing that keeps them from running.
+fn faults() -> String {
+    container_network::faults::delay_unavailable().map_or_else(
+        || "tasks can lose and delay packets on purpose".to_owned(),
+        |why| format!("tasks can lose packets on purpose, but not delay them: {why}"),
+    )
+}
+
 fn forwarding() -> std::result::Result<String, String> {
     match std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward") {
         Ok(value) if value.trim() == "1" => Ok("IPv4 forwarding is on".to_owned()),
@@ -171,6 +183,19 @@ fn names() -> String {
          --manage-hosts-file, or install libnss-myhostname"
             .to_owned()
     }
+}
+
+/// What tasks can reserve here, where nothing else is set.
+fn room() -> std::result::Result<String, String> {
+    let (cpu, memory) = capacity().map_err(|error| format!("{error:#}; is /proc mounted?"))?;
+    let (lent_cpu, lent_memory) = (Overcommit::CPU.of(cpu), Overcommit::MEMORY.of(memory));
+    Ok(format!(
+        "{} cores and {memory} MiB: tasks can reserve {lent_cpu} CPU units and {lent_memory} MiB, {} and {} times as much; \
+         --overcommit-cpu and --overcommit-memory change that",
+        cpu / 1024,
+        Overcommit::CPU,
+        Overcommit::MEMORY
+    ))
 }
 
 fn port(listen: SocketAddr) -> std::result::Result<String, String> {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Show the region at a glance: endpoint, clusters, tasks, repositories, log groups.
+/// Show the region at a glance: endpoint, hosts, clusters, tasks, repositories, log groups.
 #[derive(Args)]
 pub(crate) struct StatusArgs {
     /// Data directory of the region [default: as `longshore up`]
@@ -24,6 +24,20 @@ pub(crate) async fn run(arguments: StatusArgs) -> Result<()> {
         "region    {} of account {} at {} (process {})",
         endpoint.region, endpoint.account, endpoint.endpoint, endpoint.pid
     );
+    if let Some(answer) = client.hosts().await? {
+        for host in answer["hosts"].as_array().into_iter().flatten() {
+            let (cpu, memory) = (&host["cpu"], &host["memory"]);
+            println!(
+                "host      {}: {} tasks reserve {} of {} CPU units and {} of {} MiB",
+                text(host, "id"),
+                host["tasks"],
+                cpu["reserved"],
+                cpu["lent"],
+                memory["reserved"],
+                memory["lent"]
+            );
+        }
+    }
     println!("clusters  {}", clusters.len());
     for arn in &clusters {
         show_cluster(&client, arn).await?;

@@ -3,7 +3,7 @@
 use super::filter::FilterSwitch;
 use super::ranges::{self, Ranges};
 use crate::data_dir::DataDir;
-use crate::settings::Settings;
+use crate::settings::{Overcommit, Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use api_ec2::MachineNetworks;
 use container_image::{Images, LocalRegistry};
@@ -135,7 +135,7 @@ impl Host {
         address: Address,
         credentials: Credentials,
         dir: &DataDir,
-        shares: BTreeMap<String, PathBuf>,
+        (shares, overcommit): (BTreeMap<String, PathBuf>, (Overcommit, Overcommit)),
         (environment, filter): (&Environment, FilterSwitch),
     ) -> Result<Self> {
         let subnet = plan.subnet()?;
@@ -150,6 +150,7 @@ impl Host {
             disks: disks(dir),
         })?;
         let (cpu, memory) = capacity()?;
+        let (cpu, memory) = (overcommit.0.of(cpu), overcommit.1.of(memory));
         let config = AgentConfig {
             endpoint: address.endpoint.clone(),
             region: address.region.clone(),
@@ -307,7 +308,7 @@ fn local_registries(region: &Address) -> Result<Vec<LocalRegistry>> {
 }
 
 /// CPU units and MiB of this machine.
-fn capacity() -> Result<(u32, u32)> {
+pub(crate) fn capacity() -> Result<(u32, u32)> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let text = std::fs::read_to_string(Path::new("/proc/meminfo")).context("read /proc/meminfo")?;
     let total = text

@@ -80,6 +80,7 @@ pub(crate) fn task(
             .chain(connect::attachment(task))
             .collect(),
         pid_mode: definition.pid_mode.clone().unwrap_or_default(),
+        enable_fault_injection: definition.fault_injection,
         containers: containers.collect(),
         role_credentials: credentials.task,
         execution_role_credentials: credentials.execution,

@@ -39,7 +39,6 @@ pub(crate) fn store(
         task_role_arn,
         volumes,
     } = input;
-    refuse(enable_fault_injection == Some(true), "enableFaultInjection")?;
     refuse(filled(inference_accelerators.as_ref()), "inferenceAccelerators")?;
     if ipc_mode.is_some() {
         return Err(client("Tasks using the Fargate launch type do not support ipcMode."));
@@ -87,6 +86,7 @@ pub(crate) fn store(
         volumes,
         volume_kinds,
         pid_mode: pid_mode.map(|mode| mode.as_str().to_owned()),
+        fault_injection: enable_fault_injection == Some(true),
         ephemeral_storage: ephemeral_storage.map(|storage| storage_size(&storage)).transpose()?,
         runtime_platform: runtime_platform.map(platform).transpose()?,
         tags: store_tags(tags)?,

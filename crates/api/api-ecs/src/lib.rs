@@ -43,6 +43,7 @@ use resources::ecr::RegistryHosts;
 )]
 use shapes::*;
 use store::Tables;
+use task_placements::Placements;
 use virtual_networks::VirtualNetworks;
 
 /// The service.
@@ -51,18 +52,25 @@ pub struct EcsService {
     registry: RegistryHosts,
     access: Access,
     networks: VirtualNetworks,
+    placements: Placements,
 }
 
 impl EcsService {
     /// The service over a region's tables. `registry` names the region's own registry; `access` assumes the roles and
     /// `networks` has the default subnets of express services.
     pub fn new(tables: Tables, registry: RegistryHosts, access: Access, networks: VirtualNetworks) -> Self {
-        Self { tables, registry, access, networks }
+        Self { tables, registry, access, networks, placements: Placements::default() }
+    }
+
+    /// Tells RunTask what room there is; otherwise every task is taken and waits for its host.
+    #[must_use]
+    pub fn placing(self, placements: Placements) -> Self {
+        Self { placements, ..self }
     }
 }
 
 /// One method per operation, all alike: hand over to the operation's own file; some are told the names of the region's
-/// registry, too, and the last ones get the whole service.
+/// registry, too, RunTask what room there is, and the last ones get the whole service.
 macro_rules! operations {
     (
         $($name:ident: $module:ident, $input:ident => $output:ident;)*
@@ -83,6 +91,14 @@ macro_rules! operations {
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$module::run(&self.tables, context, input).await
             })*
+
+            async fn run_task(
+                &self,
+                context: &RequestContext,
+                input: RunTaskRequest,
+            ) -> Result<RunTaskResponse, ServiceError> {
+                op::run_task::run(&self.tables, (&self.registry, &self.placements), context, input).await
+            }
 
             $(async fn $with(&self, context: &RequestContext, input: $with_input) -> Result<$with_output, ServiceError> {
                 op::$with::run(&self.tables, &self.registry, context, input).await
@@ -148,7 +164,6 @@ operations! {
     create_service: CreateServiceRequest => CreateServiceResponse;
     create_task_set: CreateTaskSetRequest => CreateTaskSetResponse;
     register_task_definition: RegisterTaskDefinitionRequest => RegisterTaskDefinitionResponse;
-    run_task: RunTaskRequest => RunTaskResponse;
     update_service: UpdateServiceRequest => UpdateServiceResponse;
 
     [with service]

@@ -95,6 +95,7 @@ pub(crate) fn definition(context: &RequestContext, definition: &TaskDefinition) 
         volumes: Some(volumes::render(definition)),
         placement_constraints: Some(vec![]),
         pid_mode: definition.pid_mode.as_ref().and_then(|mode| mode.parse().ok()),
+        enable_fault_injection: Some(definition.fault_injection),
         ephemeral_storage: definition
             .ephemeral_storage
             .map(|size| wire::EphemeralStorage { size_in_gi_b: size as i32 }),

@@ -22,11 +22,21 @@ pub enum Seen<T> {
 }
 
 /// Shows every row of a table and then every change, until `stop`.
-pub async fn feed<T: Stored>(tables: Tables, stop: CancellationToken, mut see: impl FnMut(Seen<T>) + Send) {
+pub async fn feed<T: Stored>(tables: Tables, stop: CancellationToken, see: impl FnMut(Seen<T>) + Send) {
+    feed_whole(tables, stop, see, || {}).await;
+}
+
+/// [`feed`] that also says when a listing is whole.
+pub async fn feed_whole<T: Stored>(
+    tables: Tables,
+    stop: CancellationToken,
+    mut see: impl FnMut(Seen<T>) + Send,
+    mut listed: impl FnMut() + Send,
+) {
     while !stop.is_cancelled() {
         let watched = tokio::select! {
             () = stop.cancelled() => return,
-            watched = follow(&tables, &mut see) => watched,
+            watched = follow(&tables, &mut see, &mut listed) => watched,
         };
         let Err(error) = watched else { return };
         if !matches!(error, StoreError::WatchLost | StoreError::Compacted { .. }) {
@@ -42,12 +52,14 @@ pub async fn feed<T: Stored>(tables: Tables, stop: CancellationToken, mut see: i
 async fn follow<T: Stored>(
     tables: &Tables,
     see: &mut (impl FnMut(Seen<T>) + Send),
+    listed: &mut (impl FnMut() + Send),
 ) -> Result<(), StoreError> {
     let (rows, mut watch): (_, TableWatch<T>) = tables.list_and_watch("").await?;
     see(Seen::Anew);
     for row in rows {
         see(Seen::Row(row));
     }
+    listed();
     loop {
         for change in watch.next().await? {
             see(match change {

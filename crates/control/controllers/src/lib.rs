@@ -40,7 +40,7 @@ use event_delivery::EventDelivery;
 pub use event_delivery::{TargetError, Targets};
 use event_outbox::Outbox;
 use express::{ExpressController, Infrastructure};
-use feed::feed;
+use feed::{feed, feed_whole};
 use identifiers::{AccountId, Region};
 use image_lifecycle::ImageLifecycle;
 use image_registry::ImageRegistry;
@@ -72,6 +72,7 @@ use std::time::Duration;
 use store::Tables;
 use task::TaskController;
 use task_definition::TaskDefinitionController;
+use task_placements::Placements;
 use tokio_util::sync::CancellationToken;
 use virtual_networks::VirtualNetworks;
 
@@ -102,6 +103,8 @@ pub struct Config {
     pub account: AccountId,
     /// Where tasks get their network interfaces from.
     pub networks: VirtualNetworks,
+    /// Which task is on which host.
+    pub placements: Placements,
     /// What lets traffic of tasks through.
     pub filter: Arc<dyn PacketFilter>,
     /// Where log events lie.
@@ -244,14 +247,25 @@ pub async fn run_registry(
 
 async fn run_tasks(tables: Tables, config: &Config, shutdown: CancellationToken) {
     let queue = Queue::new();
-    let (account, networks) = (config.account.clone(), config.networks.clone());
-    let controller = Arc::new(TaskController::new(tables.clone(), account, networks, queue.clone()));
+    let controller = TaskController::new(
+        tables.clone(),
+        config.account.clone(),
+        config.networks.clone(),
+        config.placements.clone(),
+        queue.clone(),
+    );
+    let controller = Arc::new(controller);
     let environment = tables.environment().clone();
     if let Err(error) = config.networks.adopt().await {
         tracing::error!(%error, "tasks of an earlier version have no network interfaces");
     }
     tokio::join!(
-        feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(seen)),
+        feed_whole(
+            tables.clone(),
+            shutdown.clone(),
+            |seen| controller.see_task(seen),
+            || controller.tasks_are_listed()
+        ),
         feed(tables, shutdown.clone(), |seen| controller.see_host(seen)),
         reconcile::run(controller.clone(), queue, Settings::named("task"), environment, shutdown.clone()),
     );

@@ -65,6 +65,7 @@ mod tests {
             token: "t".to_owned(),
             parameters: String::new(),
             tasks: Vec::new(),
+            lacks: Vec::new(),
             created_at: environment.now(),
         };
         let key = tables.create(token).await.expect("creates").key();

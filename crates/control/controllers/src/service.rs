@@ -66,12 +66,14 @@ impl ServiceController {
         }
     }
 
-    /// Queues the service of a task that runs, or does not any more. What lies between changes nothing for it.
+    /// Queues the service of a task that runs, or does not any more, or finds no room. What lies between changes nothing
+    /// for it.
     pub(crate) fn see_task(&self, seen: &Seen<Task>) {
         let Seen::Row(task) = seen else { return };
         let Some(service) = &task.service else { return };
-        let matters =
-            task.last_status >= TaskStatus::Running || task.desired_status == DesiredStatus::Stopped;
+        let matters = task.last_status >= TaskStatus::Running
+            || task.desired_status == DesiredStatus::Stopped
+            || task.lack.is_some();
         if matters {
             self.queue.nudge(format!("{}/{}/{service}", task.account, task.cluster));
         }

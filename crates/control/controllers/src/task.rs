@@ -4,25 +4,26 @@
 //! STOPPED goes away an hour later. Everything between belongs to the agent. Each step is one transaction that holds
 //! the network interface, its address and the task together, so that an address is never lost and never given twice.
 //!
-//! A task that finds no host keeps waiting, is tried again as soon as a host comes, and gives up after a while.
+//! A task that finds no host, or none with room for its CPU and memory, keeps waiting and is tried again as soon as a
+//! host comes or another task lets go of one. It gives up after a while; one of a service waits for room without end, and
+//! its service tells of it.
 
 mod apply;
 mod network;
 mod observe;
-mod placements;
 mod plan;
 
 use crate::feed::Seen;
 use identifiers::AccountId;
 use parking_lot::Mutex;
-use placements::Placements;
 use plan::{Step, plan};
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
-use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
+use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Size, Task, TaskStatus};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use store::{StoreError, Tables};
+use task_placements::Placements;
 use virtual_networks::VirtualNetworks;
 
 /// Attempts of a step that others interfere with, before the queue backs off.
@@ -42,18 +43,25 @@ pub struct TaskController {
     /// silent for a moment must not end its tasks.
     lost: Mutex<HashMap<String, Duration>>,
     /// What was last seen of the hosts; only a change of it matters.
-    hosts: Mutex<HashMap<String, (InstanceStatus, bool)>>,
+    hosts: Mutex<HashMap<String, (InstanceStatus, bool, Size)>>,
 }
 
 impl TaskController {
-    /// Over the region's rows; `queue` is nudged when a host comes or goes.
-    pub fn new(tables: Tables, account: AccountId, networks: VirtualNetworks, queue: Queue<String>) -> Self {
+    /// Over the region's rows; `queue` is nudged when a host comes or goes. Nothing is placed before
+    /// [`Self::tasks_are_listed`].
+    pub fn new(
+        tables: Tables,
+        account: AccountId,
+        networks: VirtualNetworks,
+        placements: Placements,
+        queue: Queue<String>,
+    ) -> Self {
         Self {
             tables,
             account,
             queue,
             networks,
-            placements: Placements::default(),
+            placements,
             waiting: Mutex::default(),
             lost: Mutex::default(),
             hosts: Mutex::default(),
@@ -65,7 +73,9 @@ impl TaskController {
         match seen {
             Seen::Row(task) => {
                 let key = task.key();
-                self.placements.note(&key, &task);
+                if self.placements.note(&task) {
+                    self.nudge_waiting();
+                }
                 if matches!(
                     task.last_status,
                     TaskStatus::Provisioning | TaskStatus::Deprovisioning | TaskStatus::Stopped
@@ -73,8 +83,25 @@ impl TaskController {
                     self.queue.nudge(key);
                 }
             }
-            Seen::Gone(key) => self.placements.forget(&key),
+            Seen::Gone(key) => {
+                if self.placements.forget(&key) {
+                    self.nudge_waiting();
+                }
+            }
             Seen::Anew => self.placements.clear(),
+        }
+    }
+
+    /// Every task has been shown: from now on it is known what room is left.
+    pub(crate) fn tasks_are_listed(&self) {
+        self.placements.listed();
+        self.nudge_waiting();
+    }
+
+    fn nudge_waiting(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        for task in waiting {
+            self.queue.nudge(task);
         }
     }
 
@@ -82,23 +109,27 @@ impl TaskController {
     pub(crate) fn see_host(&self, seen: Seen<ContainerInstance>) {
         let key = match seen {
             Seen::Row(host) => {
-                let (key, now) = (host.key(), (host.status, host.agent_connected));
+                let (key, now) = (host.key(), (host.status, host.agent_connected, host.size()));
                 if self.hosts.lock().insert(key.clone(), now) == Some(now) {
                     return;
                 }
-                if host.cluster == FARGATE_HOSTS && host.takes_tasks() {
-                    let waiting = std::mem::take(&mut *self.waiting.lock());
-                    for task in waiting {
-                        self.queue.nudge(task);
+                if host.cluster == FARGATE_HOSTS {
+                    self.placements.note_host(&host);
+                    if host.takes_tasks() {
+                        self.nudge_waiting();
                     }
                 }
                 key
             }
             Seen::Gone(key) => {
                 self.hosts.lock().remove(&key);
+                self.placements.forget_host(&key);
                 key
             }
-            Seen::Anew => return self.hosts.lock().clear(),
+            Seen::Anew => {
+                self.placements.clear_hosts();
+                return self.hosts.lock().clear();
+            }
         };
         for task in self.placements.tasks_on(&key) {
             self.queue.nudge(task);
@@ -108,14 +139,16 @@ impl TaskController {
     async fn step(&self, key: &str) -> Result<Next, StoreError> {
         let Some(observed) = self.observe(key).await? else { return Ok(Next::Settled) };
         let step = plan(&observed, self.tables.environment().now());
-        if matches!(step, Step::WaitForHost(_)) {
+        if matches!(step, Step::WaitForHost(_) | Step::WaitForRoom(..)) {
             self.waiting.lock().insert(key.to_owned());
-            // A host may have come between the look and the note.
-            if self.hosts_taking_tasks().await?.is_empty() {
-                return self.apply(&observed, step).await;
+            // A host may have come, or room on one, between the look and the note.
+            let room = self.room(&observed.task).await?;
+            let is_same =
+                room.hosts.is_empty() && room.lack.is_some() == matches!(step, Step::WaitForRoom(..));
+            if !is_same {
+                self.waiting.lock().remove(key);
+                return Err(StoreError::Conflict(key.to_owned()));
             }
-            self.waiting.lock().remove(key);
-            return Err(StoreError::Conflict(key.to_owned()));
         }
         self.apply(&observed, step).await
     }

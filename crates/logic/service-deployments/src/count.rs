@@ -30,7 +30,12 @@ impl Work<'_> {
         for index in 0..self.members.len() {
             let member = self.members[index].clone();
             match &member.sight {
-                Sight::Starting | Sight::Stopping => {}
+                Sight::Starting => {
+                    if let Some(reason) = &member.not_placed {
+                        self.not_placed(reason);
+                    }
+                }
+                Sight::Stopping => {}
                 Sight::Running { since, health } => {
                     let health = self.out_of_grace(index, *since, *health);
                     let mark = match health {
@@ -102,8 +107,7 @@ impl Work<'_> {
         let member = self.members[index].clone();
         let End::Failed { ran, not_placed } = end else { return };
         if let Some(reason) = not_placed {
-            let reason = reason.trim_end_matches('.');
-            self.notice(&format!("was unable to place a task. Reason: {reason}. {SEE_GUIDE}"));
+            self.not_placed(reason);
         }
         match member.mark {
             TaskMark::Failed | TaskMark::Healthy => {}
@@ -113,6 +117,11 @@ impl Work<'_> {
             }
             TaskMark::New => self.failed(&member.deployment, member.created_at),
         }
+    }
+
+    fn not_placed(&mut self, reason: &str) {
+        let reason = reason.trim_end_matches('.');
+        self.notice(&format!("was unable to place a task. Reason: {reason}. {SEE_GUIDE}"));
     }
 
     fn succeeded(&mut self, id: &str) {

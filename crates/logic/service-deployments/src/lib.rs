@@ -66,6 +66,8 @@ pub struct Member {
     pub sight: Sight,
     /// The target of a load balancer that makes its health what it is, when that is failing.
     pub failing_target: Option<FailingTarget>,
+    /// Why no place is found for it, while it waits for one.
+    pub not_placed: Option<String>,
 }
 
 /// A target that fails the checks of its load balancer.

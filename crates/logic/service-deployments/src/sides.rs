@@ -236,6 +236,7 @@ impl Work<'_> {
             protected_until: None,
             sight: crate::Sight::Starting,
             failing_target: None,
+            not_placed: None,
         });
         self.plan.start.push(crate::Start { task: task.clone(), deployment: id.to_owned(), provider });
         task

@@ -265,6 +265,7 @@ impl World {
                 protected_until: None,
                 sight: Sight::Starting,
                 failing_target: None,
+                not_placed: None,
             });
         }
         if !plan.start.is_empty() && plan.service.lifecycle.is_none() {

@@ -159,6 +159,26 @@ fn tasks_that_fail_again_and_again_are_started_ever_more_slowly() {
 }
 
 #[test]
+fn a_service_whose_tasks_find_no_room_tells_once_and_goes_on_waiting() {
+    let mut world = World::new(2, 100, 200);
+    world.step();
+    for member in &mut world.members {
+        member.not_placed = Some("Capacity is unavailable at this time".to_owned());
+    }
+    world.step();
+    world.step();
+    let told = "(service web) was unable to place a task. Reason: Capacity is unavailable at this time. For more \
+                information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
+    assert_eq!(world.events[1..], [told]);
+    assert_eq!((world.live(), world.service.deployments[0].failed_tasks), (2, 0), "waiting is no failure");
+    for member in &mut world.members {
+        member.not_placed = None;
+    }
+    world.settle();
+    assert!(world.is_at_rest());
+}
+
+#[test]
 fn scaling_leaves_protected_tasks_until_their_time_is_over() {
     let mut world = World::new(4, 100, 200);
     world.settle();

@@ -9,9 +9,9 @@
 //! agent that dies, and opening the endpoint of a task again lays a new cable.
 
 use crate::error::NetworkError;
-use crate::namespace::{self, file, netlink};
+use crate::namespace::{self, enter, file, netlink};
 use crate::netlink::{Cable, Netlink};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt,
 };
@@ -90,11 +90,6 @@ impl Junction {
         connect(&mut inside, TASK_INTERFACE, *ENDPOINT.ip(), line.address)?;
         bound_to(&line.name)
     }
-}
-
-fn enter(namespace: &File) -> Result<(), NetworkError> {
-    setns(namespace, CloneFlags::CLONE_NEWNET)
-        .map_err(|error| NetworkError::Namespace { step: "entering a namespace", source: error.into() })
 }
 
 /// Switches a cable's end on and sends what is for `peer` through it, from `own`.

@@ -54,6 +54,9 @@ pub enum NetworkError {
         /// What it said.
         reason: String,
     },
+    /// A fault could not be made or ended.
+    #[error("making a fault in the network of a task: {0}")]
+    Fault(String),
     /// The name server's address is taken.
     #[error("listening for name queries on {address}")]
     Dns {

@@ -207,7 +207,7 @@ struct Rule {
     rest: Vec<String>,
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     PLACES.iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file())
 }
 
@@ -242,7 +242,7 @@ impl Rule {
     }
 }
 
-fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<Output, NetworkError> {
+pub(crate) fn run(program: &Path, arguments: &[&str], input: Option<&str>) -> Result<Output, NetworkError> {
     let failed = |reason: String| NetworkError::Firewall { program: program.display().to_string(), reason };
     let mut child = Command::new(program)
         .args(arguments)

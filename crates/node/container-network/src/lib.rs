@@ -16,6 +16,7 @@
 mod dns;
 mod endpoint;
 mod error;
+pub mod faults;
 mod files;
 mod firewall;
 mod guard;

@@ -5,7 +5,7 @@
 use crate::error::NetworkError;
 use crate::netlink::{Cable, Netlink};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// The interface's name inside of the namespace.
-const TASK_INTERFACE: &str = "eth0";
+pub(crate) const TASK_INTERFACE: &str = "eth0";
 
 /// Link-local addresses, among them those at which clouds offer credentials to a machine.
 pub(crate) const LINK_LOCAL: (Ipv4Addr, u8) = (Ipv4Addr::new(169, 254, 0, 0), 16);
@@ -108,6 +108,12 @@ pub(crate) fn unmount(path: &Path) -> Result<(), NetworkError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file("removing", path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Takes this thread into a network namespace.
+pub(crate) fn enter(namespace: &File) -> Result<(), NetworkError> {
+    setns(namespace, CloneFlags::CLONE_NEWNET)
+        .map_err(|error| NetworkError::Namespace { step: "entering a namespace", source: error.into() })
 }
 
 /// Whether a namespace is mounted there.

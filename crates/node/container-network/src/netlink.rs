@@ -11,6 +11,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -22,6 +23,8 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
+const RTM_NEWQDISC: u16 = 36;
+const RTM_DELQDISC: u16 = 37;
 const NLM_F_REQUEST: u16 = 0x001;
 const NLM_F_ACK: u16 = 0x004;
 const NLM_F_DUMP: u16 = 0x300;
@@ -47,7 +50,20 @@ const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PREFSRC: u16 = 7;
+const TCA_KIND: u16 = 1;
+const TCA_OPTIONS: u16 = 2;
+const TCA_NETEM_LATENCY64: u16 = 10;
+const TCA_NETEM_JITTER64: u16 = 11;
 const NESTED: u16 = 0x8000;
+/// `TC_H_ROOT`: what a queue hangs on that has none above it.
+const ROOT: u32 = u32::MAX;
+/// The queue that chooses, `1:`, and the first of its classes, `1:1`.
+const CHOOSING: u32 = 0x1_0000;
+const FIRST_CLASS: u32 = 0x1_0001;
+/// The queue that delays, `10:`.
+const DELAYING: u32 = 0x10_0000;
+/// Packets that wait at a time; `tc` has the same.
+const MOST_DELAYED: u32 = 1000;
 const IFF_UP: u32 = 1;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 /// `AF_BRIDGE`: what is asked of an interface is for it as a port.
@@ -77,6 +93,13 @@ pub(crate) struct Cable<'a> {
     /// The kernel chooses one when absent.
     pub(crate) task_mac: Option<[u8; 6]>,
     pub(crate) namespace: BorrowedFd<'a>,
+}
+
+/// How long packets are held back.
+pub(crate) struct Delay {
+    pub(crate) delay: Duration,
+    /// How far it varies, to both sides.
+    pub(crate) jitter: Duration,
 }
 
 /// A connection to the kernel's routing tables of one namespace.
@@ -272,6 +295,43 @@ impl Netlink {
         }
     }
 
+    /// Gives an interface queues that delay packets whose priority is the class `1:1`, and no others.
+    pub(crate) fn add_delay(&mut self, index: u32, delay: &Delay) -> io::Result<()> {
+        let mut choosing = Message::queue(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index, (CHOOSING, ROOT));
+        choosing.text(TCA_KIND, "prio");
+        // Three classes; a priority that names none has the last.
+        choosing.attribute(TCA_OPTIONS, &[&3u32.to_ne_bytes()[..], &[2; 16]].concat());
+        self.request(choosing)?;
+        let mut delaying =
+            Message::queue(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index, (DELAYING, FIRST_CLASS));
+        delaying.text(TCA_KIND, "netem");
+        // A structure of six words of which only the limit counts, and then attributes in nanoseconds.
+        let mut options = Message(Vec::new());
+        for word in [0, MOST_DELAYED, 0, 0, 0, 0] {
+            options.bytes(&word.to_ne_bytes());
+        }
+        let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).to_ne_bytes();
+        options.attribute(TCA_NETEM_LATENCY64, &nanos(delay.delay));
+        options.attribute(TCA_NETEM_JITTER64, &nanos(delay.jitter));
+        delaying.attribute(TCA_OPTIONS, &options.0);
+        let added = self.request(delaying);
+        if added.is_err() {
+            self.remove_queue(index)?;
+        }
+        added
+    }
+
+    /// Takes the queues of [`Self::add_delay`] away, and what waits in them; nothing happens when there are none.
+    pub(crate) fn remove_queue(&mut self, index: u32) -> io::Result<()> {
+        let message = Message::queue(RTM_DELQDISC, 0, index, (CHOOSING, ROOT));
+        // None, or the one that every interface has.
+        let absent = [nix::errno::Errno::ENOENT as i32, nix::errno::Errno::EINVAL as i32];
+        match self.request(message) {
+            Err(error) if error.raw_os_error().is_some_and(|code| absent.contains(&code)) => Ok(()),
+            other => other,
+        }
+    }
+
     fn request(&mut self, mut message: Message) -> io::Result<()> {
         message.add_flags(NLM_F_ACK);
         let sequence = self.send(message)?;
@@ -372,6 +432,16 @@ impl Message {
         // Sequence number, and the sender, which the kernel fills in.
         bytes.extend([0; 8]);
         Self(bytes)
+    }
+
+    /// A request about a queue with a handle, below another.
+    fn queue(kind: u16, flags: u16, index: u32, (handle, parent): (u32, u32)) -> Self {
+        let mut message = Self::new(kind, flags);
+        message.bytes(&[0; 4]);
+        for word in [index, handle, parent, 0] {
+            message.bytes(&word.to_ne_bytes());
+        }
+        message
     }
 
     fn link(kind: u16, flags: u16, index: u32, up: u32) -> Self {

@@ -8,6 +8,7 @@ use crate::dns::NameServer;
 use crate::dns::zone::{Names, Zones};
 use crate::endpoint::{Junction, Line};
 use crate::error::NetworkError;
+use crate::faults::{Fault, FaultName, Faults};
 use crate::firewall::Firewall;
 use crate::guard::Guard;
 use crate::namespace::{self, Connection, file, netlink};
@@ -94,32 +95,50 @@ struct Inner {
 }
 
 impl Network {
-    /// Makes the bridge, the firewall table and the name server, or takes them over from an earlier run.
+    /// Makes the bridge, the firewall table and the name server, or takes them over from an earlier run. A start that fails
+    /// leaves nothing behind that no task needs.
     pub async fn start(mut config: NetworkConfig) -> Result<Self, NetworkError> {
         check(&config)?;
         if config.mtu == 0 {
             config.mtu = outgoing_mtu();
         }
         let firewall = Firewall::new(&config.bridge, config.subnet);
-        let ports = blocking({
+        let prepared = blocking({
             let (config, firewall) = (config.clone(), firewall.clone());
             move || prepare(&config, &firewall)
-        })
-        .await?;
+        });
+        let (ports, failed) = match prepared.await {
+            Ok(ports) => (ports, None),
+            Err(error) => (BTreeMap::new(), Some(error)),
+        };
         let names = Names::default();
         let zones = Zones::default();
         zones.add(Arc::new(names.clone()));
         zones.add(Arc::new(config.zones.clone()));
-        let name_server = NameServer::start(config.subnet, zones, config.resolvers.clone()).await?;
-        Ok(Self(Arc::new(Inner {
+        let (subnet, resolvers) = (config.subnet, config.resolvers.clone());
+        let network = Self(Arc::new(Inner {
             config,
             guard: Guard::new(firewall, ports),
             gateways: tokio::sync::Mutex::default(),
             names,
-            name_server: parking_lot::Mutex::new(Some(name_server)),
+            name_server: parking_lot::Mutex::default(),
             making: Semaphore::new(PARALLEL),
             junction: OnceCell::new(),
-        })))
+        }));
+        let started = match failed {
+            None => NameServer::start(subnet, zones, resolvers).await,
+            Some(error) => Err(error),
+        };
+        match started {
+            Ok(name_server) => *network.0.name_server.lock() = Some(name_server),
+            Err(error) => {
+                if let Err(left) = network.stop().await {
+                    tracing::warn!(error = %left, "what a failed start of the network has made stays");
+                }
+                return Err(error);
+            }
+        }
+        Ok(network)
     }
 
     /// Makes the task's namespace. For a task that has one with this address already, that one.
@@ -172,6 +191,30 @@ impl Network {
     /// Where the task's namespace is mounted, or would be.
     pub fn namespace(&self, id: &str) -> Result<PathBuf, NetworkError> {
         self.0.path(id)
+    }
+
+    /// Starts a fault in the network of a task; nothing happens when one of its name runs.
+    pub async fn start_fault(&self, id: &str, fault: Fault) -> Result<(), NetworkError> {
+        self.in_faults(id, move |faults| faults.start(&fault)).await
+    }
+
+    /// Ends a fault in the network of a task; nothing happens when none of its name runs.
+    pub async fn stop_fault(&self, id: &str, name: FaultName) -> Result<(), NetworkError> {
+        self.in_faults(id, move |faults| faults.stop(name)).await
+    }
+
+    /// Whether a fault runs in the network of a task.
+    pub async fn has_fault(&self, id: &str, name: FaultName) -> Result<bool, NetworkError> {
+        self.in_faults(id, move |faults| Ok(faults.is_running(name))).await
+    }
+
+    async fn in_faults<T: Send + 'static>(
+        &self,
+        id: &str,
+        work: impl FnOnce(&Faults) -> Result<T, NetworkError> + Send + 'static,
+    ) -> Result<T, NetworkError> {
+        let namespace = self.0.path(id)?;
+        apart("network-faults", move || work(&Faults::inside(&namespace)?)).await
     }
 
     /// Removes the task's namespace and interface; nothing happens when there is none.

@@ -14,6 +14,7 @@ use crate::engine::{
     VolumeKind, VolumePlan,
 };
 use container_image::{BasicAuth, Image, Images, LocalRegistry, PullOptions};
+use container_network::faults::{Fault, FaultName};
 use container_network::{Network, SandboxNetworkSpec, TaskFiles};
 use container_runtime::{
     AttachSpec, ContainerSpec, Disk, ExecSpec, FileSystem, LogChunk, LogReader, Mount, MountSource, Phase,
@@ -205,6 +206,18 @@ impl Engine for ContainerEngine {
 
     async fn endpoint(&self, sandbox: &str, address: Ipv4Addr) -> Result<TcpListener, EngineError> {
         self.network.endpoint(sandbox, address).await.map_err(|error| failed(chain(&error)))
+    }
+
+    async fn start_fault(&self, sandbox: &str, fault: Fault) -> Result<(), EngineError> {
+        self.network.start_fault(sandbox, fault).await.map_err(|error| EngineError(chain(&error)))
+    }
+
+    async fn stop_fault(&self, sandbox: &str, name: FaultName) -> Result<(), EngineError> {
+        self.network.stop_fault(sandbox, name).await.map_err(|error| EngineError(chain(&error)))
+    }
+
+    async fn has_fault(&self, sandbox: &str, name: FaultName) -> Result<bool, EngineError> {
+        self.network.has_fault(sandbox, name).await.map_err(|error| EngineError(chain(&error)))
     }
 
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {

@@ -6,6 +6,7 @@
 //! a task that wastes them has only itself to keep waiting.
 
 mod answer;
+mod faults;
 mod metadata;
 mod protection;
 mod stats;
@@ -18,6 +19,7 @@ use crate::roles::TaskRoles;
 use crate::task::definition::TaskDefinition;
 use crate::task::record::TaskRecord;
 use environment::Environment;
+pub(crate) use faults::FaultRequests;
 use http_body_util::{BodyExt, Limited};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -54,6 +56,7 @@ pub(crate) struct Endpoint {
     pub(crate) api: Arc<Api>,
     pub(crate) environment: Environment,
     pub(crate) samples: Mutex<Samples>,
+    pub(crate) faults: FaultRequests,
 }
 
 /// An open endpoint; closed when dropped, its connections with it.

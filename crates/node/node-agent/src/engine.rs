@@ -10,6 +10,7 @@ pub mod stats;
 pub use simulated::{SimulatedEngine, SimulatedFault};
 
 use container_image::{BasicAuth, ImageConfig};
+use container_network::faults::{Fault, FaultName};
 use environment::Timestamp;
 use serde::{Deserialize, Serialize};
 use stats::Stats;
@@ -361,6 +362,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Opens the address at which a sandbox, and nobody else, reaches the agent. Dropping the listener closes it.
     async fn endpoint(&self, sandbox: &str, address: Ipv4Addr) -> Result<TcpListener, EngineError>;
+
+    /// Starts a fault in the network of a sandbox; nothing happens when one of its name runs.
+    async fn start_fault(&self, sandbox: &str, fault: Fault) -> Result<(), EngineError>;
+
+    /// Ends a fault in the network of a sandbox; nothing happens when none of its name runs.
+    async fn stop_fault(&self, sandbox: &str, name: FaultName) -> Result<(), EngineError>;
+
+    /// Whether a fault runs in the network of a sandbox.
+    async fn has_fault(&self, sandbox: &str, name: FaultName) -> Result<bool, EngineError>;
 
     /// What became of a container of an adopted sandbox.
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError>;

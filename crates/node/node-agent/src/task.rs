@@ -359,6 +359,7 @@ impl Runner {
             api: self.host.api.clone(),
             environment: self.host.environment.clone(),
             samples: parking_lot::Mutex::default(),
+            faults: endpoint::FaultRequests::default(),
         };
         let serving = endpoint::serve(endpoint, listener);
         self.endpoint =

@@ -21,7 +21,7 @@ pub use connect::{
     ClientAlias, ConnectEndpoint, ConnectIngress, ConnectProtocol, ConnectService, ServiceConnect,
     TaskConnect,
 };
-pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus};
+pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Lack, NO_CAPACITY, Size};
 pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressService};
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};

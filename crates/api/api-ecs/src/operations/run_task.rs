@@ -17,11 +17,12 @@ use crate::volumes;
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
 use resources::ecs::{
-    Cluster, ContainerOverride, DefinitionStatus, Launch, RunToken, StrategyItem, Tag, Task, TaskDefinition,
-    TaskOverride, VolumeRequest,
+    Cluster, ContainerOverride, DefinitionStatus, Lack, Launch, NO_CAPACITY, RunToken, StrategyItem, Tag,
+    Task, TaskDefinition, TaskOverride, VolumeRequest,
 };
 use sha2::{Digest, Sha256};
 use store::{Tables, Versioned};
+use task_placements::Placements;
 
 /// Most tasks of a request.
 const MOST_TASKS: i32 = 10;
@@ -61,16 +62,16 @@ fn fingerprint(input: &RunTaskRequest) -> String {
 
 pub(crate) async fn run(
     tables: &Tables,
-    registry: &RegistryHosts,
+    (registry, placements): (&RegistryHosts, &Placements),
     context: &RequestContext,
     input: RunTaskRequest,
 ) -> Result<RunTaskResponse, ServiceError> {
     let wanted = Wanted { parameters: fingerprint(&input), ..read(input.clone())? };
     for _ in 0..MOST_ATTEMPTS {
-        match attempt(tables, registry, context, &input, &wanted).await {
+        match attempt(tables, (registry, placements), context, &input, &wanted).await {
             Err(Failed::Raced) => {}
             Err(Failed::Refused(error)) => return Err(error),
-            Ok(tasks) => return Ok(answer(context, &tasks)),
+            Ok(started) => return Ok(answer(context, &started)),
         }
     }
     Err(invalid("The cluster is being changed again and again. Please try again."))
@@ -89,19 +90,26 @@ impl<E: Into<ServiceError>> From<E> for Failed {
     }
 }
 
-/// Writes the tasks, unless the same request has written them before.
+/// What a request has started.
+struct Started {
+    tasks: Vec<Task>,
+    /// Why others were not, one for each.
+    lacks: Vec<Lack>,
+}
+
+/// Writes the tasks that there is room for, unless the same request has written them before.
 async fn attempt(
     tables: &Tables,
-    registry: &RegistryHosts,
+    (registry, placements): (&RegistryHosts, &Placements),
     context: &RequestContext,
     input: &RunTaskRequest,
     wanted: &Wanted,
-) -> Result<Vec<Task>, Failed> {
+) -> Result<Started, Failed> {
     let cluster = require_cluster(tables, context, input.cluster.as_deref()).await?;
     if let Some(token) = &input.client_token
-        && let Some(tasks) = repeated(tables, context, &cluster, token, &wanted.parameters).await?
+        && let Some(started) = repeated(tables, context, &cluster, token, &wanted.parameters).await?
     {
-        return Ok(tasks);
+        return Ok(started);
     }
     let found = find_definition(tables, context, &input.task_definition).await?;
     let definition = found.ok_or_else(|| client("TaskDefinition not found."))?;
@@ -124,6 +132,13 @@ async fn attempt(
         let provider = StrategyItem::next(&strategy, running);
         tasks.push(new_task(tables, context, &cluster, &definition, (wanted, provider))?);
     }
+    let admitted = placements.admit(&tasks);
+    let lacks = vec![admitted.lack(); tasks.len() - admitted.count()].into_iter().flatten().collect();
+    tasks.truncate(admitted.count());
+    if tasks.is_empty() {
+        // Nothing is started, so nothing is to be repeated: the same request may be sent again until there is room.
+        return Ok(Started { tasks, lacks });
+    }
     let mut batch = tables.batch().require_unchanged(&cluster);
     for task in &tasks {
         batch = batch.create(task);
@@ -135,19 +150,30 @@ async fn attempt(
             token: token.clone(),
             parameters: wanted.parameters.clone(),
             tasks: tasks.iter().map(|task| task.id.clone()).collect(),
+            lacks: lacks.clone(),
             created_at: context.time,
         });
     }
     match batch.commit().await {
-        Ok(_) => Ok(tasks),
+        Ok(_) => {
+            admitted.keep();
+            Ok(Started { tasks, lacks })
+        }
         Err(error) if error.is_conflict() => Err(Failed::Raced),
         Err(error) => Err(crate::errors::store(error).into()),
     }
 }
 
-fn answer(context: &RequestContext, tasks: &[Task]) -> RunTaskResponse {
-    let tasks = tasks.iter().map(|task| render::task(context, task, true)).collect();
-    RunTaskResponse { tasks: Some(tasks), failures: Some(vec![]) }
+/// For a task that there is no room for, Fargate names no host and says that capacity is unavailable. What exactly there
+/// was too little of is told in the detail, by the names that ECS has for it.
+fn answer(context: &RequestContext, started: &Started) -> RunTaskResponse {
+    let tasks = started.tasks.iter().map(|task| render::task(context, task, true)).collect();
+    let failure = |lack: &Lack| wire::Failure {
+        arn: None,
+        reason: Some(NO_CAPACITY.to_owned()),
+        detail: Some(lack.as_str().to_owned()),
+    };
+    RunTaskResponse { tasks: Some(tasks), failures: Some(started.lacks.iter().map(failure).collect()) }
 }
 
 /// The tasks that the same request has started before.
@@ -157,7 +183,7 @@ async fn repeated(
     cluster: &Cluster,
     token: &str,
     parameters: &str,
-) -> Result<Option<Vec<Task>>, ServiceError> {
+) -> Result<Option<Started>, ServiceError> {
     if token.is_empty() || token.len() > 64 || !token.bytes().all(|b| (33..=126).contains(&b) && b != b'/') {
         return Err(invalid("clientToken must have 1 to 64 ASCII characters."));
     }
@@ -175,7 +201,7 @@ async fn repeated(
         let found = tables.get::<Task>(&key).await.map_err(Failure::from)?;
         tasks.extend(found.map(|task| (*task.value).clone()));
     }
-    Ok(Some(tasks))
+    Ok(Some(Started { tasks, lacks: used.lacks.clone() }))
 }
 
 fn read(input: RunTaskRequest) -> Result<Wanted, ServiceError> {
@@ -359,9 +385,16 @@ mod tests {
     async fn tasks_are_written_and_repeated_requests_start_nothing() {
         let f = Fixture::prepared().await;
         let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
-        let first = run(&f.tables, &registry(), &f.context, request.clone()).await.expect("runs");
+        let first = run(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
+            .await
+            .expect("runs");
         assert_eq!(first.tasks.as_ref().map(Vec::len), Some(3));
-        assert_eq!(run(&f.tables, &registry(), &f.context, request.clone()).await.expect("repeats"), first);
+        assert_eq!(
+            run(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
+                .await
+                .expect("repeats"),
+            first
+        );
         let environment = |value: &str| {
             let value = KeyValuePair { name: Some("A".into()), value: Some(value.into()) };
             let container =
@@ -374,7 +407,10 @@ mod tests {
         };
         assert_ne!(environment("1"), environment("2"), "what is not shown counts, too");
         let other = RunTaskRequest { count: Some(2), ..request };
-        assert_eq!(code(run(&f.tables, &registry(), &f.context, other).await).0, "ConflictException");
+        assert_eq!(
+            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, other).await).0,
+            "ConflictException"
+        );
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
     }
 
@@ -389,7 +425,9 @@ mod tests {
                 let (f, request, barrier) = (f.clone(), request.clone(), barrier.clone());
                 tokio::spawn(async move {
                     barrier.wait().await;
-                    run(&f.tables, &registry(), &f.context, request).await.expect("runs")
+                    run(&f.tables, (&registry(), &Placements::default()), &f.context, request)
+                        .await
+                        .expect("runs")
                 })
             });
             let answers = futures::future::try_join_all(runs).await.expect("join");
@@ -415,8 +453,9 @@ mod tests {
             }),
             ..run_request()
         };
-        run(&f.tables, &registry(), &f.context, with("other")).await.expect("runs");
-        let (name, message) = code(run(&f.tables, &registry(), &f.context, with("")).await);
+        run(&f.tables, (&registry(), &Placements::default()), &f.context, with("other")).await.expect("runs");
+        let (name, message) =
+            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, with("")).await);
         assert_eq!(name, "ClientException");
         assert!(message.ends_with("to support ECR images."), "{message}");
     }
@@ -424,7 +463,9 @@ mod tests {
     #[tokio::test]
     async fn documented_errors() {
         let f = Fixture::prepared().await;
-        let refused = |request| async { code(run(&f.tables, &registry(), &f.context, request).await) };
+        let refused = |request| async {
+            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, request).await)
+        };
         let cases = [
             (RunTaskRequest { cluster: Some("no".into()), ..run_request() }, "ClusterNotFoundException"),
             (RunTaskRequest { task_definition: "no".into(), ..run_request() }, "ClientException"),
@@ -448,5 +489,47 @@ mod tests {
             let text = format!("{request:?}");
             assert_eq!(refused(request).await.0, expected, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_room_for_is_told_in_the_words_of_fargate() {
+        let f = Fixture::prepared().await;
+        let placements = Placements::default();
+        placements.note_host(&resources::ecs::ContainerInstance {
+            account: f.context.account.clone(),
+            cluster: resources::ecs::FARGATE_HOSTS.into(),
+            id: "h".into(),
+            status: resources::ecs::InstanceStatus::Active,
+            agent_connected: true,
+            cpu: 4096,
+            memory: 1024,
+            agent_version: "1".into(),
+            attributes: vec![],
+            registered_at: f.context.time,
+        });
+        placements.listed();
+        let with = (&registry(), &placements);
+        let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
+        let answer = run(&f.tables, with, &f.context, request.clone()).await.expect("runs");
+        assert_eq!(answer.tasks.as_ref().map(Vec::len), Some(2));
+        let failure = wire::Failure {
+            arn: None,
+            reason: Some(
+                "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+                    .into(),
+            ),
+            detail: Some("RESOURCE:MEMORY".into()),
+        };
+        assert_eq!(answer.failures, Some(vec![failure.clone()]));
+        assert_eq!(run(&f.tables, with, &f.context, request).await.expect("repeats"), answer);
+        let token = || RunTaskRequest { client_token: Some("u".into()), ..run_request() };
+        let full = run(&f.tables, with, &f.context, token()).await.expect("answers");
+        assert_eq!((full.tasks, full.failures), (Some(vec![]), Some(vec![failure])));
+        // As soon as there is room, the very same request starts its task.
+        for task in f.tables.list_all::<Task>("").await.expect("lists") {
+            placements.forget(&resources::Stored::key(&*task.value));
+        }
+        let later = run(&f.tables, with, &f.context, token()).await.expect("answers");
+        assert_eq!(later.tasks.map(|tasks| tasks.len()), Some(1));
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn definition(is_checked: bool) -> TaskDefinition {
         volumes: Vec::new(),
         volume_kinds: std::collections::BTreeMap::new(),
         pid_mode: None,
+        fault_injection: false,
         ephemeral_storage: None,
         runtime_platform: None,
         tags: Vec::new(),

@@ -5,8 +5,8 @@ use environment::Timestamp;
 use resources::Stored;
 use resources::ec2::{Address, Subnet};
 use resources::ecs::{
-    Controller, Deployment, DesiredStatus, HealthStatus, RolloutState, Service, ServiceDeployment,
-    ServiceEvents, ServiceTask, StopCode, Task, TaskDefinition, TaskMark, TaskStatus,
+    Controller, Deployment, DesiredStatus, HealthStatus, NO_CAPACITY, RolloutState, Service,
+    ServiceDeployment, ServiceEvents, ServiceTask, StopCode, Task, TaskDefinition, TaskMark, TaskStatus,
 };
 use resources::elb::{Target, TargetState};
 use service_deployments::{End, FailingTarget, Health, Member, Sight};
@@ -133,6 +133,7 @@ impl ServiceController {
             protected_until: task.and_then(|task| task.protected_until),
             sight,
             failing_target,
+            not_placed: task.and_then(|task| task.lack).map(|_| NO_CAPACITY.to_owned()),
         }
     }
 

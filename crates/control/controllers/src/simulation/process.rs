@@ -23,6 +23,7 @@ use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, TableChange, TableWatch, Tables};
+use task_placements::Placements;
 use tokio_util::sync::CancellationToken;
 use virtual_networks::VirtualNetworks;
 
@@ -96,6 +97,7 @@ struct FeedOf<T> {
     tables: Tables,
     watch: Option<TableWatch<T>>,
     see: Box<dyn FnMut(Seen<T>) + Send>,
+    listed: Box<dyn FnMut() + Send>,
 }
 
 impl<T: Stored> Feed for FeedOf<T> {
@@ -109,6 +111,7 @@ impl<T: Stored> Feed for FeedOf<T> {
                 for row in rows {
                     (self.see)(Seen::Row(row));
                 }
+                (self.listed)();
             }
             // The runtime's budget is for those who share it.
             let next = |watch: &mut TableWatch<T>| tokio::task::unconstrained(watch.next()).now_or_never();
@@ -162,8 +165,17 @@ impl Maker {
     }
 
     fn feed<T: Stored>(&mut self, see: impl FnMut(Seen<T>) + Send + 'static) {
+        self.feed_whole(see, || {});
+    }
+
+    fn feed_whole<T: Stored>(
+        &mut self,
+        see: impl FnMut(Seen<T>) + Send + 'static,
+        listed: impl FnMut() + Send + 'static,
+    ) {
         let tables = self.tables.clone();
-        self.process.feeds.push(Box::new(FeedOf { tables, watch: None, see: Box::new(see) }));
+        let feed = FeedOf { tables, watch: None, see: Box::new(see), listed: Box::new(listed) };
+        self.process.feeds.push(Box::new(feed));
     }
 }
 
@@ -178,10 +190,11 @@ impl Process {
         let region: identifiers::Region = "us-east-1".parse().expect("a region");
 
         let queue = Queue::new();
-        let own = TaskController::new(tables.clone(), setup.account.clone(), networks.clone(), queue.clone());
+        let (account, placements) = (setup.account.clone(), Placements::default());
+        let own = TaskController::new(tables.clone(), account, networks.clone(), placements, queue.clone());
         let own = maker.lane("task", queue, own);
-        let other = own.clone();
-        maker.feed::<Task>(move |seen| own.see_task(seen));
+        let (second, other) = (own.clone(), own.clone());
+        maker.feed_whole::<Task>(move |seen| own.see_task(seen), move || second.tasks_are_listed());
         maker.feed::<ContainerInstance>(move |seen| other.see_host(seen));
 
         let queue = Queue::new();

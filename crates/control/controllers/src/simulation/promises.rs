@@ -8,8 +8,9 @@ use resources::Stored;
 use resources::discovery::Instance;
 use resources::ec2::{Address, InterfaceUse, NetworkInterface};
 use resources::ecs::{
-    DesiredStatus, HealthStatus, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus,
-    ServiceEvents, ServiceRevision, ServiceStatus, ServiceTask, Task, TaskDefinition, TaskMark, TaskStatus,
+    ContainerInstance, DesiredStatus, HealthStatus, RolloutState, Service, ServiceDeployment,
+    ServiceDeploymentStatus, ServiceEvents, ServiceRevision, ServiceStatus, ServiceTask, Size, Task,
+    TaskDefinition, TaskMark, TaskStatus,
 };
 use resources::elb::{Action, LoadBalancer, Rule, Target, TargetState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,6 +146,14 @@ impl World {
             addresses.remove(&address);
         }
         assert!(addresses.is_empty(), "seed {seed}: addresses without interfaces: {addresses:?}");
+        for host in self.all::<ContainerInstance>().await {
+            let is_there = |task: &&Versioned<Task>| {
+                task.last_status < TaskStatus::Stopped && task.container_instance == Some(host.key())
+            };
+            let reserved =
+                tasks.iter().filter(is_there).fold(Size::default(), |sum, task| sum.plus(task.size()));
+            assert_eq!(host.size().lack_for(reserved), None, "seed {seed}: {} is overfilled", host.id);
+        }
         if service.status == ServiceStatus::Active {
             self.check_definitions(&service).await;
             self.check_maximum(&service).await;

@@ -16,11 +16,18 @@ impl TaskController {
         match step {
             Step::Nothing => Ok(Next::Settled),
             Step::Wait(rest) | Step::WaitForHost(rest) => Ok(Next::After(rest)),
+            Step::WaitForRoom(lack, rest) => {
+                if observed.task.lack != Some(lack) {
+                    let task = Task { lack: Some(lack), ..Task::clone(&observed.task) };
+                    self.tables.replace(&observed.task, task).await?;
+                }
+                Ok(Next::After(rest))
+            }
             Step::Place(host) => {
                 let placed = self.place(observed, &host).await;
                 if placed.is_err() {
                     // It has no place yet; where it has, the watch says so.
-                    self.placements.forget(&observed.task.key());
+                    self.placements.give_up(&observed.task.key());
                 }
                 placed
             }
@@ -38,16 +45,21 @@ impl TaskController {
         observed: &Observed,
         host: &Versioned<ContainerInstance>,
     ) -> Result<Next, StoreError> {
+        // Others may have taken the room since it was looked for: the step is taken again.
+        let Ok(held) = self.placements.hold(host, &observed.task) else {
+            return Err(StoreError::Conflict(observed.task.key()));
+        };
         let network = match self.network_of(&observed.task).await? {
             Ok(network) => network,
             Err(reason) => {
-                self.placements.forget(&observed.task.key());
+                self.placements.give_up(&observed.task.key());
                 return self.end(observed, Some((StopCode::TaskFailedToStart, reason))).await;
             }
         };
         let key = observed.task.key();
         let mut task = Task::clone(&observed.task);
         task.container_instance = Some(host.key());
+        task.lack = None;
         let attachment = self.tables.environment().uuid();
         let used_by = InterfaceUse::Task { task: key.clone(), attachment: attachment.clone() };
         let Network { subnet, groups, reserved } = network;
@@ -66,10 +78,16 @@ impl TaskController {
         task.advance(TaskEvent::Placed, self.tables.environment().now());
         let batch = self.tables.batch().replace(&observed.task, &task).require_unchanged(host);
         // Dropped without a row, the address is free again.
-        VirtualNetworks::attach(batch, &subnet, &groups, &interface).commit().await?;
+        let written = VirtualNetworks::attach(batch, &subnet, &groups, &interface).commit().await;
+        if written.as_ref().is_err_and(|error| !error.is_conflict()) {
+            // It may be written all the same, so its room is taken until the watch or the next attempt says otherwise.
+            self.placements.note(&task);
+        }
+        written?;
         reserved.keep();
         // The watch will say so again; until then others see the load.
-        self.placements.note(&key, &task);
+        self.placements.note(&task);
+        drop(held);
         Ok(Next::Settled)
     }
 

@@ -3,7 +3,7 @@
 use super::TaskController;
 use resources::Stored;
 use resources::ec2::NetworkInterface;
-use resources::ecs::{ContainerInstance, DesiredStatus, FARGATE_HOSTS, InstanceStatus, Task, TaskStatus};
+use resources::ecs::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Lack, Task};
 use std::time::Duration;
 use store::{StoreError, Versioned};
 
@@ -13,10 +13,19 @@ pub struct Observed {
     pub task: Versioned<Task>,
     /// Its network interface, if it has one.
     pub interface: Option<Versioned<NetworkInterface>>,
-    /// Hosts that take tasks, the least loaded first. Read only for a task that needs one.
-    pub hosts: Vec<Versioned<ContainerInstance>>,
+    /// Where it can go. Read only for a task that needs a host.
+    pub room: Room,
     /// What became of the host it is on.
     pub host: HostState,
+}
+
+/// Hosts for a task.
+#[derive(Default)]
+pub struct Room {
+    /// Those that have room for it, the least loaded first.
+    pub hosts: Vec<Versioned<ContainerInstance>>,
+    /// What one that takes tasks has too little of, when none has room.
+    pub lack: Option<Lack>,
 }
 
 /// The host of a task.
@@ -38,20 +47,32 @@ impl TaskController {
             Some(own) => self.tables.get::<NetworkInterface>(&format!("{}/{}", task.account, own.id)).await?,
             None => None,
         };
-        let needs_host =
-            task.last_status == TaskStatus::Provisioning && task.desired_status == DesiredStatus::Running;
-        let hosts = if needs_host { self.hosts_taking_tasks().await? } else { Vec::new() };
+        let room = if task.waits_for_host() { self.room(&task).await? } else { Room::default() };
         let host = self.host_state(&task).await?;
-        Ok(Some(Observed { task, interface, hosts, host }))
+        Ok(Some(Observed { task, interface, room, host }))
     }
 
-    /// Fargate hosts that take tasks, the least loaded first.
-    pub(super) async fn hosts_taking_tasks(&self) -> Result<Vec<Versioned<ContainerInstance>>, StoreError> {
+    /// Fargate hosts that take tasks and have room for this one.
+    pub(super) async fn room(&self, task: &Task) -> Result<Room, StoreError> {
+        let mut room = Room::default();
+        if !self.placements.are_listed() {
+            return Ok(room);
+        }
         let prefix = format!("{}/{FARGATE_HOSTS}/", self.account);
-        let mut hosts = self.tables.list_all::<ContainerInstance>(&prefix).await?;
-        hosts.retain(|host| host.takes_tasks());
-        hosts.sort_by_cached_key(|host| (self.placements.load(&host.key()), host.id.clone()));
-        Ok(hosts)
+        for host in self.tables.list_all::<ContainerInstance>(&prefix).await? {
+            if !host.takes_tasks() {
+                continue;
+            }
+            match self.placements.lack(&host, task) {
+                None => room.hosts.push(host),
+                lack => room.lack = lack,
+            }
+        }
+        if !room.hosts.is_empty() {
+            room.lack = None;
+        }
+        room.hosts.sort_by_cached_key(|host| (self.placements.load(&host.key()), host.id.clone()));
+        Ok(room)
     }
 
     async fn host_state(&self, task: &Task) -> Result<HostState, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::observe::{HostState, Observed};
 use environment::Timestamp;
-use resources::ecs::{ContainerInstance, DesiredStatus, StopCode, TaskStatus};
+use resources::ecs::{ContainerInstance, DesiredStatus, Lack, NO_CAPACITY, StopCode, TaskStatus};
 use std::time::Duration;
 use store::Versioned;
 
@@ -16,9 +16,9 @@ pub const GRACE_SILENT: Duration = Duration::from_secs(3600);
 /// How long AWS shows a stopped task.
 pub const KEEP_STOPPED: Duration = Duration::from_secs(3600);
 
-/// What Fargate says when it has no machine for a task.
-const NO_CAPACITY: &str =
-    "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+/// How soon a task that waits for room looks again by itself. What frees room says so; this is for room that another
+/// task held and gave back without being placed.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// The next step.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub enum Step {
     Wait(Duration),
     /// Look again when a host comes, or after this time.
     WaitForHost(Duration),
+    /// Note what hosts have too little of, and look again when there is room, or after this time.
+    WaitForRoom(Lack, Duration),
     /// Give it an address and send it to this host.
     Place(Versioned<ContainerInstance>),
     /// Take its address back; it is over.
@@ -44,13 +46,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Step {
     let task = &observed.task;
     match task.last_status {
         TaskStatus::Provisioning if task.desired_status == DesiredStatus::Stopped => Step::Release,
-        TaskStatus::Provisioning => match observed.hosts.first() {
-            Some(host) => Step::Place(host.clone()),
-            None => until(task.created_at + WAIT_FOR_HOST, now).map_or_else(
-                || Step::Abandon(StopCode::TaskFailedToStart, NO_CAPACITY.to_owned()),
-                Step::WaitForHost,
-            ),
-        },
+        TaskStatus::Provisioning => place(observed, now),
         TaskStatus::Pending
         | TaskStatus::Activating
         | TaskStatus::Running
@@ -66,6 +62,21 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Step {
             }
             until(stopped_at + KEEP_STOPPED, now).map_or(Step::Reap, Step::Wait)
         }
+    }
+}
+
+/// A task that needs a host.
+fn place(observed: &Observed, now: Timestamp) -> Step {
+    let (task, room) = (&observed.task, &observed.room);
+    if let Some(host) = room.hosts.first() {
+        return Step::Place(host.clone());
+    }
+    let left = until(task.created_at + WAIT_FOR_HOST, now);
+    match (room.lack, left) {
+        (Some(lack), _) if task.service.is_some() => Step::WaitForRoom(lack, LOOK_AGAIN),
+        (_, None) => Step::Abandon(StopCode::TaskFailedToStart, NO_CAPACITY.to_owned()),
+        (Some(lack), Some(left)) => Step::WaitForRoom(lack, left.min(LOOK_AGAIN)),
+        (None, Some(left)) => Step::WaitForHost(left),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The task controller over a store in memory, with simulated time, and with a store that dies.
 
+mod room;
+
 use super::*;
-use crate::feed::feed;
+use crate::feed::{feed, feed_whole};
 use crate::flaky::FlakyStore;
 use environment::{Environment, Simulation, Timestamp};
 use ipnet::Ipv4Net;
@@ -57,6 +59,7 @@ fn task(id: &str, now: Timestamp) -> Task {
         security_groups: Vec::new(),
         network_interface: None,
         container_instance: None,
+        lack: None,
         group: "family:web".to_owned(),
         credentials_id: "credentials".to_owned(),
         started_by: None,
@@ -88,8 +91,8 @@ fn host(id: &str) -> ContainerInstance {
         id: id.to_owned(),
         status: InstanceStatus::Active,
         agent_connected: true,
-        cpu: 2048,
-        memory: 4096,
+        cpu: 1 << 20,
+        memory: 1 << 20,
         agent_version: "1".to_owned(),
         attributes: Vec::new(),
         registered_at: Timestamp::from_seconds(0),
@@ -151,7 +154,9 @@ fn range(prefix: u8) -> Ipv4Net {
 
 fn controller(tables: &Tables, prefix: u8) -> TaskController {
     let networks = VirtualNetworks::new(tables.clone(), range(prefix));
-    TaskController::new(tables.clone(), account(), networks, Queue::new())
+    let placements = Placements::default();
+    placements.listed();
+    TaskController::new(tables.clone(), account(), networks, placements, Queue::new())
 }
 
 /// A VPC with `subnet-1`, which has all of its addresses, in the zone a, and the small `subnet-2` in the zone b.
@@ -420,12 +425,19 @@ async fn two_hundred_tasks_are_placed_by_the_watch_alone_as_soon_as_a_host_comes
     let queue = Queue::new();
     network(&tables, 16).await;
     let networks = VirtualNetworks::new(tables.clone(), range(16));
-    let controller = Arc::new(TaskController::new(tables.clone(), account(), networks, queue.clone()));
+    let placements = Placements::default();
+    let controller = TaskController::new(tables.clone(), account(), networks, placements, queue.clone());
+    let controller = Arc::new(controller);
     let running = tokio::spawn({
         let (tables, stop, controller) = (tables.clone(), stop.clone(), controller.clone());
         async move {
             tokio::join!(
-                feed(tables.clone(), stop.clone(), |seen| controller.see_task(seen)),
+                feed_whole(
+                    tables.clone(),
+                    stop.clone(),
+                    |seen| controller.see_task(seen),
+                    || controller.tasks_are_listed()
+                ),
                 feed(tables, stop.clone(), |seen| controller.see_host(seen)),
                 reconcile::run(controller.clone(), queue, Settings::named("task"), environment, stop.clone()),
             );

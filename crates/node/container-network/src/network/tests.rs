@@ -558,3 +558,31 @@ fn subnets_beside_the_networks_own_have_their_gateways() {
         assert!(network.stop().await.expect("stops"));
     });
 }
+
+#[test]
+fn a_start_that_fails_leaves_only_what_tasks_need() {
+    on_a_host(|directory| async move {
+        let settings = config("lsa", "10.88.0.0/16", &directory);
+        let left = || {
+            let links = Netlink::open().expect("opens").links().expect("lists");
+            let bridge = links.iter().any(|link| link.name == "lsa");
+            (bridge, output("nft", &["list", "ruleset"]).contains("longshore-lsa"), directory.exists())
+        };
+        let taken = UdpSocket::bind("0.0.0.0:53").expect("binds");
+        let failed = Network::start(settings.clone()).await.err().expect("its port is taken");
+        assert!(matches!(failed, NetworkError::Dns { .. }), "{failed:?}");
+        assert_eq!(left(), (false, false, false));
+        drop(taken);
+        let network = open(settings.clone()).await;
+        network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
+        assert!(!network.stop().await.expect("stops"), "a task needs it");
+        let taken = UdpSocket::bind("0.0.0.0:53").expect("binds");
+        assert!(Network::start(settings.clone()).await.is_err());
+        assert_eq!(left(), (true, true, true));
+        drop(taken);
+        let network = Network::start(settings).await.expect("starts");
+        network.detach("one").await.expect("detaches");
+        assert!(network.stop().await.expect("stops"));
+        assert_eq!(left(), (false, false, false));
+    });
+}

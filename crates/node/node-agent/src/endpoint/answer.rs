@@ -60,6 +60,20 @@ impl Endpoint {
         }
     }
 
+    /// Answers a request below `/api/`.
+    pub(super) async fn api(&self, method: &Method, path: &str, body: &[u8]) -> Answer {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match parts[..] {
+            ["api", container, "task-protection", "v1", "state"] => {
+                self.protection(method, container, body).await
+            }
+            ["api", container, "fault", "v1", fault, action] => {
+                self.fault(method, container, (fault, action), body).await
+            }
+            _ => text(StatusCode::NOT_FOUND, "404 page not found"),
+        }
+    }
+
     async fn credentials(&self, id: &str) -> Answer {
         // The id of the execution role's is never told; only the task's own role is served.
         if self

@@ -49,7 +49,7 @@ impl Endpoint {
         object.set("LaunchType", task.launch_type.as_str());
         if version == Version::V4 {
             object.set_some("ServiceName", task.service.clone());
-            object.set("FaultInjectionEnabled", false);
+            object.set("FaultInjectionEnabled", task.fault_injection);
         }
         object.set("Containers", containers.collect::<Vec<_>>());
         object.0.into()

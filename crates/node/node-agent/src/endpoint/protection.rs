@@ -21,12 +21,8 @@ struct Wanted {
 }
 
 impl Endpoint {
-    /// Answers a request below `/api/`.
-    pub(super) async fn api(&self, method: &Method, path: &str, body: &[u8]) -> Answer {
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let ["api", container, "task-protection", "v1", "state"] = parts[..] else {
-            return json_answer(StatusCode::NOT_FOUND, &Value::from("404 page not found"));
-        };
+    /// Answers a request about the protection.
+    pub(super) async fn protection(&self, method: &Method, container: &str, body: &[u8]) -> Answer {
         let wanted = match *method {
             Method::GET => None,
             Method::PUT => {

@@ -1,5 +1,7 @@
 //! Requests to the endpoint of a task on a simulated machine.
 
+mod faults;
+
 use super::*;
 use crate::api::Api;
 use crate::config::Credentials;
@@ -75,6 +77,7 @@ fn endpoint() -> Endpoint {
         )),
         environment,
         samples: Mutex::default(),
+        faults: FaultRequests::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     LogRecord, LogSource, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
 };
 use container_image::BasicAuth;
+use container_network::faults::{Fault, FaultName};
 use environment::Environment;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -30,6 +31,8 @@ pub enum SimulatedFault {
     Sandbox,
     /// Opening endpoints fails.
     Endpoint,
+    /// Its kernel cannot delay packets.
+    Delay,
 }
 
 /// A simulated machine; cheap to clone. It outlives the agents that use it, as a real machine does.
@@ -55,6 +58,8 @@ struct State {
     written: BTreeMap<String, u64>,
     /// Sockets of containers, by sandbox, container and path, and where they really are.
     sockets: BTreeMap<String, PathBuf>,
+    /// Faults in networks, by sandbox.
+    network_faults: BTreeMap<String, Vec<Fault>>,
 }
 
 struct SimulatedSandbox {
@@ -74,6 +79,11 @@ impl SimulatedEngine {
     /// An empty machine.
     pub fn new(environment: Environment) -> Self {
         Self { environment, state: Arc::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// The faults that run in the network of a sandbox.
+    pub fn network_faults(&self, sandbox: &str) -> Vec<Fault> {
+        self.state.lock().network_faults.get(sandbox).cloned().unwrap_or_default()
     }
 
     /// Makes something go wrong from now on.
@@ -234,6 +244,29 @@ impl Engine for SimulatedEngine {
             }
         });
         Ok(listener)
+    }
+
+    async fn start_fault(&self, sandbox: &str, fault: Fault) -> Result<(), EngineError> {
+        let mut state = self.state.lock();
+        if fault.name() == FaultName::Latency && state.faults.contains(&SimulatedFault::Delay) {
+            return Err(EngineError("the kernel cannot delay packets".to_owned()));
+        }
+        let running = state.network_faults.entry(sandbox.to_owned()).or_default();
+        if !running.iter().any(|own| own.name() == fault.name()) {
+            running.push(fault);
+        }
+        Ok(())
+    }
+
+    async fn stop_fault(&self, sandbox: &str, name: FaultName) -> Result<(), EngineError> {
+        if let Some(running) = self.state.lock().network_faults.get_mut(sandbox) {
+            running.retain(|own| own.name() != name);
+        }
+        Ok(())
+    }
+
+    async fn has_fault(&self, sandbox: &str, name: FaultName) -> Result<bool, EngineError> {
+        Ok(self.network_faults(sandbox).iter().any(|own| own.name() == name))
     }
 
     async fn find(&self, sandbox: &str, container: &str) -> Result<Found, EngineError> {

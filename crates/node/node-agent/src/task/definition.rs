@@ -97,6 +97,8 @@ pub struct TaskDefinition {
     pub shared_processes: bool,
     /// Its Service Connect proxy.
     pub proxy: Option<ProxyPlan>,
+    /// Its containers may make faults in its network.
+    pub fault_injection: bool,
     /// Containers.
     pub containers: Vec<ContainerDefinition>,
 }
@@ -280,6 +282,7 @@ impl TaskDefinition {
             storage: volumes::storage(task)?,
             shared_processes: task.pid_mode == "task",
             proxy: connect::read(task)?,
+            fault_injection: task.enable_fault_injection,
             containers,
         };
         this.wait_for_router();
@@ -358,7 +361,6 @@ fn refuse_parts(task: &acs::Task) -> Result<(), InvalidTask> {
         (task.network_mode != "awsvpc", "a networkMode other than awsvpc"),
         (!matches!(task.pid_mode.as_str(), "" | "task"), "a pidMode other than task"),
         (!matches!(task.ipc_mode.as_str(), ""), "ipcMode"),
-        (task.enable_fault_injection, "enableFaultInjection"),
     ];
     match unsupported.into_iter().find(|(present, _)| *present) {
         Some((_, what)) => Err(InvalidTask::Unsupported(what.to_owned())),

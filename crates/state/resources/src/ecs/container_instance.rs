@@ -33,6 +33,28 @@ pub struct ContainerInstance {
     pub registered_at: Timestamp,
 }
 
+/// CPU and memory: of a host, or of a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// CPU units, 1024 for each core.
+    pub cpu: u64,
+    /// MiB.
+    pub memory: u64,
+}
+
+/// What a host has too little of for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lack {
+    /// CPU units.
+    Cpu,
+    /// Memory.
+    Memory,
+}
+
+/// What Fargate says when it has no machine for a task.
+pub const NO_CAPACITY: &str =
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+
 /// The life of a container instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InstanceStatus {
@@ -54,5 +76,41 @@ impl ContainerInstance {
     /// Whether a task can be sent to it now.
     pub fn takes_tasks(&self) -> bool {
         self.status == InstanceStatus::Active && self.agent_connected
+    }
+
+    /// What it lends to tasks.
+    pub fn size(&self) -> Size {
+        Size { cpu: self.cpu.into(), memory: self.memory.into() }
+    }
+}
+
+impl Size {
+    /// Both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self { cpu: self.cpu.saturating_add(other.cpu), memory: self.memory.saturating_add(other.memory) }
+    }
+
+    /// What is left of it; nothing where more is taken than there is.
+    pub fn minus(self, other: Self) -> Self {
+        Self { cpu: self.cpu.saturating_sub(other.cpu), memory: self.memory.saturating_sub(other.memory) }
+    }
+
+    /// What this has too little of for `wanted`, CPU first, as ECS looks.
+    pub fn lack_for(self, wanted: Self) -> Option<Lack> {
+        if wanted.cpu > self.cpu {
+            Some(Lack::Cpu)
+        } else {
+            (wanted.memory > self.memory).then_some(Lack::Memory)
+        }
+    }
+}
+
+impl Lack {
+    /// As ECS names it in failures.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "RESOURCE:CPU",
+            Self::Memory => "RESOURCE:MEMORY",
+        }
     }
 }

@@ -81,6 +81,7 @@ impl Task {
             security_groups: launch.security_groups,
             network_interface: None,
             container_instance: None,
+            lack: None,
             credentials_id: random.uuid(),
             group: launch.group.unwrap_or_else(|| format!("family:{}", definition.family)),
             started_by: launch.started_by,

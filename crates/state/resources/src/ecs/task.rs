@@ -1,6 +1,6 @@
 //! Tasks: what is wanted of them and what was last seen.
 
-use super::{ManagedVolume, Tag, TaskConnect, TaskEvent, TaskStatus, next};
+use super::{Lack, ManagedVolume, Size, Tag, TaskConnect, TaskEvent, TaskStatus, next};
 use crate::Stored;
 use environment::Timestamp;
 use identifiers::AccountId;
@@ -45,6 +45,9 @@ pub struct Task {
     pub network_interface: Option<NetworkInterface>,
     /// Host it was placed on: key of a container instance.
     pub container_instance: Option<String>,
+    /// What every host has too little of for it, while it waits for one.
+    #[serde(default)]
+    pub lack: Option<Lack>,
     /// Names the credentials of its role at the endpoint of its containers; nobody can guess it.
     #[serde(default)]
     pub credentials_id: String,
@@ -277,6 +280,9 @@ pub struct RunToken {
     pub parameters: String,
     /// Ids of the tasks that were started.
     pub tasks: Vec<String>,
+    /// Why others were not, one for each.
+    #[serde(default)]
+    pub lacks: Vec<Lack>,
     /// When it was used.
     pub created_at: Timestamp,
 }
@@ -319,6 +325,16 @@ impl Task {
             TaskStatus::Provisioning | TaskStatus::Pending | TaskStatus::Activating => {}
         }
         true
+    }
+
+    /// What it reserves of its host.
+    pub fn size(&self) -> Size {
+        Size { cpu: self.cpu.into(), memory: self.memory.into() }
+    }
+
+    /// Whether it takes room on a host or will: it is to run and has none yet.
+    pub fn waits_for_host(&self) -> bool {
+        self.last_status == TaskStatus::Provisioning && self.desired_status == DesiredStatus::Running
     }
 
     /// Wants the task stopped, for the first reason given.

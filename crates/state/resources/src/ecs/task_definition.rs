@@ -40,6 +40,9 @@ pub struct TaskDefinition {
     /// Containers see each other's processes, with `task`.
     #[serde(default)]
     pub pid_mode: Option<String>,
+    /// Its tasks may make faults in their own networks.
+    #[serde(default)]
+    pub fault_injection: bool,
     /// GiB of scratch space.
     pub ephemeral_storage: Option<u32>,
     /// Operating system family and CPU architecture, as given.

@@ -89,6 +89,7 @@ fn definition(revision: u32, is_checked: bool, now: Timestamp) -> TaskDefinition
         volumes: Vec::new(),
         volume_kinds: std::collections::BTreeMap::new(),
         pid_mode: None,
+        fault_injection: false,
         ephemeral_storage: None,
         runtime_platform: None,
         tags: Vec::new(),
