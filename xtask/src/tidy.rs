@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/logic/", &["crates/base/", "crates/state/resources"]),
     ("crates/logic/sbom", &["crates/logic/image-packages"]),
     ("crates/logic/vulnerabilities", &["crates/base/", "crates/logic/"]),
+    ("crates/state/task-placements", &["crates/base/", "crates/state/resources"]),
     ("crates/state/virtual-networks", &["crates/base/", "crates/state/resources", "crates/state/store"]),
     ("crates/state/image-scans", &["crates/base/", "crates/state/blob-store", "crates/state/resources"]),
     ("crates/state/vulnerability-data", &["crates/base/", "crates/logic/vulnerabilities"]),
