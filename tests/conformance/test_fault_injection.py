@@ -27,7 +27,9 @@ def image(region):
 
 @pytest.fixture(scope="module")
 def tasks(region, image):
-    return Tasks(region)
+    made = Tasks(region)
+    yield made
+    made.close()
 
 
 def said(tasks, task, container="main"):

@@ -43,7 +43,8 @@ def restarting(region, image):
     script = f"""{metadata}; if [ -e /ran ]; then exit 5; fi; touch /ran; sleep 60; exit 3"""
     run = lambda command, *ignored: tasks.run(tasks.register([
         tasks.container(image, ["sh", "-c", command], restartPolicy=policy(*ignored))]))
-    return tasks, {"again": run(script), "ignored": run(script, 3), "early": run("exit 4")}
+    yield tasks, {"again": run(script), "ignored": run(script, 3), "early": run("exit 4")}
+    tasks.close()
 
 
 def refused(call, code, **arguments):

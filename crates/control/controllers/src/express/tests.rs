@@ -389,6 +389,7 @@ impl World {
             volumes: Vec::new(),
             volume_kinds: BTreeMap::new(),
             pid_mode: None,
+            fault_injection: false,
             ephemeral_storage: None,
             runtime_platform: None,
             tags: Vec::new(),
