@@ -1,7 +1,7 @@
 //! DeleteTaskDefinitions: deregistered revisions go away once no task uses them.
 
 use crate::arns::{arn, definition_name, find_definition};
-use crate::errors::{Failure, client, invalid};
+use crate::errors::{Failure, invalid};
 use crate::render;
 use crate::shapes::{self as wire, DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse};
 use aws_wire::{RequestContext, ServiceError};
@@ -11,6 +11,9 @@ use store::Tables;
 
 /// Most task definitions of a request.
 const MOST: usize = 10;
+/// Why what names no revision is not deleted.
+const INVALID: &str =
+    "The specified task definition identifier is invalid. Specify a valid name or ARN and try again.";
 
 pub(crate) async fn run(
     tables: &Tables,
@@ -22,25 +25,21 @@ pub(crate) async fn run(
     }
     let (mut deleted, mut failures) = (Vec::new(), Vec::new());
     for given in &input.task_definitions {
-        if definition_name(context, given)?.revision.is_none() {
-            return Err(client(format!(
-                "Missing revision: {given}. Name each task definition as family:revision."
-            )));
+        if !definition_name(context, given).is_ok_and(|name| name.revision.is_some()) {
+            failures.push(failure(given.clone(), INVALID));
+            continue;
         }
         match delete(tables, context, given).await? {
             Ok(definition) => deleted.push(definition),
-            Err(reason) => failures.push(wire::Failure {
-                arn: Some(if given.starts_with("arn:") {
-                    given.clone()
-                } else {
-                    arn(context, format!("task-definition/{given}"))
-                }),
-                reason: Some(reason.to_owned()),
-                detail: None,
-            }),
+            Err(reason) if given.starts_with("arn:") => failures.push(failure(given.clone(), reason)),
+            Err(reason) => failures.push(failure(arn(context, format!("task-definition/{given}")), reason)),
         }
     }
     Ok(DeleteTaskDefinitionsResponse { task_definitions: Some(deleted), failures: Some(failures) })
+}
+
+fn failure(arn: String, reason: &str) -> wire::Failure {
+    wire::Failure { arn: Some(arn), reason: Some(reason.to_owned()), detail: None }
 }
 
 async fn delete(

@@ -15,7 +15,7 @@ pub(crate) async fn run(
     input: DeregisterTaskDefinitionRequest,
 ) -> Result<DeregisterTaskDefinitionResponse, ServiceError> {
     if definition_name(context, &input.task_definition)?.revision.is_none() {
-        return Err(client("Missing revision: name the task definition as family:revision."));
+        return Err(client("Revision is missing."));
     }
     let missing = || client("The specified task definition does not exist.");
     let found = find_definition(tables, context, &input.task_definition).await?.ok_or_else(missing)?;
