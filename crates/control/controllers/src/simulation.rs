@@ -9,7 +9,7 @@
 //! crashes the minimum of healthy tasks holds.
 //!
 //! `SERVICE_SCHEDULES=5000 cargo test -p controllers simulation` tries that many; `SERVICE_SEED=17` begins with that one. A
-//! failure shows its seed and what happened.
+//! failure shows its seed and what happened; it is kept in [`KEPT`].
 
 mod chance;
 mod faulty_store;
@@ -27,6 +27,9 @@ use world::{Kind, Release, World};
 
 /// Schedules that are tried when nothing else is said.
 const SCHEDULES: u64 = 60;
+/// Schedules that once failed: functions that were not called for a day after the clock was put back, and a target that
+/// was removed with the last task at its address although the next one was registered there.
+const KEPT: [u64; 3] = [2967, 4203, 4918];
 /// As long as releases that do not work are watched.
 const WATCHED: Duration = Duration::from_secs(3 * 3600);
 
@@ -79,7 +82,7 @@ async fn deploy_by_task_sets(world: &mut World) {
 async fn whatever_fails_services_keep_their_promises_and_come_to_rest_in_time() {
     let first = number("SERVICE_SEED").unwrap_or(0);
     let count = number("SERVICE_SCHEDULES").unwrap_or(SCHEDULES);
-    for seed in first..first + count {
+    for seed in (first..first + count).chain(KEPT) {
         schedule(seed).await;
     }
 }

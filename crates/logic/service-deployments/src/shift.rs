@@ -156,8 +156,12 @@ impl Work<'_> {
         let in_progress =
             self.plan.service.primary().is_some_and(|primary| primary.rollout == RolloutState::InProgress);
         let Some(own) = self.plan.service.lifecycle.as_mut().filter(|_| in_progress) else { return false };
-        // A stage in the future began before the clock was put back.
+        // A stage in the future began before the clock was put back, and what its hooks wait for was meant from then on.
+        let put_back = own.since.since(now);
         own.since = own.since.min(now);
+        for run in own.hooks.iter_mut().filter(|_| !put_back.is_zero()) {
+            (run.next_at, run.expires_at) = (run.next_at - put_back, run.expires_at - put_back);
+        }
         let own = own.clone();
         match self.verdict() {
             Verdict::Open => return false,

@@ -169,7 +169,11 @@ impl Work<'_> {
     }
 
     fn remove(&mut self, key: &str, target: &Target) {
-        self.plan.targets.insert(key.to_owned(), None);
+        // Another task has the address by now, and is registered there by this plan.
+        let is_taken = matches!(self.plan.targets.get(key), Some(Some(new)) if new.task != target.task);
+        if !is_taken {
+            self.plan.targets.insert(key.to_owned(), None);
+        }
         *self.told.deregistered.entry(target.target_group_arn.clone()).or_default() += 1;
     }
 

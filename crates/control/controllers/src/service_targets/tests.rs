@@ -155,6 +155,28 @@ async fn a_task_is_registered_once_and_let_go_when_it_has_drained() {
     }
 }
 
+/// The address of a task that has ended is another's before anybody has looked.
+#[tokio::test]
+async fn an_address_that_has_gone_on_to_the_next_task_is_registered_for_that_one() {
+    for next in ["t0", "t2"] {
+        let bench = Bench::new().await;
+        bench.run().await;
+        let ledger = bench.tables.list_all::<ServiceTask>("").await.expect("lists").remove(0);
+        let heir = Task { id: next.to_owned(), targets: vec![], ..(*bench.task().await.value).clone() };
+        let entry = ServiceTask { task: next.to_owned(), ..ServiceTask::clone(&ledger) };
+        bench.tables.batch().create(&heir).create(&entry).commit().await.expect("commits");
+        bench
+            .change(|task, now| {
+                task.advance(TaskEvent::ContainersStopped, now);
+            })
+            .await;
+        bench.run().await;
+        let [target] = &bench.targets().await[..] else { panic!("one target") };
+        assert_eq!(target.task.as_deref(), Some(format!("123456789012/default/{next}").as_str()));
+        assert!(bench.task().await.targets.is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_data_plane_that_says_nothing_is_not_waited_for_longer_than_the_delay() {
     let bench = Bench::new().await;

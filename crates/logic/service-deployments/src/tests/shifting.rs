@@ -170,6 +170,21 @@ fn a_pause_ends_by_an_answer_or_after_its_time() {
 }
 
 #[test]
+fn hooks_wait_no_longer_when_the_clock_is_put_back() {
+    let mut world = world(Strategy::BlueGreen, 1);
+    world.service.deployment_configuration.hooks = vec![function(&[Stage::PostScaleUp])];
+    world.deploy(Release::Good);
+    watch(&mut world, 30);
+    let waits = |world: &World| {
+        let run = world.service.lifecycle.as_ref().and_then(|own| own.hooks.first()).expect("is asked");
+        (run.next_at.since(world.now).as_secs(), run.expires_at.since(world.now).as_secs())
+    };
+    world.now = world.now - Duration::from_secs(100_000);
+    world.step();
+    assert_eq!(waits(&world), (0, 3600));
+}
+
+#[test]
 fn bad_releases_never_get_traffic_and_are_undone() {
     for strategy in [Strategy::BlueGreen, Strategy::Linear, Strategy::Canary] {
         for release in [Release::Crashing, Release::NeverHealthy, Release::CannotPull] {
