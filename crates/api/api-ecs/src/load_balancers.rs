@@ -1,10 +1,12 @@
-//! Load balancers of services: reading them, and requiring what they name.
+//! Load balancers of services and task sets: reading them, and requiring what they name.
+
+mod traffic;
 
 use crate::errors::{Failure, invalid};
 use crate::shapes as wire;
 use aws_wire::ServiceError;
-use resources::ecs::{AlternateTargets, ServiceLoadBalancer, TaskDefinition};
-use resources::elb::{Action, Listener, Rule, TargetGroup};
+use resources::ecs::{AlternateTargets, ServiceLoadBalancer, Strategy, TaskDefinition};
+use resources::elb::{Action, Listener, Rule, TargetGroup, TargetType};
 use store::{Batch, Tables};
 
 /// Most target groups of a service.
@@ -15,6 +17,7 @@ pub(crate) fn read(given: Vec<wire::LoadBalancer>) -> Result<Vec<ServiceLoadBala
     if given.len() > MOST {
         return Err(invalid(format!("load balancers can have at most {MOST} items.")));
     }
+    check_kinds(&given)?;
     let mut all = Vec::new();
     for own in given {
         let own = read_one(own)?;
@@ -23,7 +26,41 @@ pub(crate) fn read(given: Vec<wire::LoadBalancer>) -> Result<Vec<ServiceLoadBala
         }
         all.push(own);
     }
+    traffic::check(&all)?;
     Ok(all)
+}
+
+/// Refuses what cannot stand beside each other, whatever it names.
+fn check_kinds(given: &[wire::LoadBalancer]) -> Result<(), ServiceError> {
+    let is_filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let classic = given.iter().any(|own| is_filled(&own.load_balancer_name));
+    if classic && given.iter().any(|own| is_filled(&own.target_group_arn)) {
+        return Err(invalid(
+            "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or ELBv2 (defining \
+             targetGroupArn)",
+        ));
+    }
+    let advanced = given.iter().filter(|own| own.advanced_configuration.is_some()).count();
+    if classic && advanced > 0 {
+        return Err(invalid("advancedConfiguration field is not allowed with ELBv1 loadBalancers"));
+    }
+    if advanced != 0 && advanced != given.len() {
+        return Err(invalid(
+            "Either all or none of the provided loadBalancers must have advancedConfiguration defined",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses load balancers without what a deployment needs that shifts traffic.
+pub(crate) fn check_strategy(strategy: Strategy, own: &[ServiceLoadBalancer]) -> Result<(), ServiceError> {
+    if strategy != Strategy::Rolling && own.iter().any(|own| own.advanced.is_none()) {
+        return Err(invalid(
+            "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment \
+             strategy",
+        ));
+    }
+    Ok(())
 }
 
 fn read_one(given: wire::LoadBalancer) -> Result<ServiceLoadBalancer, ServiceError> {
@@ -70,15 +107,20 @@ fn read_advanced(given: wire::AdvancedConfiguration) -> Result<AlternateTargets,
         return Err(invalid(format!("Invalid alternateTargetGroupArn '{target_group_arn}'.")));
     }
     let production_rule = named(production_listener_rule, "productionListenerRule")?;
-    for rule in [Some(&production_rule), test_listener_rule.as_ref()].into_iter().flatten() {
-        if Rule::key_in(rule).or_else(|| Listener::key_in(rule)).is_none() {
-            return Err(invalid(format!("Invalid listener rule '{rule}'.")));
+    let test_rule = test_listener_rule.filter(|rule| !rule.is_empty());
+    for (name, rule) in
+        [("productionListenerRule", Some(&production_rule)), ("testListenerRule", test_rule.as_ref())]
+    {
+        if let Some(rule) = rule.filter(|rule| !traffic::is_rule(rule)) {
+            return Err(invalid(format!(
+                "{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: {rule}"
+            )));
         }
     }
     Ok(AlternateTargets {
         target_group_arn,
         production_rule,
-        test_rule: test_listener_rule,
+        test_rule,
         role_arn: named(role_arn, "roleArn")?,
     })
 }
@@ -93,22 +135,43 @@ pub(crate) async fn require(
     for own in own {
         check_port(definition, own)?;
         let arn = &own.target_group_arn;
-        let missing = || invalid(format!("The specified target group {arn} does not exist."));
-        let key = TargetGroup::key_in(arn).ok_or_else(missing)?;
-        let account = key.split('/').next().unwrap_or_default();
-        if account != definition.account.as_str() {
-            return Err(missing().into());
-        }
-        let group = tables.get::<TargetGroup>(&key).await?.filter(|group| group.arn == *arn);
-        batch = batch.require_exists(&group.ok_or_else(missing)?);
-        if !is_used(tables, account, arn).await? {
+        batch = require_group(tables, definition, arn, batch).await?;
+        if !is_used(tables, definition.account.as_str(), arn).await? {
             return Err(invalid(format!(
                 "The target group with targetGroupArn {arn} does not have an associated load balancer."
             ))
             .into());
         }
+        if let Some(advanced) = &own.advanced {
+            batch = require_group(tables, definition, &advanced.target_group_arn, batch).await?;
+            traffic::check_rules(tables, definition, arn, advanced).await?;
+        }
     }
     Ok(batch)
+}
+
+/// Requires a target group that tasks with addresses of their own can be registered in.
+async fn require_group(
+    tables: &Tables,
+    definition: &TaskDefinition,
+    arn: &str,
+    batch: Batch,
+) -> Result<Batch, Failure> {
+    let missing = || invalid(format!("The specified target group {arn} does not exist."));
+    let key = TargetGroup::key_in(arn).ok_or_else(missing)?;
+    if key.split('/').next() != Some(definition.account.as_str()) {
+        return Err(missing().into());
+    }
+    let group = tables.get::<TargetGroup>(&key).await?.filter(|group| group.arn == arn);
+    let group = group.ok_or_else(missing)?;
+    match group.target_type {
+        TargetType::Ip => Ok(batch.require_exists(&group)),
+        TargetType::Instance => Err(invalid(format!(
+            "The provided target group {arn} has target type instance, which is incompatible with the awsvpc network \
+             mode specified in the task definition."
+        ))
+        .into()),
+    }
 }
 
 fn check_port(definition: &TaskDefinition, own: &ServiceLoadBalancer) -> Result<(), ServiceError> {

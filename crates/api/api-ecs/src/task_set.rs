@@ -2,6 +2,8 @@
 
 use crate::arns::{arn, cluster_arn, definition_arn, own_resource};
 use crate::errors::{Failure, invalid, service_not_active};
+use crate::load_balancers;
+use crate::registries;
 use crate::render::service::{counts, launch_type, network, service_arn, strategy};
 use crate::service::require_service;
 use crate::shapes::{self as wire, errors};
@@ -114,7 +116,7 @@ fn render(context: &RequestContext, service: &Service, own: &Deployment, set: &T
         external_id: set.external_id.clone(),
         id: Some(own.id.clone()),
         launch_type: launch_type(workload),
-        load_balancers: Some(vec![]),
+        load_balancers: Some(load_balancers::shown(&workload.load_balancers)),
         network_configuration: Some(network(workload)),
         platform_family: Some("Linux".to_owned()),
         platform_version: Some("1.4.0".to_owned()),
@@ -123,7 +125,7 @@ fn render(context: &RequestContext, service: &Service, own: &Deployment, set: &T
             value: Some(f64::from(set.scale) / 100.0),
         }),
         service_arn: Some(service_arn(context, &service.cluster, &service.name)),
-        service_registries: Some(vec![]),
+        service_registries: Some(registries::shown(&workload.registries)),
         stability_status: Some(if set.steady_at.is_some() {
             wire::StabilityStatus::SteadyState
         } else {

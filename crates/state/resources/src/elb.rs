@@ -19,7 +19,7 @@ pub use rule::{
     WeightedTargetGroup,
 };
 pub use target::{Target, TargetHealth, TargetState};
-pub use target_group::{HealthCheck, Protocol, ProtocolVersion, TargetGroup};
+pub use target_group::{HealthCheck, Protocol, ProtocolVersion, TargetGroup, TargetType};
 
 /// Tags: keys and values.
 pub type Tags = Vec<(String, String)>;

@@ -211,6 +211,7 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
             (platform_version.is_some(), "platformVersion"),
             (filled(capacity_provider_strategy.as_ref()), "capacityProviderStrategy"),
             (configuration.is_some(), "deploymentConfiguration"),
+            (!load_balancers.is_empty(), "loadBalancers"),
             (filled(service_registries.as_ref()), "serviceRegistries"),
             (service_connect_configuration.is_some(), "serviceConnectConfiguration"),
         ];
@@ -230,16 +231,16 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     let count =
         count.ok_or_else(|| invalid("desiredCount is required for the REPLICA scheduling strategy."))?;
     let network = if is_external { Network::default() } else { network(network_configuration)? };
+    let deployment_configuration =
+        deployment_configuration(configuration, &DeploymentConfiguration::default())?;
+    load_balancers::check_strategy(deployment_configuration.strategy, &load_balancers)?;
     let service = Service {
         account: context.account.clone(),
         cluster: String::new(),
         name: service_name,
         status: ServiceStatus::Active,
         desired_count: desired_count(count)?,
-        deployment_configuration: deployment_configuration(
-            configuration,
-            &DeploymentConfiguration::default(),
-        )?,
+        deployment_configuration,
         deployments: Vec::new(),
         last_completed: None,
         stop_requested: None,

@@ -2,13 +2,14 @@
 
 use crate::arns::{find_definition, require_cluster};
 use crate::definition::store_tags;
-use crate::errors::{client, update_in_progress};
+use crate::errors::{client, invalid, update_in_progress};
 use crate::execution_role;
+use crate::load_balancers;
 use crate::operations::create_service::{check_launch_type, checked_token, strategy_in};
-use crate::placement::{network, platform};
-use crate::refuse::filled;
-use crate::service::{not_built, strategy};
-use crate::shapes::{CreateTaskSetRequest, CreateTaskSetResponse, errors};
+use crate::placement::{check_network, network, platform};
+use crate::registries::registries;
+use crate::service::strategy;
+use crate::shapes::{self as wire, CreateTaskSetRequest, CreateTaskSetResponse, errors};
 use crate::task_set::{MOST_ATTEMPTS, described_one, require_external, scale};
 use aws_wire::{RequestContext, ServiceError};
 use resources::ecr::RegistryHosts;
@@ -23,6 +24,7 @@ const MOST_SETS: usize = 5;
 /// What the request asks for, beside the task definition.
 struct Wanted {
     workload: Workload,
+    registries: Vec<wire::ServiceRegistry>,
     external_id: Option<String>,
     scale: u32,
     token: Option<String>,
@@ -47,6 +49,8 @@ pub(crate) async fn run(
         return Err(client("TaskDefinition is inactive"));
     }
     execution_role::check(registry, &definition.containers, definition.execution_role_arn.as_deref())?;
+    check_network(tables, context, &wanted.workload.subnets, &wanted.workload.security_groups).await?;
+    wanted.workload.registries = registries(tables, context, wanted.registries.clone(), &definition).await?;
     for _ in 0..MOST_ATTEMPTS {
         let old = require_external(tables, context, &cluster.name, &service).await?;
         if let Some(id) = repeated(&old, wanted.token.as_ref()) {
@@ -60,8 +64,10 @@ pub(crate) async fn run(
         }
         let random = tables.environment().random_text(19, b"0123456789");
         let (new, id) = with_set(&old, &wanted, &definition, &random, context);
-        let written = tables.batch().replace(&old, &new).require_unchanged(&definition).commit().await;
-        match written {
+        let batch = tables.batch().replace(&old, &new).require_unchanged(&definition);
+        let batch =
+            load_balancers::require(tables, &definition, &wanted.workload.load_balancers, batch).await?;
+        match batch.commit().await {
             Ok(_) => {
                 let task_set = described_one(tables, context, &new, &id).await?;
                 return Ok(CreateTaskSetResponse { task_set });
@@ -99,8 +105,10 @@ fn read(input: CreateTaskSetRequest) -> Result<Wanted, ServiceError> {
         tags,
         task_definition: _,
     } = input;
-    not_built(filled(load_balancers.as_ref()), "loadBalancers")?;
-    not_built(filled(service_registries.as_ref()), "serviceRegistries")?;
+    let load_balancers = load_balancers::read(load_balancers.unwrap_or_default())?;
+    if load_balancers.iter().any(|own| own.advanced.is_some()) {
+        return Err(invalid("advancedConfiguration is not supported for task sets."));
+    }
     let strategy = strategy(capacity_provider_strategy.unwrap_or_default())?;
     check_launch_type(launch_type, !strategy.is_empty())?;
     let network = network(network_configuration)?;
@@ -113,11 +121,12 @@ fn read(input: CreateTaskSetRequest) -> Result<Wanted, ServiceError> {
             subnets: network.subnets,
             security_groups: network.security_groups,
             assign_public_ip: network.assign_public_ip,
-            load_balancers: Vec::new(),
+            load_balancers,
             volumes: Vec::new(),
             registries: Vec::new(),
             connect: None,
         },
+        registries: service_registries.unwrap_or_default(),
         external_id,
         scale: scale(share)?,
         token: client_token.map(checked_token).transpose()?,

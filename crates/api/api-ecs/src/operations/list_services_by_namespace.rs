@@ -9,7 +9,7 @@ use crate::shapes::{ListServicesByNamespaceRequest, ListServicesByNamespaceRespo
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
 use resources::discovery::ServiceName;
-use resources::ecs::{Service, ServiceStatus};
+use resources::ecs::{Controller, Deployment, Service, ServiceStatus};
 use std::collections::BTreeSet;
 use store::Tables;
 
@@ -34,13 +34,17 @@ pub(crate) async fn run(
     let names = ServiceName::keys_of(&context.account, namespace);
     let names = tables.list_all::<ServiceName>(&names).await.map_err(Failure::from)?;
     let registries: BTreeSet<&str> = names.iter().map(|name| name.value.id.as_str()).collect();
+    let uses = |own: &Deployment| {
+        let own = &own.workload;
+        own.connect.as_ref().is_some_and(|connect| connect.namespace == namespace)
+            || own.registries.iter().any(|registry| registries.contains(registry.service.as_str()))
+    };
     let matches = |service: &Service| {
-        let workload = service.primary().map(|primary| &primary.workload);
         service.status != ServiceStatus::Inactive
-            && workload.is_some_and(|own| {
-                own.connect.as_ref().is_some_and(|connect| connect.namespace == namespace)
-                    || own.registries.iter().any(|registry| registries.contains(registry.service.as_str()))
-            })
+            && match service.controller {
+                Controller::Ecs => service.primary().is_some_and(uses),
+                Controller::External => service.deployments.iter().any(uses),
+            }
     };
     let rows = tables.list_all::<Service>(&format!("{}/", context.account)).await.map_err(Failure::from)?;
     let mut rows = rows

@@ -75,6 +75,12 @@ async fn attempt(
     check_exec_role(tables, context, &old, &service, input).await?;
     let mut batch = tables.batch();
     let new = new_workload(tables, registry, context, (&cluster, &old, &service), input).await?;
+    if input.deployment_configuration.is_some() || input.load_balancers.is_some() {
+        let own = new.as_ref().map(|(workload, ..)| workload);
+        let own = own.or_else(|| old.primary().map(|primary| &primary.workload));
+        let own = own.map(|workload| workload.load_balancers.as_slice()).unwrap_or_default();
+        load_balancers::check_strategy(service.deployment_configuration.strategy, own)?;
+    }
     if let Some((workload, definition, settled)) = new {
         if input.capacity_provider_strategy.is_some() {
             require_associated(&workload.strategy, &cluster.capacity_providers)?;
@@ -125,6 +131,8 @@ fn check_controller(old: &Service, input: &UpdateServiceRequest) -> Result<(), S
         (input.platform_version.is_some(), "platformVersion"),
         (input.capacity_provider_strategy.is_some(), "capacityProviderStrategy"),
         (input.deployment_configuration.is_some(), "deploymentConfiguration"),
+        (filled(input.load_balancers.as_ref()), "loadBalancers"),
+        (filled(input.service_registries.as_ref()), "serviceRegistries"),
         (input.force_new_deployment == Some(true), "forceNewDeployment"),
         (input.service_connect_configuration.is_some(), "serviceConnectConfiguration"),
     ])

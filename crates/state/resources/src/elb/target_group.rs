@@ -7,7 +7,7 @@ use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Targets of one kind, and how they are reached and checked. Targets are addresses; other types are refused.
+/// Targets of one kind, and how they are reached and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetGroup {
     /// Owner.
@@ -24,6 +24,9 @@ pub struct TargetGroup {
     pub port: u16,
     /// Its VPC.
     pub vpc: String,
+    /// What its targets are named by.
+    #[serde(default)]
+    pub target_type: TargetType,
     /// How targets are checked.
     pub health_check: HealthCheck,
     /// Attributes that differ from the default.
@@ -32,6 +35,16 @@ pub struct TargetGroup {
     pub tags: Tags,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What targets are named by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetType {
+    /// Their addresses.
+    #[default]
+    Ip,
+    /// Ids of EC2 instances. A region without instances has groups of them all the same, which stay empty.
+    Instance,
 }
 
 /// Protocols of listeners, target groups and health checks.
@@ -83,6 +96,16 @@ pub struct HealthCheck {
     pub unhealthy_threshold: u32,
     /// Codes that are successes, of HTTP or, in a group of gRPC, of gRPC.
     pub matcher: Option<String>,
+}
+
+impl TargetType {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Instance => "instance",
+        }
+    }
 }
 
 impl Protocol {
