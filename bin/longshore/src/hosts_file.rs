@@ -26,7 +26,7 @@ impl HostsFile {
     }
 
     /// Replaces the block; without names it goes. The file is written in place, because it may be mounted.
-    pub(crate) fn write(&self, names: &BTreeMap<String, Ipv4Addr>) -> Result<()> {
+    pub(crate) fn write(&self, names: &BTreeMap<String, Vec<Ipv4Addr>>) -> Result<()> {
         let context = || format!("change {}", self.path.display());
         let old = std::fs::read_to_string(&self.path).with_context(context)?;
         let new = self.replaced(&old, names);
@@ -36,7 +36,7 @@ impl HostsFile {
         Ok(())
     }
 
-    fn replaced(&self, old: &str, names: &BTreeMap<String, Ipv4Addr>) -> String {
+    fn replaced(&self, old: &str, names: &BTreeMap<String, Vec<Ipv4Addr>>) -> String {
         let (begin, end) = self.marks();
         let mut is_ours = false;
         let mut new = String::with_capacity(old.len());
@@ -51,9 +51,11 @@ impl HostsFile {
         if !names.is_empty() {
             new.push_str(&begin);
             new.push('\n');
-            for (name, address) in names {
-                // Writing to a text does not fail.
-                let _ = writeln!(new, "{address} {name}");
+            for (name, addresses) in names {
+                for address in addresses {
+                    // Writing to a text does not fail.
+                    let _ = writeln!(new, "{address} {name}");
+                }
             }
             new.push_str(&end);
             new.push('\n');
@@ -77,11 +79,12 @@ mod tests {
         let before = "127.0.0.1 localhost\n# longshore /other begins\n10.0.0.1 x\n# longshore /other ends\n";
         std::fs::write(file.path(), before).expect("writes");
         let own = HostsFile::new(file.path(), Path::new("/own"));
-        let names = |text: &str| BTreeMap::from([(text.to_owned(), Ipv4Addr::new(10, 0, 0, 2))]);
+        let addresses = vec![Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 3)];
+        let names = |text: &str| BTreeMap::from([(text.to_owned(), addresses.clone())]);
         own.write(&names("a.elb.localhost")).expect("writes");
         own.write(&names("b.elb.localhost")).expect("writes");
         let text = std::fs::read_to_string(file.path()).expect("reads");
-        assert!(text.starts_with(before) && text.contains("10.0.0.2 b.elb.localhost\n"), "{text}");
+        assert!(text.starts_with(before) && text.contains("10.0.0.2 b.elb.localhost\n10.0.0.3 b."), "{text}");
         assert!(!text.contains("a.elb.localhost"));
         own.write(&BTreeMap::new()).expect("writes");
         assert_eq!(std::fs::read_to_string(file.path()).expect("reads"), before);

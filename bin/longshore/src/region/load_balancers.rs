@@ -34,7 +34,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     process: Option<LoadBalancers>,
-    names: BTreeMap<String, Ipv4Addr>,
+    names: BTreeMap<String, Vec<Ipv4Addr>>,
 }
 
 impl HostDataPlane {
@@ -77,12 +77,12 @@ impl Inner {
     }
 
     /// Has tasks and, where it is wanted, programs of this machine find the load balancers by their names.
-    fn tell_names(&self, state: &mut State, names: BTreeMap<String, Ipv4Addr>) {
+    fn tell_names(&self, state: &mut State, names: BTreeMap<String, Vec<Ipv4Addr>>) {
         for gone in state.names.keys().filter(|name| !names.contains_key(*name)) {
             self.network.names().set(gone, Vec::new());
         }
-        for (name, address) in &names {
-            self.network.names().set(name, vec![*address]);
+        for (name, addresses) in &names {
+            self.network.names().set(name, addresses.clone());
         }
         if state.names != names
             && let Some(file) = &self.hosts_file
@@ -99,7 +99,7 @@ impl DataPlane for HostDataPlane {
     async fn apply(&self, wanted: &Wanted) -> Result<(), DataPlaneError> {
         let mut state = self.0.state.lock().await;
         let network = &self.0.network;
-        let addresses: BTreeSet<Ipv4Addr> = wanted.names.values().copied().collect();
+        let addresses: BTreeSet<Ipv4Addr> = wanted.names.values().flatten().copied().collect();
         // Those of load balancers that go stay until nothing listens there any more.
         let mut all = network.host_addresses().await.map_err(failed)?;
         all.extend(&addresses);

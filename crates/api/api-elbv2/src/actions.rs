@@ -90,11 +90,10 @@ fn forward(kind: LoadBalancerKind, given: wire::Action) -> Result<Forward, Failu
         }
         Some(_) | None => {}
     }
-    let most = if kind == LoadBalancerKind::Network { 1 } else { MOST_GROUPS };
-    if target_groups.len() > most {
+    if target_groups.len() > MOST_GROUPS {
         return Err(other(
             &errors::TOO_MANY_TARGET_GROUPS_EXCEPTION,
-            format_args!("An action cannot have more than {most} target groups"),
+            format_args!("An action cannot have more than {MOST_GROUPS} target groups"),
         ));
     }
     let stickiness = config.target_group_stickiness_config.map(sticky).transpose()?;
@@ -154,10 +153,10 @@ fn fixed(given: wire::FixedResponseActionConfig) -> Result<FixedResponse, Failur
     })?;
     let content_type = given.content_type.filter(|text| !text.is_empty());
     if let Some(text) = content_type.as_deref().filter(|text| !CONTENT_TYPES.contains(text)) {
-        return Err(validation(format_args!(
-            "The content type '{text}' must be one of '{}'",
-            CONTENT_TYPES.join(", ")
-        )));
+        return Err(other(
+            &errors::INVALID_LOAD_BALANCER_ACTION_EXCEPTION,
+            format_args!("The content type '{text}' must be one of '{}'", CONTENT_TYPES.join(", ")),
+        ));
     }
     Ok(FixedResponse { status, content_type, body: given.message_body })
 }

@@ -19,6 +19,8 @@ enum Value {
     NumberOrOff(u32, u32),
     OneOf(&'static [&'static str]),
     Text,
+    /// How clients stay with their target; which of them goes with which protocol is checked with the group.
+    StickinessType,
     /// A header of responses.
     Header,
     /// The default alone: the rest is not built.
@@ -38,6 +40,9 @@ const APPLICATION: &[Attribute] = &[
     attribute("connection_logs.s3.bucket", "", Value::Only),
     attribute("connection_logs.s3.prefix", "", Value::Only),
     attribute("deletion_protection.enabled", "false", Value::Bool),
+    attribute("health_check_logs.s3.enabled", "false", Value::Only),
+    attribute("health_check_logs.s3.bucket", "", Value::Only),
+    attribute("health_check_logs.s3.prefix", "", Value::Only),
     attribute("idle_timeout.timeout_seconds", "60", Value::Number(1, 4_000)),
     attribute("ipv6.deny_all_igw_traffic", "false", Value::Only),
     attribute("load_balancing.cross_zone.enabled", "true", Value::Only),
@@ -69,6 +74,7 @@ const NETWORK: &[Attribute] = &[
     attribute("ipv6.deny_all_igw_traffic", "false", Value::Only),
     // Every target is on the machine of the load balancer, so there is nothing to cross.
     attribute("load_balancing.cross_zone.enabled", "false", Value::Bool),
+    attribute("secondary_ips.auto_assigned.per_subnet", "0", Value::Only),
     attribute("zonal_shift.config.enabled", "false", Value::Only),
 ];
 
@@ -86,7 +92,7 @@ const HTTP_GROUP: &[Attribute] = &[
     attribute("stickiness.app_cookie.duration_seconds", "86400", Value::Number(1, 604_800)),
     attribute("stickiness.enabled", "false", Value::Bool),
     attribute("stickiness.lb_cookie.duration_seconds", "86400", Value::Number(1, 604_800)),
-    attribute("stickiness.type", "lb_cookie", Value::OneOf(&["lb_cookie", "app_cookie"])),
+    attribute("stickiness.type", "lb_cookie", Value::StickinessType),
     attribute("target_group_health.dns_failover.minimum_healthy_targets.count", "1", Value::Only),
     attribute("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", Value::Only),
     attribute(
@@ -108,7 +114,7 @@ const STREAM_GROUP: &[Attribute] = &[
     attribute("preserve_client_ip.enabled", "false", Value::Only),
     attribute("proxy_protocol_v2.enabled", "false", Value::Bool),
     attribute("stickiness.enabled", "false", Value::Bool),
-    attribute("stickiness.type", "source_ip", Value::OneOf(&["source_ip"])),
+    attribute("stickiness.type", "source_ip", Value::StickinessType),
     attribute("target_group_health.dns_failover.minimum_healthy_targets.count", "1", Value::Only),
     attribute("target_group_health.dns_failover.minimum_healthy_targets.percentage", "off", Value::Only),
     attribute(
@@ -215,6 +221,9 @@ impl Attribute {
             Value::OneOf(values) if !values.contains(&value) => {
                 Err(wrong(format!("it is one of {}", values.join(", "))))
             }
+            Value::StickinessType if !matches!(value, "app_cookie" | "lb_cookie" | "source_ip") => {
+                Err(validation("'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]"))
+            }
             Value::Header if value.bytes().any(|byte| !(32..=126).contains(&byte)) => {
                 Err(wrong("it is a header's value".to_owned()))
             }
@@ -243,6 +252,7 @@ pub(crate) fn check_group(group: &TargetGroup) -> Result<(), Failure> {
             "Slow start mode is not supported with the least outstanding requests and weighted random algorithms",
         ));
     }
+    check_stickiness(group)?;
     let by_cookie = group.attribute("stickiness.enabled") == Some("true")
         && group.attribute("stickiness.type") == Some("app_cookie");
     if by_cookie && group.attribute("stickiness.app_cookie.cookie_name").is_none() {
@@ -253,6 +263,22 @@ pub(crate) fn check_group(group: &TargetGroup) -> Result<(), Failure> {
         return Err(configuration("Cookie names with the prefix AWSALB are reserved by the load balancer"));
     }
     Ok(())
+}
+
+/// Refuses stickiness that does not go with the protocol of a group.
+fn check_stickiness(group: &TargetGroup) -> Result<(), Failure> {
+    let protocol = group.protocol.as_str();
+    if group.protocol == Protocol::Tls && group.attribute("stickiness.enabled") == Some("true") {
+        return Err(configuration(format_args!(
+            "You cannot enable stickiness on target groups with the {protocol} protocol"
+        )));
+    }
+    match group.attribute("stickiness.type") {
+        Some(kind) if (kind == "source_ip") == group.protocol.is_http() => Err(configuration(format_args!(
+            "Stickiness type '{kind}' is not supported for target groups with the {protocol} protocol"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Checks the attributes of a load balancer together.

@@ -78,6 +78,19 @@ pub(crate) fn target_group_not_found(which: &str) -> Failure {
     answer(&errors::TARGET_GROUP_NOT_FOUND_EXCEPTION, format_args!("Target groups '[{which}]' not found"))
 }
 
+/// The same failure where a list is asked for, which does not say what of it is missing.
+pub(crate) fn in_list(failure: Failure) -> Failure {
+    let Failure::Answer(error) = &failure else { return failure };
+    let what = match error.shape.query_code {
+        Some("LoadBalancerNotFound") => "load balancers",
+        Some("ListenerNotFound") => "listeners",
+        Some("RuleNotFound") => "rules",
+        Some("TargetGroupNotFound") => "target groups",
+        _ => return failure,
+    };
+    answer(error.shape, format_args!("One or more {what} not found"))
+}
+
 /// Another error of the model.
 pub(crate) fn other(shape: &'static ErrorShape, message: impl Display) -> Failure {
     answer(shape, message)

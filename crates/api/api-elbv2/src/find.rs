@@ -6,7 +6,8 @@ use crate::errors::{
 };
 use aws_wire::RequestContext;
 use resources::Stored;
-use resources::elb::{Listener, LoadBalancer, Rule, TargetGroup};
+use resources::ec2::NetworkInterface;
+use resources::elb::{Listener, LoadBalancer, LoadBalancerZone, Rule, TargetGroup};
 use store::Versioned;
 
 impl ElbV2Service {
@@ -68,6 +69,20 @@ impl ElbV2Service {
         let key = own_key(context, arn, TargetGroup::key_in, "target group")?;
         let found = self.tables.get::<TargetGroup>(&key).await?.filter(|row| row.arn == arn);
         found.ok_or_else(|| target_group_not_found(arn))
+    }
+
+    /// The network interfaces of a load balancer in these zones.
+    pub(crate) async fn interfaces(
+        &self,
+        zones: &[LoadBalancerZone],
+        context: &RequestContext,
+    ) -> Result<Vec<Versioned<NetworkInterface>>, Failure> {
+        let mut interfaces = Vec::new();
+        for id in zones.iter().filter_map(|zone| zone.interface.as_ref()) {
+            interfaces
+                .extend(self.tables.get::<NetworkInterface>(&format!("{}/{id}", context.account)).await?);
+        }
+        Ok(interfaces)
     }
 
     /// The listeners of a load balancer, in the order of their ids.

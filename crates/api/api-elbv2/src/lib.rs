@@ -5,7 +5,8 @@
 //! certificate is written only while that is there; priorities and ports are never given twice.
 //!
 //! Left out: trust stores and mutual authentication, capacity reservations, authentication actions, transforms, and the
-//! target types `instance`, `lambda` and `alb`; what asks for them is refused.
+//! target types `lambda` and `alb`; what asks for them is refused. Groups of the type `instance` stay empty: a region has no
+//! instances.
 
 mod actions;
 mod attributes;

@@ -46,7 +46,7 @@ pub(crate) fn load_balancer(row: &LoadBalancer) -> wire::LoadBalancer {
     }
 }
 
-/// The zones of a load balancer; the one address is the same in all of them.
+/// The zones of a load balancer. Addresses are shown where their owner has chosen them, which cannot be here.
 pub(crate) fn zones(row: &LoadBalancer) -> Vec<wire::AvailabilityZone> {
     let zone = |zone: &LoadBalancerZone| wire::AvailabilityZone {
         zone_name: Some(zone.zone.clone()),
@@ -121,7 +121,7 @@ pub(crate) fn target_group(row: &TargetGroup, users: &Users) -> wire::TargetGrou
             wire::Matcher { http_code, grpc_code }
         }),
         load_balancer_arns: Some(users.get(&row.arn).into_iter().flatten().cloned().collect()),
-        target_type: Some(wire::TargetTypeEnum::Ip),
+        target_type: row.target_type.as_str().parse().ok(),
         protocol_version: row.protocol_version.map(|version| version.as_str().to_owned()),
         ip_address_type: Some(wire::TargetGroupIpAddressTypeEnum::Ipv4),
         ..wire::TargetGroup::default()

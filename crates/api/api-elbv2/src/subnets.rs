@@ -68,9 +68,8 @@ pub(crate) async fn find(
         found.push(subnet);
     }
     let vpc = found.first().map(|subnet| subnet.vpc.clone()).unwrap_or_default();
-    let zone = |subnet: &Subnet| LoadBalancerZone {
-        zone: format!("{}{}", context.region, subnet.zone),
-        subnet: subnet.id.clone(),
+    let zone = |subnet: &Subnet| {
+        LoadBalancerZone::new(format!("{}{}", context.region, subnet.zone), subnet.id.clone())
     };
     Ok((vpc, found.iter().map(|subnet| zone(subnet)).collect()))
 }

@@ -5,7 +5,7 @@ use crate::shapes::ElbV2;
 use crate::shapes::*;
 use aws_wire::{Extensions, RequestContext, ServiceError};
 use environment::{Environment, Timestamp};
-use resources::ec2::{InterfaceUse, NetworkInterface, Subnet, Vpc};
+use resources::ec2::{Address, InterfaceUse, NetworkInterface, Subnet, Vpc};
 use resources::elb::{LoadBalancer as LoadBalancerRow, Target, TargetHealth, TargetState};
 use std::net::{IpAddr, Ipv4Addr};
 use store::{MemoryStore, Tables};
@@ -196,10 +196,34 @@ async fn a_target_group_belongs_to_one_load_balancer_of_its_protocol() {
     let made = service.create_target_group(&context(), stream.clone()).await.expect("creates");
     let stream_arn = made.target_groups.expect("one").remove(0).target_group_arn.expect("an ARN");
     assert_eq!(code(listener(&service, &two, 80, &stream_arn).await), "IncompatibleProtocols");
-    for target_type in [None, Some(TargetTypeEnum::Lambda)] {
+    for target_type in [Some(TargetTypeEnum::Alb), Some(TargetTypeEnum::Lambda)] {
         let input = CreateTargetGroupInput { name: "x".to_owned(), target_type, ..stream.clone() };
         let refused = service.create_target_group(&context(), input).await;
         assert_eq!(code(refused), "InvalidConfigurationRequest");
+    }
+}
+
+#[tokio::test]
+async fn a_group_of_instances_stays_empty() {
+    let service = service().await;
+    let input = CreateTargetGroupInput {
+        name: "instances".to_owned(),
+        protocol: Some(ProtocolEnum::Http),
+        port: Some(80),
+        vpc_id: vpc(&service).await,
+        ..CreateTargetGroupInput::default()
+    };
+    let unchecked = CreateTargetGroupInput { health_check_enabled: Some(false), ..input.clone() };
+    assert_eq!(code(service.create_target_group(&context(), unchecked).await), "ValidationError");
+    let made = service.create_target_group(&context(), input).await.expect("creates");
+    let made = made.target_groups.expect("one").remove(0);
+    assert_eq!(made.target_type, Some(TargetTypeEnum::Instance), "as on AWS when nothing is told");
+    for id in ["i-0123456789abcdef0", "10.0.0.1"] {
+        let register = RegisterTargetsInput {
+            target_group_arn: made.target_group_arn.clone().expect("an ARN"),
+            targets: vec![TargetDescription { id: id.to_owned(), ..TargetDescription::default() }],
+        };
+        assert_eq!(code(service.register_targets(&context(), register).await), "InvalidTarget");
     }
 }
 
@@ -233,18 +257,21 @@ async fn targets_drain_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn changed_groups_are_those_of_the_interface_and_the_subnet_of_the_address_stays() {
+async fn changed_groups_are_those_of_the_interfaces_and_an_address_goes_with_its_subnet() {
     let service = service().await;
     let arn = load_balancer(&service, "web").await;
     let account = context().account;
-    let subnet = service.tables.list_all::<Subnet>("").await.expect("lists").remove(0);
+    let row = service.tables.list_all::<LoadBalancerRow>("").await.expect("lists").remove(0);
+    let subnet =
+        service.networks.subnet(&account, &row.zones[0].subnet).await.expect("reads").expect("is there");
     let group =
         service.networks.default_group(&account, &subnet.vpc).await.expect("reads").expect("is there");
     let reserved = service.networks.reserve(&subnet).await.expect("reads").expect("has room");
     let used_by = InterfaceUse::LoadBalancer { arn: arn.clone() };
     let interface = service.networks.interface(&subnet, &[], reserved.address(), used_by, "ELB app/web/1");
-    let row = service.tables.list_all::<LoadBalancerRow>("").await.expect("lists").remove(0);
-    let new = LoadBalancerRow { interface: Some(interface.id.clone()), ..LoadBalancerRow::clone(&row) };
+    let mut new = LoadBalancerRow::clone(&row);
+    new.zones[0].interface = Some(interface.id.clone());
+    new.zones[0].address = Some(interface.address);
     let batch = service.tables.batch().replace(&row, &new);
     VirtualNetworks::attach(batch, &subnet, &[], &interface).commit().await.expect("writes");
     let set = SetSecurityGroupsInput {
@@ -255,8 +282,22 @@ async fn changed_groups_are_those_of_the_interface_and_the_subnet_of_the_address
     service.set_security_groups(&context(), set).await.expect("sets");
     let shown = service.tables.list_all::<NetworkInterface>("").await.expect("lists").remove(0);
     assert_eq!(shown.groups, std::slice::from_ref(&group.id));
-    let others = subnets(&service).await.into_iter().filter(|id| *id != row.zones[0].subnet).collect();
-    let moved =
-        SetSubnetsInput { load_balancer_arn: arn, subnets: Some(others), ..SetSubnetsInput::default() };
-    assert_eq!(code(service.set_subnets(&context(), moved).await), "InvalidConfigurationRequest");
+    let move_to = |subnets: Vec<String>| SetSubnetsInput {
+        load_balancer_arn: arn.clone(),
+        subnets: Some(subnets),
+        ..SetSubnetsInput::default()
+    };
+    let all = subnets(&service).await;
+    let addresses = || async {
+        let row = service.tables.list_all::<LoadBalancerRow>("").await.expect("lists").remove(0);
+        row.zones.iter().map(|zone| zone.address).collect::<Vec<_>>()
+    };
+    let others: Vec<String> = all.into_iter().filter(|id| *id != subnet.id).collect();
+    let with_others = [vec![others[0].clone(), subnet.id.clone()], others.clone()];
+    service.set_subnets(&context(), move_to(with_others[0].clone())).await.expect("sets");
+    assert_eq!(addresses().await, [None, Some(interface.address)]);
+    service.set_subnets(&context(), move_to(with_others[1].clone())).await.expect("sets");
+    assert_eq!(addresses().await, vec![None; others.len()]);
+    assert!(service.tables.list_all::<NetworkInterface>("").await.expect("lists").is_empty());
+    assert!(service.tables.list_all::<Address>("").await.expect("lists").is_empty());
 }

@@ -57,7 +57,7 @@ pub struct Wanted {
     /// For the data plane.
     pub configuration: Configuration,
     /// Addresses that the host has for load balancers, by their names.
-    pub names: BTreeMap<String, Ipv4Addr>,
+    pub names: BTreeMap<String, Vec<Ipv4Addr>>,
 }
 
 /// What the controller needs to know beside the rows.

@@ -30,8 +30,8 @@ async fn attempt(
 ) -> Result<Listener, Failure> {
     let balancer = service.load_balancer(context, &input.load_balancer_arn).await?;
     let protocol = input.protocol.ok_or_else(|| validation("A listener protocol must be specified"))?;
-    let protocol = listener_protocol(&balancer, protocol)?;
     let given_port = input.port.ok_or_else(|| validation("A listener port must be specified"))?;
+    let protocol = listener_protocol(&balancer, protocol)?;
     let given_port = port(given_port)?;
     let certificates =
         service.certificates(context, input.certificates.as_deref().unwrap_or_default()).await?;
@@ -102,16 +102,14 @@ pub(crate) fn listener_protocol(
     balancer: &LoadBalancer,
     given: wire::ProtocolEnum,
 ) -> Result<Protocol, Failure> {
-    let protocol = protocol_of(given)?;
-    let fits = protocol.is_http() == (balancer.kind == LoadBalancerKind::Application);
-    if fits {
+    let is_http = balancer.kind == LoadBalancerKind::Application;
+    if let Ok(protocol) = protocol_of(given)
+        && protocol.is_http() == is_http
+    {
         return Ok(protocol);
     }
-    let allowed = match balancer.kind {
-        LoadBalancerKind::Application => "HTTP, HTTPS",
-        LoadBalancerKind::Network => "TCP, TLS, UDP, TCP_UDP",
-    };
-    Err(validation(format_args!("Listener protocol '{}' must be one of '{allowed}'", protocol.as_str())))
+    let allowed = if is_http { "HTTP, HTTPS" } else { "UDP, TCP, TLS, TCP_UDP" };
+    Err(validation(format_args!("Listener protocol '{}' must be one of '{allowed}'", given.as_str())))
 }
 
 /// The security policy of a listener.

@@ -29,7 +29,7 @@ async fn attempt(
     if let Some(old) = tables.get::<LoadBalancer>(&wanted.key()).await? {
         let is_same = old.kind == wanted.kind
             && old.internet_facing == wanted.internet_facing
-            && old.zones == wanted.zones
+            && old.is_in(&wanted.zones)
             && old.security_groups == wanted.security_groups
             && old.tags == wanted.tags;
         return if is_same { Ok(LoadBalancer::clone(&old)) } else { Err(duplicate(&wanted.name)) };
@@ -114,8 +114,6 @@ async fn read(
         attributes: BTreeMap::new(),
         tags: tags::new(given_tags)?,
         created_at: context.time,
-        address: None,
-        interface: None,
         state: LoadBalancerState::Provisioning,
     })
 }

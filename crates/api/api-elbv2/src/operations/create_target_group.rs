@@ -9,7 +9,7 @@ use crate::{ElbV2Service, limits, names, render, tags};
 use aws_wire::RequestContext;
 use resources::Stored;
 use resources::ec2::Vpc;
-use resources::elb::{HealthCheck, Protocol, ProtocolVersion, TargetGroup};
+use resources::elb::{HealthCheck, Protocol, ProtocolVersion, TargetGroup, TargetType};
 use std::collections::BTreeMap;
 use store::Page;
 
@@ -98,7 +98,7 @@ async fn read(
         target_control_port,
     } = input;
     names::check("Target group", &name)?;
-    check_target_type(target_type)?;
+    let target_type = read_target_type(target_type)?;
     if ip_address_type == Some(wire::TargetGroupIpAddressTypeEnum::Ipv6) {
         return Err(configuration("The IP address type 'ipv6' is not supported"));
     }
@@ -120,6 +120,9 @@ async fn read(
         unhealthy_threshold: unhealthy_threshold_count,
         matcher,
     };
+    if check.enabled == Some(false) {
+        return Err(always_checked(target_type));
+    }
     let vpc = vpc(service, context, vpc_id).await?;
     let defaults = default_check(protocol, protocol_version, &check)?;
     let id = service.environment().random_hex(16);
@@ -132,6 +135,7 @@ async fn read(
         protocol_version,
         port: port(given_port)?,
         vpc,
+        target_type,
         health_check: changed_check(defaults, protocol, protocol_version, check)?,
         attributes: BTreeMap::new(),
         tags: tags::new(given_tags)?,
@@ -157,18 +161,24 @@ async fn vpc(
     Ok(id)
 }
 
-fn check_target_type(given: Option<wire::TargetTypeEnum>) -> Result<(), Failure> {
+fn read_target_type(given: Option<wire::TargetTypeEnum>) -> Result<TargetType, Failure> {
     match given {
-        Some(wire::TargetTypeEnum::Ip) => Ok(()),
+        Some(wire::TargetTypeEnum::Ip) => Ok(TargetType::Ip),
         // AWS's default.
-        None => {
-            Err(configuration("The target type 'instance' is not supported; specify the target type 'ip'"))
-        }
+        None | Some(wire::TargetTypeEnum::Instance) => Ok(TargetType::Instance),
         Some(other) => Err(configuration(format_args!(
             "The target type '{}' is not supported; specify the target type 'ip'",
             other.as_str()
         ))),
     }
+}
+
+/// Only functions can be targets without health checks.
+pub(crate) fn always_checked(target_type: TargetType) -> Failure {
+    validation(format_args!(
+        "Health check enabled must be true for target groups with target type '{}'",
+        target_type.as_str()
+    ))
 }
 
 /// A port of the model, which has the range already.
@@ -255,9 +265,6 @@ pub(crate) fn changed_check(
     given: GivenCheck,
 ) -> Result<HealthCheck, Failure> {
     let mut new = old;
-    if given.enabled == Some(false) {
-        return Err(validation("Health check enabled must be true for target groups with target type 'ip'"));
-    }
     if let Some(given) = given.protocol {
         new.protocol = check_protocol(given)?;
         if protocol.is_http() && !new.protocol.is_http() {
@@ -301,12 +308,17 @@ pub(crate) fn changed_check(
     new.timeout = number(given.timeout, new.timeout);
     new.healthy_threshold = number(given.healthy_threshold, new.healthy_threshold);
     new.unhealthy_threshold = number(given.unhealthy_threshold, new.unhealthy_threshold);
-    if new.timeout >= new.interval {
+    let (longest, than) = if protocol.is_http() {
+        (new.interval - 1, "smaller than")
+    } else {
+        (new.interval, "smaller than or equal to")
+    };
+    if new.timeout > longest {
         return match given.timeout {
             // What nobody asked for gives way.
-            None => Ok(HealthCheck { timeout: new.interval - 1, ..new }),
+            None => Ok(HealthCheck { timeout: longest, ..new }),
             Some(_) => Err(validation(format_args!(
-                "Health check timeout '{}' must be smaller than the interval '{}'",
+                "Health check timeout '{}' must be {than} the interval '{}'",
                 new.timeout, new.interval
             ))),
         };
@@ -370,8 +382,9 @@ mod tests {
         assert_eq!((tcp.protocol, tcp.path, tcp.matcher, tcp.timeout), (Protocol::Tcp, None, None, 10));
         let fast = GivenCheck { interval: Some(5), ..GivenCheck::default() };
         assert_eq!(check(Protocol::Http, Some(ProtocolVersion::Http1), fast).expect("is right").timeout, 4);
+        let equal = GivenCheck { interval: Some(10), timeout: Some(10), ..GivenCheck::default() };
+        assert_eq!(check(Protocol::Tls, None, equal).expect("is right").timeout, 10);
         for wrong in [
-            GivenCheck { enabled: Some(false), ..GivenCheck::default() },
             GivenCheck { port: Some("0".into()), ..GivenCheck::default() },
             GivenCheck { path: Some("x".into()), ..GivenCheck::default() },
             GivenCheck { interval: Some(5), timeout: Some(5), ..GivenCheck::default() },

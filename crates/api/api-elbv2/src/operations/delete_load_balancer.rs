@@ -6,7 +6,6 @@ use crate::retry::retrying;
 use crate::shapes::{DeleteLoadBalancerInput, DeleteLoadBalancerOutput, errors};
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
-use resources::ec2::NetworkInterface;
 use resources::elb::{Listener, Rule};
 
 pub(crate) async fn run(
@@ -42,15 +41,10 @@ async fn attempt(service: &ElbV2Service, context: &RequestContext, arn: &str) ->
     for rule in service.tables.list_all::<Rule>(&prefix).await? {
         batch = batch.delete(&rule);
     }
-    if let Some(id) = &row.interface
-        && let Some(interface) =
-            service.tables.get::<NetworkInterface>(&format!("{}/{id}", context.account)).await?
-    {
+    for interface in service.interfaces(&row.zones, context).await? {
         batch = service.networks.detach(batch, &interface).await?;
     }
     batch.delete(&row).commit().await?;
-    if let Some(address) = row.address {
-        service.networks.released(address);
-    }
+    row.addresses().for_each(|address| service.networks.released(address));
     Ok(())
 }

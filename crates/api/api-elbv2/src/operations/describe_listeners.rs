@@ -1,6 +1,6 @@
 //! DescribeListeners.
 
-use crate::errors::{Failure, validation};
+use crate::errors::{Failure, in_list, validation};
 use crate::shapes::{DescribeListenersInput, DescribeListenersOutput};
 use crate::{ElbV2Service, paging, render};
 use aws_wire::RequestContext;
@@ -28,7 +28,7 @@ pub(crate) async fn run(
         }
         None => {
             for arn in &arns {
-                rows.push(service.listener(context, arn).await?);
+                rows.push(service.listener(context, arn).await.map_err(in_list)?);
             }
         }
     }

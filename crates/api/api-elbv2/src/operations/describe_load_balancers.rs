@@ -1,6 +1,6 @@
 //! DescribeLoadBalancers.
 
-use crate::errors::{Failure, load_balancer_not_found, validation};
+use crate::errors::{Failure, in_list, load_balancer_not_found, validation};
 use crate::shapes::{DescribeLoadBalancersInput, DescribeLoadBalancersOutput};
 use crate::{ElbV2Service, paging, render};
 use aws_wire::RequestContext;
@@ -20,11 +20,11 @@ pub(crate) async fn run(
     }
     let mut rows = Vec::new();
     for arn in &arns {
-        rows.push(service.load_balancer(context, arn).await?);
+        rows.push(service.load_balancer(context, arn).await.map_err(in_list)?);
     }
     for name in &names {
         let row = service.tables.get::<LoadBalancer>(&format!("{}/{name}", context.account)).await?;
-        rows.push(row.ok_or_else(|| load_balancer_not_found(name))?);
+        rows.push(row.ok_or_else(|| in_list(load_balancer_not_found(name)))?);
     }
     if arns.is_empty() && names.is_empty() {
         rows = service.tables.list_all::<LoadBalancer>(&format!("{}/", context.account)).await?;

@@ -1,6 +1,6 @@
 //! DescribeRules: those of a listener end with its default rule.
 
-use crate::errors::{Failure, validation};
+use crate::errors::{Failure, in_list, validation};
 use crate::shapes::{DescribeRulesInput, DescribeRulesOutput};
 use crate::{ElbV2Service, paging, render};
 use aws_wire::RequestContext;
@@ -28,7 +28,7 @@ pub(crate) async fn run(
             for arn in &arns {
                 rules.push(match service.listener_of_default_rule(context, arn).await? {
                     Some(listener) => render::default_rule(&listener),
-                    None => render::rule(&*service.rule(context, arn).await?),
+                    None => render::rule(&*service.rule(context, arn).await.map_err(in_list)?),
                 });
             }
         }

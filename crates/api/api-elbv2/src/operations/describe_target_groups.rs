@@ -1,6 +1,6 @@
 //! DescribeTargetGroups.
 
-use crate::errors::{Failure, target_group_not_found, validation};
+use crate::errors::{Failure, in_list, target_group_not_found, validation};
 use crate::shapes::{DescribeTargetGroupsInput, DescribeTargetGroupsOutput};
 use crate::{ElbV2Service, paging, render};
 use aws_wire::RequestContext;
@@ -22,11 +22,11 @@ pub(crate) async fn run(
     let users = service.users(context).await?;
     let mut rows = Vec::new();
     for arn in &arns {
-        rows.push(service.target_group(context, arn).await?);
+        rows.push(service.target_group(context, arn).await.map_err(in_list)?);
     }
     for name in &names {
         let row = service.tables.get::<TargetGroup>(&format!("{}/{name}", context.account)).await?;
-        rows.push(row.ok_or_else(|| target_group_not_found(name))?);
+        rows.push(row.ok_or_else(|| in_list(target_group_not_found(name)))?);
     }
     if arns.is_empty() && names.is_empty() {
         rows = service.tables.list_all::<TargetGroup>(&format!("{}/", context.account)).await?;

@@ -11,7 +11,7 @@ use crate::shapes::{
 use crate::{ElbV2Service, render, subnets};
 use aws_wire::RequestContext;
 use resources::ec2::NetworkInterface;
-use resources::elb::{LoadBalancer, LoadBalancerKind};
+use resources::elb::{LoadBalancer, LoadBalancerKind, LoadBalancerZone};
 
 pub(crate) async fn set_subnets(
     service: &ElbV2Service,
@@ -24,24 +24,44 @@ pub(crate) async fn set_subnets(
     }
     let subnets = subnets::read(input.subnets, input.subnet_mappings)?;
     let (vpc, zones) = subnets::find(service, context, &subnets).await?;
-    let row = service.load_balancer(context, &input.load_balancer_arn).await?;
-    if row.vpc != vpc {
-        return Err(configuration("The subnets must belong to the VPC of the load balancer"));
-    }
-    // Its address is in the first one, and stays.
-    if row.zones.first().is_some_and(|own| !subnets.contains(&own.subnet)) {
-        return Err(configuration("The subnet of the load balancer's address cannot be taken from it"));
-    }
-    // The first one stays the first.
-    let mut zones = zones;
-    zones.sort_by_key(|zone| row.zones.first().is_none_or(|own| own.subnet != zone.subnet));
-    let row =
-        retrying!(change(service, context, &input.load_balancer_arn, |row| row.zones.clone_from(&zones)))?;
+    let row = retrying!(move_to(service, context, &input.load_balancer_arn, &vpc, &zones))?;
     Ok(SetSubnetsOutput {
         availability_zones: Some(render::zones(&row)),
         ip_address_type: Some(wire::IpAddressType::Ipv4),
         ..SetSubnetsOutput::default()
     })
+}
+
+/// The load balancer keeps its addresses in subnets that it stays in, and loses the others in the same transaction. The
+/// controller gives it new ones.
+async fn move_to(
+    service: &ElbV2Service,
+    context: &RequestContext,
+    arn: &str,
+    vpc: &str,
+    zones: &[LoadBalancerZone],
+) -> Result<LoadBalancer, Failure> {
+    let old = service.load_balancer(context, arn).await?;
+    if old.vpc != vpc {
+        return Err(configuration("The subnets must belong to the VPC of the load balancer"));
+    }
+    if old.is_in(zones) {
+        return Ok(LoadBalancer::clone(&old));
+    }
+    let known = |zone: &LoadBalancerZone| old.zones.iter().find(|own| own.subnet == zone.subnet).cloned();
+    let new = LoadBalancer {
+        zones: zones.iter().map(|zone| known(zone).unwrap_or_else(|| zone.clone())).collect(),
+        ..LoadBalancer::clone(&old)
+    };
+    let stays = |own: &LoadBalancerZone| zones.iter().any(|zone| zone.subnet == own.subnet);
+    let left: Vec<LoadBalancerZone> = old.zones.iter().filter(|own| !stays(own)).cloned().collect();
+    let mut batch = service.tables.batch().replace(&old, &new);
+    for interface in service.interfaces(&left, context).await? {
+        batch = service.networks.detach(batch, &interface).await?;
+    }
+    batch.commit().await?;
+    left.iter().filter_map(|zone| zone.address).for_each(|address| service.networks.released(address));
+    Ok(new)
 }
 
 pub(crate) async fn set_security_groups(
@@ -75,7 +95,7 @@ pub(crate) async fn set_security_groups(
     })
 }
 
-/// The load balancer and its network interface change in one transaction, so that what is shown is what is enforced.
+/// The load balancer and its network interfaces change in one transaction, so that what is shown is what is enforced.
 async fn set_groups(
     service: &ElbV2Service,
     context: &RequestContext,
@@ -90,10 +110,7 @@ async fn set_groups(
             batch = batch.require_unchanged(&group);
         }
     }
-    if let Some(id) = &old.interface
-        && let Some(own) =
-            service.tables.get::<NetworkInterface>(&format!("{}/{id}", context.account)).await?
-    {
+    for own in service.interfaces(&old.zones, context).await? {
         let changed = NetworkInterface { groups: ids.to_vec(), ..NetworkInterface::clone(&own) };
         batch = batch.replace(&own, &changed);
     }
@@ -109,19 +126,4 @@ pub(crate) async fn set_ip_address_type(
     service.load_balancer(context, &input.load_balancer_arn).await?;
     check_address_type(Some(input.ip_address_type))?;
     Ok(SetIpAddressTypeOutput { ip_address_type: Some(wire::IpAddressType::Ipv4) })
-}
-
-async fn change(
-    service: &ElbV2Service,
-    context: &RequestContext,
-    arn: &str,
-    change: impl Fn(&mut LoadBalancer),
-) -> Result<LoadBalancer, Failure> {
-    let old = service.load_balancer(context, arn).await?;
-    let mut new = LoadBalancer::clone(&old);
-    change(&mut new);
-    if new != *old.value {
-        service.tables.replace(&old, new.clone()).await?;
-    }
-    Ok(new)
 }

@@ -1,7 +1,7 @@
 //! ModifyTargetGroup.
 
 use crate::errors::Failure;
-use crate::operations::create_target_group::{GivenCheck, changed_check};
+use crate::operations::create_target_group::{GivenCheck, always_checked, changed_check};
 use crate::retry::retrying;
 use crate::shapes::{ModifyTargetGroupInput, ModifyTargetGroupOutput};
 use crate::{ElbV2Service, render};
@@ -35,6 +35,9 @@ async fn attempt(
         unhealthy_threshold: input.unhealthy_threshold_count,
         matcher: input.matcher.clone(),
     };
+    if given.enabled == Some(false) {
+        return Err(always_checked(old.target_type));
+    }
     let mut new = TargetGroup::clone(&old);
     new.health_check = changed_check(new.health_check, old.protocol, old.protocol_version, given)?;
     service.tables.replace(&old, new.clone()).await?;

@@ -1,4 +1,5 @@
-//! RegisterTargets and DeregisterTargets. Targets are private IPv4 addresses; one that is deregistered drains first.
+//! RegisterTargets and DeregisterTargets. Targets are private IPv4 addresses; one that is deregistered drains first. There are
+//! no instances that could be targets, so that groups of instances stay empty.
 
 use crate::errors::{Failure, other, validation};
 use crate::operations::create_target_group::port;
@@ -10,7 +11,7 @@ use crate::shapes::{
 use crate::{ElbV2Service, limits};
 use aws_wire::RequestContext;
 use resources::Stored;
-use resources::elb::{Target, TargetGroup, TargetHealth};
+use resources::elb::{Target, TargetGroup, TargetHealth, TargetType};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) async fn register_targets(
@@ -77,7 +78,7 @@ fn target(
         account: group.account.clone(),
         target_group: group.name.clone(),
         target_group_arn: group.arn.clone(),
-        address: IpAddr::V4(address(&given.id)?),
+        address: IpAddr::V4(address_in(group, &given.id)?),
         port: given.port.map_or(Ok(group.port), port)?,
         zone: given.availability_zone.clone(),
         task: None,
@@ -86,6 +87,16 @@ fn target(
         draining_since: None,
         health: TargetHealth::initial(),
     })
+}
+
+/// The address of a target that a group can have.
+fn address_in(group: &TargetGroup, given: &str) -> Result<Ipv4Addr, Failure> {
+    match group.target_type {
+        TargetType::Ip => address(given),
+        TargetType::Instance => {
+            Err(other(&errors::INVALID_TARGET_EXCEPTION, format_args!("Instance ID '{given}' is not valid")))
+        }
+    }
 }
 
 /// A private address. Those of the machine itself and of the link are none: whoever may register a target must not reach by it
@@ -120,7 +131,7 @@ async fn deregister(
     let mut batch = service.tables.batch();
     let mut is_changed = false;
     for given in &input.targets {
-        let address = address(&given.id)?;
+        let address = address_in(&group, &given.id)?;
         // Without a port, every port of the address.
         let own = rows.iter().filter(|row| {
             row.address == IpAddr::V4(address) && given.port.is_none_or(|port| i32::from(row.port) == port)

@@ -12,7 +12,7 @@ use resources::ecs::{
 };
 use resources::elb::{
     Action, Condition, FixedResponse, Forward, HealthCheck, Listener, ListenerCertificate, LoadBalancer,
-    LoadBalancerKind, LoadBalancerState, Protocol, Rule, TargetGroup, WeightedTargetGroup,
+    LoadBalancerKind, LoadBalancerState, Protocol, Rule, TargetGroup, TargetType, WeightedTargetGroup,
 };
 use resources::iam::ServerCertificate;
 use resources::logs::LogGroup;
@@ -142,8 +142,6 @@ impl Region {
                     attributes: BTreeMap::new(),
                     tags,
                     created_at,
-                    address: None,
-                    interface: None,
                     state: LoadBalancerState::Active,
                 })
                 .await;
@@ -196,6 +194,7 @@ impl Region {
                     protocol_version: None,
                     port: 80,
                     vpc: get("VpcId"),
+                    target_type: TargetType::Ip,
                     health_check: HealthCheck {
                         enabled: true,
                         protocol: Protocol::Http,

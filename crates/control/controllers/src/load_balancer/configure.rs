@@ -23,10 +23,13 @@ pub(super) fn wanted(rows: &Rows, settings: &Settings) -> Wanted {
     let mut configuration = plane::Configuration::default();
     let mut names = BTreeMap::new();
     for row in &rows.balancers {
-        let Some(address) = row.address else { continue };
-        names.insert(row.dns_name.clone(), address);
-        names.extend(rows.other_names(row).map(|name| (name.to_owned(), address)));
-        configuration.load_balancers.push(load_balancer(rows, row, address, settings));
+        let addresses: Vec<Ipv4Addr> = row.addresses().collect();
+        if addresses.is_empty() {
+            continue;
+        }
+        configuration.load_balancers.push(load_balancer(rows, row, &addresses, settings));
+        names.extend(rows.other_names(row).map(|name| (name.to_owned(), addresses.clone())));
+        names.insert(row.dns_name.clone(), addresses);
     }
     if settings.loopback {
         configuration.load_balancers.extend(loopback(rows, &configuration.load_balancers));
@@ -40,7 +43,7 @@ pub(super) fn wanted(rows: &Rows, settings: &Settings) -> Wanted {
 fn load_balancer(
     rows: &Rows,
     row: &LoadBalancer,
-    address: Ipv4Addr,
+    addresses: &[Ipv4Addr],
     settings: &Settings,
 ) -> plane::LoadBalancer {
     let own = rows.listeners.iter().filter(|own| own.load_balancer_arn == row.arn);
@@ -50,7 +53,7 @@ fn load_balancer(
             LoadBalancerKind::Application => Kind::Application,
             LoadBalancerKind::Network => Kind::Network,
         },
-        addresses: vec![IpAddr::V4(address)],
+        addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
         listeners: own.filter_map(|own| listener(rows, own)).collect(),
         http: http_attributes(row),
         access_log: access_log(row, settings),
@@ -226,8 +229,8 @@ fn target_group(rows: &Rows, row: &TargetGroup) -> plane::TargetGroup {
     }
 }
 
-/// Targets are reached from the address of their load balancer where it has security groups: theirs may name those. Without,
-/// the machine reaches them.
+/// Targets are reached from the first address of their load balancer where it has security groups: theirs may name those.
+/// Without, the machine reaches them.
 fn source(rows: &Rows, row: &TargetGroup) -> Option<IpAddr> {
     let forwards =
         |actions: &[Action]| actions.iter().flat_map(Action::target_groups).any(|arn| arn == row.arn);
@@ -240,7 +243,7 @@ fn source(rows: &Rows, row: &TargetGroup) -> Option<IpAddr> {
             .any(|one| one.account == own.account && one.load_balancer == own.name && forwards(&one.actions))
     };
     let mut own = rows.balancers.iter().filter(|own| !own.security_groups.is_empty());
-    own.find(|own| by_listener(own) || by_rule(own)).and_then(|own| own.address).map(IpAddr::V4)
+    own.find(|own| by_listener(own) || by_rule(own)).and_then(|own| own.addresses().next()).map(IpAddr::V4)
 }
 
 fn health_check(row: &TargetGroup) -> plane::HealthCheck {

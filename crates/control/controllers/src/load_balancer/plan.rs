@@ -27,7 +27,7 @@ pub(super) fn plan(rows: &Rows, report: &Report, revision: u64) -> Plan {
     if is_current {
         let errors: BTreeMap<&str, Option<&str>> =
             report.listeners.iter().map(|own| (own.arn.as_str(), own.error.as_deref())).collect();
-        for row in rows.balancers.iter().filter(|row| row.address.is_some()) {
+        for row in &rows.balancers {
             let state = state(row, &rows.listeners, &errors);
             if state != row.state {
                 plan.balancers.push((row.clone(), state));
@@ -71,6 +71,11 @@ fn state(
     listeners: &[Versioned<Listener>],
     errors: &BTreeMap<&str, Option<&str>>,
 ) -> LoadBalancerState {
+    if row.zones.iter().any(|zone| zone.address.is_none() && zone.fault.is_none()) {
+        return row.state.clone();
+    }
+    let faults = row.zones.iter().filter_map(|zone| Some(format!("{}: {}", zone.zone, zone.fault.as_ref()?)));
+    let faults: Vec<String> = faults.collect();
     let own: Vec<_> = listeners.iter().filter(|own| own.load_balancer_arn == row.arn).collect();
     let failing: Vec<String> = own
         .iter()
@@ -79,10 +84,12 @@ fn state(
             Some(format!("{}:{}: {error}", own.protocol.as_str(), own.port))
         })
         .collect();
-    match failing.len() {
-        0 => LoadBalancerState::Active,
-        count if count == own.len() => LoadBalancerState::Failed(failing.join("; ")),
-        _ => LoadBalancerState::Impaired(failing.join("; ")),
+    let works_nowhere = row.addresses().next().is_none() || (!own.is_empty() && failing.len() == own.len());
+    let reason = faults.into_iter().chain(failing).collect::<Vec<_>>().join("; ");
+    match (reason.is_empty(), works_nowhere) {
+        (true, _) => LoadBalancerState::Active,
+        (false, true) => LoadBalancerState::Failed(reason),
+        (false, false) => LoadBalancerState::Impaired(reason),
     }
 }
 

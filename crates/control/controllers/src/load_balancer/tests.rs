@@ -99,7 +99,7 @@ impl Bench {
         networks.ensure_default(&account).await.expect("makes");
         let subnet = tables.list_all::<resources::ec2::Subnet>("").await.expect("lists").remove(0);
         let balancer = LoadBalancer {
-            zones: vec![LoadBalancerZone { zone: "us-east-1a".to_owned(), subnet: subnet.id.clone() }],
+            zones: vec![LoadBalancerZone::new("us-east-1a".to_owned(), subnet.id.clone())],
             ..balancer
         };
         tables.create(balancer).await.expect("creates");
@@ -151,14 +151,15 @@ async fn a_load_balancer_gets_an_address_and_is_active_when_it_listens() {
     let bench = Bench::new().await;
     bench.run().await;
     let balancer = bench.only::<LoadBalancer>().await;
-    let address = balancer.address.expect("an address");
+    let zone = &balancer.zones[0];
+    let address = zone.address.expect("an address");
     let interface = bench.only::<NetworkInterface>().await;
-    assert_eq!((interface.address, Some(&interface.id)), (address, balancer.interface.as_ref()));
+    assert_eq!((interface.address, Some(&interface.id)), (address, zone.interface.as_ref()));
     assert_eq!(bench.only::<Address>().await.holder, interface.holder());
     assert_eq!(balancer.state, LoadBalancerState::Active);
     assert_eq!(bench.plane.0.lock().told, 1, "what is the same is not told again");
     let wanted = bench.plane.0.lock().wanted.clone().expect("is told");
-    assert_eq!(wanted.names[&balancer.dns_name], address);
+    assert_eq!(wanted.names[&balancer.dns_name], [address]);
     let [own, loopback] = &wanted.configuration.load_balancers[..] else { panic!("two: {wanted:?}") };
     assert_eq!(own.listeners[0].port, 8080);
     assert_eq!(loopback.listeners[0].rules.len(), 1, "the name leads to the default action");
@@ -167,6 +168,44 @@ async fn a_load_balancer_gets_an_address_and_is_active_when_it_listens() {
     bench.run().await;
     let failed = LoadBalancerState::Failed("HTTP:8080: the address is taken".to_owned());
     assert_eq!(bench.only::<LoadBalancer>().await.state, failed);
+}
+
+#[tokio::test]
+async fn a_load_balancer_has_an_address_in_each_zone_and_says_where_it_has_none() {
+    let bench = Bench::new().await;
+    let old = bench.only::<LoadBalancer>().await;
+    let subnets = bench.tables.list_all::<resources::ec2::Subnet>("").await.expect("lists");
+    let zones = subnets.iter().take(2).map(|own| LoadBalancerZone::new(own.zone.clone(), own.id.clone()));
+    let nowhere = LoadBalancerZone::new("z".to_owned(), "subnet-gone".to_owned());
+    let zones: Vec<_> = zones.chain([nowhere]).collect();
+    bench.tables.replace(&old, LoadBalancer { zones, ..LoadBalancer::clone(&old) }).await.expect("replaces");
+    bench.run().await;
+    let own = bench.only::<LoadBalancer>().await;
+    let addresses: Vec<_> = own.addresses().collect();
+    assert_eq!(addresses.len(), 2);
+    assert!(subnets[0].cidr.contains(&addresses[0]) && subnets[1].cidr.contains(&addresses[1]));
+    let reason = "z: The subnet of the load balancer does not exist (SubnetNotFound)".to_owned();
+    assert_eq!(own.state, LoadBalancerState::Impaired(reason));
+    let wanted = bench.plane.0.lock().wanted.clone().expect("is told");
+    assert_eq!(wanted.names[&own.dns_name], addresses);
+    assert_eq!(wanted.configuration.load_balancers[0].addresses.len(), 2);
+    let revision = own.revision;
+    bench.run().await;
+    assert_eq!(bench.only::<LoadBalancer>().await.revision, revision, "what cannot be is not written again");
+}
+
+#[tokio::test]
+async fn the_address_of_an_earlier_version_is_kept() {
+    let bench = Bench::new().await;
+    bench.run().await;
+    let own = bench.only::<LoadBalancer>().await;
+    let before: Vec<_> = own.addresses().collect();
+    let zones = own.zones.iter().map(|zone| LoadBalancerZone::new(zone.zone.clone(), zone.subnet.clone()));
+    let forgotten = LoadBalancer { zones: zones.collect(), ..LoadBalancer::clone(&own) };
+    bench.tables.replace(&own, forgotten).await.expect("replaces");
+    bench.run().await;
+    assert_eq!(bench.only::<LoadBalancer>().await.addresses().collect::<Vec<_>>(), before);
+    assert_eq!(bench.tables.list_all::<NetworkInterface>("").await.expect("lists").len(), 1);
 }
 
 #[tokio::test]

@@ -35,12 +35,6 @@ pub struct LoadBalancer {
     pub tags: Tags,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Its address, once it has one. Written by the controller.
-    #[serde(default)]
-    pub address: Option<Ipv4Addr>,
-    /// Id of its network interface, which has the address.
-    #[serde(default)]
-    pub interface: Option<String>,
     /// Where it stands. Written by the controller.
     pub state: LoadBalancerState,
 }
@@ -54,13 +48,22 @@ pub enum LoadBalancerKind {
     Network,
 }
 
-/// A zone in which a load balancer is.
+/// A zone in which a load balancer is, with its address there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadBalancerZone {
     /// Name of the zone.
     pub zone: String,
     /// Its subnet there.
     pub subnet: String,
+    /// Its address there, once it has one. Written by the controller, as what follows.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
+    /// Id of the network interface that has the address.
+    #[serde(default)]
+    pub interface: Option<String>,
+    /// Why it has none, when it cannot have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// Where a load balancer stands.
@@ -94,7 +97,25 @@ impl LoadBalancerKind {
     }
 }
 
+impl LoadBalancerZone {
+    /// A zone without an address.
+    pub fn new(zone: String, subnet: String) -> Self {
+        Self { zone, subnet, address: None, interface: None, fault: None }
+    }
+}
+
 impl LoadBalancer {
+    /// The addresses that it has, by zone.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.zones.iter().filter_map(|zone| zone.address)
+    }
+
+    /// Whether it is in the same subnets as `zones`.
+    pub fn is_in(&self, zones: &[LoadBalancerZone]) -> bool {
+        self.zones.len() == zones.len()
+            && self.zones.iter().zip(zones).all(|(own, other)| own.subnet == other.subnet)
+    }
+
     /// The key in an ARN of a load balancer. The row that has it may be of a later one with the same name.
     pub fn key_in(arn: &str) -> Option<String> {
         let (account, rest) = account_and_rest(arn, LOAD_BALANCER)?;
