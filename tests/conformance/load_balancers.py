@@ -64,12 +64,31 @@ class Balancers:
     def healthy(self, group, count, deadline=60):
         wait_for(lambda: self.health(group) == ["healthy"] * count, lambda: f"{count} healthy: {self.health(group)}", deadline)
 
-    def address(self, name):
-        """Address of a load balancer, as its network interface has it."""
+    def addresses(self, name):
+        """Addresses of a load balancer by zone, as its network interfaces have them."""
         found = [one for one in self.region.client("ec2").describe_network_interfaces()["NetworkInterfaces"]
                  if one["Description"].split("/")[1:2] == [name]]
-        assert len(found) == 1, f"one address for {name}: {found}"
-        return found[0]["PrivateIpAddress"]
+        return [one["PrivateIpAddress"] for one in sorted(found, key=lambda one: one["AvailabilityZone"])]
+
+    def address(self, name):
+        """One of the addresses of a load balancer."""
+        return self.addresses(name)[0]
+
+    def register(self, group, *servers):
+        """Registers servers of this machine in a group, and waits until they are healthy beside those that are."""
+        targets = [{"Id": server.address, "Port": server.port} for server in servers]
+        self.elb.register_targets(TargetGroupArn=group, Targets=targets)
+
+        def healths():
+            described = self.elb.describe_target_health(TargetGroupArn=group, Targets=targets)
+            return [one["TargetHealth"] for one in described["TargetHealthDescriptions"]]
+        wait_for(lambda: all(own["State"] == "healthy" for own in healths()), lambda: f"healthy: {healths()}", 60)
+
+    def set(self, what, arn, **attributes):
+        """Sets attributes of a `load_balancer`, `target_group` or `listener`, with `__` for the points in their names."""
+        given = [{"Key": key.replace("__", "."), "Value": str(value)} for key, value in attributes.items()]
+        member = "".join(part.title() for part in what.split("_")) + "Arn"
+        return getattr(self.elb, f"modify_{what}_attributes")(**{member: arn}, Attributes=given)["Attributes"]
 
     def delete(self, balancer, *groups):
         self.elb.delete_load_balancer(LoadBalancerArn=balancer)
@@ -89,6 +108,30 @@ def fixed(text, status="200"):
              "FixedResponseConfig": {"StatusCode": status, "ContentType": "text/plain", "MessageBody": text}}]
 
 
+class Certificate:
+    """A certificate that signs itself, and its ARN as a server certificate of IAM."""
+
+    def __init__(self, region, directory, name):
+        self.name, self.iam = name, region.client("iam")
+        self.path, self.key = directory / f"{name}.pem", directory / f"{name}-key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                        "-addext", f"subjectAltName=DNS:{name}", "-keyout", self.key, "-out", self.path],
+                       check=True, capture_output=True)
+        self.arn = self.iam.upload_server_certificate(
+            ServerCertificateName=name, CertificateBody=self.path.read_text(),
+            PrivateKey=self.key.read_text())["ServerCertificateMetadata"]["Arn"]
+
+    def delete(self):
+        self.iam.delete_server_certificate(ServerCertificateName=self.name)
+
+
+def curl(*arguments):
+    """What curl prints."""
+    done = subprocess.run(["curl", "-sS", *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def addresses(region):
     """Addresses of load balancers on the region's bridge, in the order they came."""
     bridge = plan(region)["bridge"]
@@ -104,12 +147,15 @@ def data_planes(region):
 
 
 def get(address, port, path="/", host=None, method="GET", headers=None, timeout=20):
-    """Status, headers and text of one request on a connection of its own."""
+    """Status, headers and text of one request on a connection of its own. Lines of one header are joined."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
         connection.request(method, path, headers={**({"Host": host} if host else {}), **(headers or {})})
         answer = connection.getresponse()
-        return answer.status, {name.lower(): text for name, text in answer.getheaders()}, answer.read().decode()
+        joined = {}
+        for name, text in answer.getheaders():
+            joined[name.lower()] = f"{joined[name.lower()]}, {text}" if name.lower() in joined else text
+        return answer.status, joined, answer.read().decode()
     finally:
         connection.close()
 

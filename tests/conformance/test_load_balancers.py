@@ -1,16 +1,20 @@
 """Load balancers that carry real requests to real tasks, and services behind them."""
 
 import contextlib
+import ipaddress
 import os
 import signal
 import subprocess
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import free_port
 from images import Registry
 from leftovers import leaves_nothing
-from load_balancers import Balancers, Load, addresses, data_planes, fixed, forward, get, web
+from load_balancers import Balancers, Certificate, Load, addresses, curl, data_planes, fixed, forward, get, web
+from resolver import ask
+from servers import machine
 from services import Services, processes
 from waiting import wait_for
 
@@ -40,6 +44,11 @@ def define(services, image, command, **more):
 
 def behind(group, name="main", port=80):
     return [{"targetGroupArn": group, "containerName": name, "containerPort": port}]
+
+
+def address(task):
+    details = {own["name"]: own["value"] for own in task["attachments"][0]["details"]}
+    return details["privateIPv4Address"]
 
 
 def refused(call, code, **arguments):
@@ -87,6 +96,9 @@ def test_rules_weights_and_redirects(region, services, image, balancers):
               {"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["POST"]}}], fixed("both", "418"))
     rule(50, [{"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "v", "Value": "2*"}]}}], fixed("query"))
     rule(60, [{"Field": "source-ip", "SourceIpConfig": {"Values": ["203.0.113.0/24"]}}], fixed("elsewhere"))
+    whoever = [{"Field": "source-ip", "SourceIpConfig": {"Values": ["203.0.113.0/24", "0.0.0.0/0"]}}]
+    low = rule(70, [*whoever, {"Field": "path-pattern", "Values": ["/low"]}], fixed("low"))
+    high = rule(80, [{"Field": "path-pattern", "Values": ["/low", "/h?gh"]}], fixed("high"))
     for text, group in [("a", a), ("b", b)]:
         definition = define(services, image, web(text, more="mkdir -p /www/b; cp /www/index.html /www/b/x;"))
         services.create(f"rules-{text}", definition, 1, loadBalancers=behind(group))
@@ -94,15 +106,23 @@ def test_rules_weights_and_redirects(region, services, image, balancers):
     balancers.healthy(b, 1)
     balancers.active(arn)
     address = balancers.address("rules")
-    ask = lambda *arguments, **more: get(address, port, *arguments, **more)
-    assert ask("/b/x")[2] == "b\n"
-    assert ask("/b/x", host="www.example.com")[2] == "b\n", "the lower priority is tried first"
-    assert ask("/", host="www.example.com")[2] == "by host"
-    status, headers, _ = ask("/old?x=1", host="some.host")
+    asked = lambda *arguments, **more: get(address, port, *arguments, **more)
+    assert asked("/b/x")[2] == "b\n"
+    assert asked("/b/x", host="www.example.com")[2] == "b\n", "the lower priority is tried first"
+    assert asked("/", host="www.example.com")[2] == "by host"
+    status, headers, _ = asked("/old?x=1", host="some.host")
     assert status == 301 and headers["location"] == f"http://some.host:{port}/new?x=1", headers
-    assert ask("/", method="POST", headers={"X-Test": "yes, it is"})[::2] == (418, "both")
-    assert ask("/?v=2.1")[2] == "query"
-    texts = [ask("/")[2].strip() for _ in range(200)]
+    assert asked("/", method="POST", headers={"X-Test": "yes, it is"})[::2] == (418, "both")
+    assert asked("/?v=2.1")[2] == "query"
+    assert (asked("/low")[2], asked("/high")[2]) == ("low", "high")
+    priorities = [{"RuleArn": low, "Priority": 80}, {"RuleArn": high, "Priority": 70}]
+    balancers.elb.set_rule_priorities(RulePriorities=priorities)
+    wait_for(lambda: asked("/low")[2] == "high", "the other rule first")
+    balancers.elb.modify_rule(RuleArn=high, Conditions=[{"Field": "http-request-method",
+                                                         "HttpRequestMethodConfig": {"Values": ["PUT"]}}])
+    wait_for(lambda: asked("/low")[2] == "low", "changed conditions")
+    assert asked("/low", method="PUT")[2] == "high"
+    texts = [asked("/")[2].strip() for _ in range(200)]
     assert 20 <= texts.count("b") <= 85, f"a quarter goes to b: {texts.count('b')} of 200"
     refused(balancers.elb.delete_target_group, "ResourceInUse", TargetGroupArn=a)
     refused(balancers.elb.create_rule, "PriorityInUse", ListenerArn=listener, Priority=10,
@@ -111,48 +131,184 @@ def test_rules_weights_and_redirects(region, services, image, balancers):
     balancers.elb.modify_target_group_attributes(TargetGroupArn=a, Attributes=[
         {"Key": "stickiness.enabled", "Value": "true"}, {"Key": "stickiness.type", "Value": "lb_cookie"}])
     balancers.elb.modify_listener(ListenerArn=listener, DefaultActions=forward(a))
-    wait_for(lambda: "AWSALB" in ask("/")[1].get("set-cookie", ""), "a cookie")
+    wait_for(lambda: "AWSALB" in asked("/")[1].get("set-cookie", ""), "a cookie")
     for text in "ab":
         services.delete(f"rules-{text}")
     balancers.delete(arn, a, b)
 
 
 def test_https_with_a_server_certificate(region, balancers, tmp_path):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=secure.test",
-                    "-addext", "subjectAltName=DNS:secure.test", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
-                   check=True, capture_output=True)
-    iam = region.client("iam")
-    certificate = iam.upload_server_certificate(
-        ServerCertificateName="secure", CertificateBody=(tmp_path / "cert.pem").read_text(),
-        PrivateKey=(tmp_path / "key.pem").read_text())["ServerCertificateMetadata"]["Arn"]
+    certificate = Certificate(region, tmp_path, "secure.test")
     arn, port = balancers.create("secure"), free_port()
     refused(balancers.elb.create_listener, "ValidationError", LoadBalancerArn=arn, Protocol="HTTPS", Port=port, DefaultActions=fixed("x"))
     refused(balancers.elb.create_listener, "CertificateNotFound", LoadBalancerArn=arn, Protocol="HTTPS", Port=port,
-            DefaultActions=fixed("x"), Certificates=[{"CertificateArn": certificate + "x"}])
-    balancers.listen(arn, port, fixed("safe"), "HTTPS", Certificates=[{"CertificateArn": certificate}])
+            DefaultActions=fixed("x"), Certificates=[{"CertificateArn": certificate.arn + "x"}])
+    balancers.listen(arn, port, fixed("safe"), "HTTPS", Certificates=[{"CertificateArn": certificate.arn}])
     balancers.active(arn)
     address = balancers.address("secure")
-    curl = subprocess.run(["curl", "-sS", "--cacert", tmp_path / "cert.pem", "--resolve", f"secure.test:{port}:{address}",
-                           f"https://secure.test:{port}/"], capture_output=True, text=True, timeout=20)
-    assert curl.stdout == "safe", curl
-    refused(iam.delete_server_certificate, "DeleteConflict", ServerCertificateName="secure")
+    assert curl("--cacert", certificate.path, "--resolve", f"secure.test:{port}:{address}", f"https://secure.test:{port}/") == "safe"
+    refused(certificate.iam.delete_server_certificate, "DeleteConflict", ServerCertificateName="secure.test")
     balancers.delete(arn)
-    iam.delete_server_certificate(ServerCertificateName="secure")
+    certificate.delete()
 
 
-def test_a_service_is_refused_what_cannot_be(services, image, balancers):
-    group = balancers.group("lonely")
+def test_a_load_balancer_has_an_address_in_each_of_its_zones(region, balancers):
+    elb, subnets, port = balancers.elb, region.subnets(), free_port()
+    arn = balancers.create("zones")
+    balancers.listen(arn, port, fixed("here"))
+    name = balancers.active(arn)["DNSName"]
+    ranges = {subnet["SubnetId"]: ipaddress.ip_network(subnet["CidrBlock"])
+              for subnet in region.client("ec2").describe_subnets(SubnetIds=subnets[:3])["Subnets"]}
+
+    def are_in(*wanted):
+        """Waits until there is an address in each of these subnets, at which the load balancer answers, and no other."""
+        def reached():
+            found = balancers.addresses("zones")
+            fit = [ipaddress.ip_address(address) in ranges[subnet] for address, subnet in zip(found, wanted)]
+            told = sorted(ask(machine(region), name, "A").texts())
+            return len(found) == len(wanted) and all(fit) and told == sorted(found) and found
+        found = wait_for(reached, lambda: (balancers.addresses("zones"), ask(machine(region), name, "A").texts()))
+        assert [get(address, port)[2] for address in found] == ["here"] * len(wanted)
+        return found
+    first = are_in(*subnets[:2])
+    shown = elb.set_subnets(LoadBalancerArn=arn, Subnets=subnets[1:3])["AvailabilityZones"]
+    assert [zone["SubnetId"] for zone in shown] == subnets[1:3]
+    second = are_in(*subnets[1:3])
+    assert first[1] == second[0] and first[0] not in addresses(region), "one stays and one goes"
+    assert balancers.describe(arn)["State"]["Code"] == "active"
+    balancers.delete(arn)
+    wait_for(lambda: not {*first, *second} & {*addresses(region)}, lambda: addresses(region))
+
+
+def test_a_service_is_refused_what_cannot_be(region, services, image, balancers):
+    group, alternate, stray = (balancers.group(name) for name in ("lonely", "lonely-too", "stray"))
     definition = define(services, image, web("x"))
-    create = lambda own: services.create("refused", definition, 1, loadBalancers=own)
+    create = lambda own, **more: services.create("refused", definition, 1, loadBalancers=own, **more)
     message = refused(create, "InvalidParameterException", own=behind(group))
     assert message == f"The target group with targetGroupArn {group} does not have an associated load balancer."
     arn = balancers.create("lonely")
-    balancers.listen(arn, free_port(), forward(group))
-    for own, text in [(behind(group, "other"), "The container other does not exist in the task definition."),
-                      (behind(group, port=81), "The container main did not have a container port 81 defined."),
-                      ([{"loadBalancerName": "classic", "containerName": "main", "containerPort": 80}], "Classic Load Balancers")]:
-        assert refused(create, "InvalidParameterException", own=own).startswith(text)
-    balancers.delete(arn, group)
+    instances = balancers.elb.create_target_group(Name="instances", Protocol="HTTP", Port=80, VpcId=region.vpc())
+    instances = instances["TargetGroups"][0]["TargetGroupArn"]
+    listener = balancers.listen(arn, free_port(), forward(group, (instances, 0)))
+    [default] = [rule["RuleArn"] for rule in balancers.elb.describe_rules(ListenerArn=listener)["Rules"]]
+    paths = lambda text: [{"Field": "path-pattern", "Values": [text]}]
+    both = balancers.rule(listener, 1, paths("/both"), forward(group, (alternate, 0)))
+    one = balancers.rule(listener, 2, paths("/one"), forward(group))
+    other = balancers.rule(listener, 3, paths("/other"), forward(alternate))
+
+    def shifting(main=group, to=alternate, rule=both, test=None):
+        more = {"testListenerRule": test} if test else {}
+        advanced = {"alternateTargetGroupArn": to, "productionListenerRule": rule, "roleArn": services.execution_role, **more}
+        return [{**behind(main)[0], "advancedConfiguration": advanced}]
+    gone = both[:-1] + ("0" if both[-1] != "0" else "1")
+    for own, text in [
+        (behind(group, "other"), "The container other does not exist in the task definition."),
+        (behind(group, port=81), "The container main did not have a container port 81 defined."),
+        ([{"loadBalancerName": "classic", "containerName": "main", "containerPort": 80}], "Classic Load Balancers"),
+        ([{"loadBalancerName": "classic", "containerName": "main", "containerPort": 80}, *behind(group)],
+         "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or ELBv2 (defining targetGroupArn)"),
+        (behind(group[:-1] + "x"), f"The specified target group {group[:-1]}x does not exist."),
+        (behind(instances), f"The provided target group {instances} has target type instance, which is incompatible with the "
+                            "awsvpc network mode specified in the task definition."),
+        (shifting() + behind(alternate), "Either all or none of the provided loadBalancers must have advancedConfiguration defined"),
+        (shifting(to=group), f"Duplicate targetGroupArn found: {group}"),
+        (shifting(test=both), f"The following rules cannot be used as both production and test listener rules: {both}"),
+        (shifting(rule=listener), "productionListenerRule has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for "
+                                  f"NLB. Got: {listener}"),
+        (shifting(test=listener), "testListenerRule has an invalid ARN format."),
+        (shifting(rule=one), "For Application LoadBalancer, testListenerRule is required when productionListenerRule is not "
+                             "associated with both targetGroup and alternateTargetGroup"),
+        (shifting(rule=one, test=default),
+         f"Target group {alternate} is not associated with either productionListenerRule or testListenerRule."),
+        (shifting(rule=gone), f"The specified listener rule {gone} does not exist."),
+        (shifting(to=stray[:-1] + "x"), f"The specified target group {stray[:-1]}x does not exist."),
+    ]:
+        message = refused(create, "InvalidParameterException", own=own)
+        assert message.startswith(text), (own, message)
+    # Traffic is shifted by rules, which a service without them does not have.
+    required = "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment strategy"
+    for strategy in ("BLUE_GREEN", "LINEAR", "CANARY"):
+        message = refused(create, "InvalidParameterException", own=behind(group), deploymentConfiguration={"strategy": strategy})
+        assert message == required
+    update = lambda **more: services.ecs.update_service(cluster=services.cluster, service="bare", **more)
+    services.create("bare", definition, 0, loadBalancers=behind(group))
+    assert refused(update, "InvalidParameterException", deploymentConfiguration={"strategy": "CANARY"}) == required
+    update(deploymentConfiguration={"strategy": "BLUE_GREEN"}, loadBalancers=shifting(rule=one, test=other))
+    assert refused(update, "InvalidParameterException", loadBalancers=behind(group)) == required
+    update(deploymentConfiguration={"strategy": "ROLLING"}, loadBalancers=[])
+    assert services.service("bare")["loadBalancers"] == []
+    services.delete("bare")
+    # Those of task sets are not those of their service.
+    own = dict(cluster=services.cluster, deploymentController={"type": "EXTERNAL"}, desiredCount=0)
+    message = refused(services.ecs.create_service, "InvalidParameterException", serviceName="outside", **own, loadBalancers=behind(group))
+    assert message.startswith("loadBalancers cannot be specified for a service with an EXTERNAL deployment controller")
+    services.ecs.create_service(serviceName="outside", **own)
+    sets = dict(cluster=services.cluster, service="outside", taskDefinition=definition, launchType="FARGATE",
+                networkConfiguration=services.network)
+    for wrong in (behind(stray), behind(group, port=81), behind(instances), shifting()):
+        refused(services.ecs.create_task_set, "InvalidParameterException", **sets, loadBalancers=wrong)
+    services.delete("outside")
+    balancers.delete(arn, group, alternate, stray, instances)
+
+
+def test_task_sets_are_behind_load_balancers_and_have_names(region, services, image, balancers):
+    ecs, cluster = services.ecs, services.cluster
+    arn, port = balancers.create("sets"), free_port()
+    blue, green = balancers.group("sets-blue"), balancers.group("sets-green")
+    listener = balancers.listen(arn, port, forward((blue, 1), (green, 0)))
+    names = region.client("servicediscovery", config=Config(inject_host_prefix=False))
+    operation = names.create_private_dns_namespace(Name="sets.local", Vpc=region.vpc())["OperationId"]
+    namespace = names.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    registry = names.create_service(Name="web", NamespaceId=namespace,
+                                    DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 1}]})["Service"]
+    ecs.create_service(cluster=cluster, serviceName="sets", desiredCount=2, deploymentController={"type": "EXTERNAL"})
+    own = dict(cluster=cluster, service="sets")
+
+    def make(text, group, **more):
+        made = ecs.create_task_set(**own, taskDefinition=define(services, image, web(text)), launchType="FARGATE",
+                                   networkConfiguration=services.network, loadBalancers=behind(group),
+                                   serviceRegistries=[{"registryArn": registry["Arn"]}], **more)["taskSet"]
+        assert made["loadBalancers"] == behind(group) and made["serviceRegistries"] == [{"registryArn": registry["Arn"]}]
+        return made["id"]
+
+    def steady(identity, count):
+        def reached():
+            [found] = ecs.describe_task_sets(**own, taskSets=[identity])["taskSets"]
+            return found["stabilityStatus"] == "STEADY_STATE" and found["runningCount"] == count
+        wait_for(reached, lambda: ecs.describe_task_sets(**own), 90)
+    first = make("blue", blue)
+    steady(first, 2)
+    assert balancers.health(blue) == ["healthy"] * 2, "steady means healthy in the target group"
+    ecs.update_service_primary_task_set(**own, primaryTaskSet=first)
+    assert services.service("sets")["loadBalancers"] == behind(blue)
+    assert ecs.list_services_by_namespace(namespace="sets.local")["serviceArns"] == [services.service("sets")["serviceArn"]]
+    second = make("green", green, scale={"value": 50.0, "unit": "PERCENT"})
+    steady(second, 1)
+    assert balancers.health(green) == ["healthy"]
+    found = lambda: set(ask(machine(region), "web.sets.local", "A").texts())
+    running = lambda: {address(task) for task in services.running("sets")}
+    wait_for(lambda: found() == running() and len(found()) == 3, lambda: (found(), running()))
+    balancers.active(arn)
+    with Load(balancers.address("sets"), port, clients=4) as load:
+        wait_for(lambda: load.answers.get("blue", 0) > 50, "requests")
+        ecs.update_task_set(**own, taskSet=second, scale={"value": 100.0, "unit": "PERCENT"})
+        steady(second, 2)
+        balancers.elb.modify_listener(ListenerArn=listener, DefaultActions=forward((blue, 0), (green, 1)))
+        wait_for(lambda: load.answers.get("green", 0) > 50, "requests of the other")
+        ecs.update_service_primary_task_set(**own, primaryTaskSet=second)
+        ecs.delete_task_set(**own, taskSet=first, force=True)
+        wait_for(lambda: [one["id"] for one in services.service("sets")["taskSets"]] == [second], "the first one goes", 60)
+        assert balancers.health(blue) == []
+    assert load.failures == [] and set(load.answers) == {"blue", "green"}, (load.failures[:5], load.answers)
+    events = services.events("sets")
+    assert f"(service sets) registered 1 targets in (target-group {green})" in events, events
+    wait_for(lambda: found() == running() and len(found()) == 2, lambda: (found(), running()))
+    services.delete("sets", 90)
+    assert balancers.health(green) == []
+    wait_for(lambda: found() == set(), found)
+    names.delete_service(Id=registry["Id"])
+    names.delete_namespace(Id=namespace)
+    balancers.delete(arn, blue, green)
 
 
 def test_an_unhealthy_target_is_replaced_after_the_grace_period(services, image, balancers):

@@ -49,6 +49,9 @@ const PYTHON_PACKAGES: &[&str] = &[
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "spdx-tools==0.8.5",
     "oras==0.2.43",
+    "grpcio==1.76.0",
+    "h2==4.4.1",
+    "websockets==17.4",
 ];
 
 /// The Python package that carries the helm program, 3.17.1, in a layer for Lambda.
