@@ -45,7 +45,7 @@ class Discovery:
         self.id = self.api.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
 
     def vpc(self):
-        return "vpc-12345678"
+        return self.region.vpc()
 
     def service(self, name, *types, ttl=1, **more):
         records = [{"Type": kind, "TTL": ttl} for kind in types]
@@ -117,7 +117,7 @@ def test_the_api_with_the_cli(region):
 
 def test_errors_as_aws_has_them(region, discovery):
     api = discovery.api
-    other = refused(api.create_private_dns_namespace, "NamespaceAlreadyExists", Name=discovery.name, Vpc="vpc-1")
+    other = refused(api.create_private_dns_namespace, "NamespaceAlreadyExists", Name=discovery.name, Vpc=region.vpc())
     assert other.response["NamespaceId"] == discovery.id
     refused(api.create_public_dns_namespace, "InvalidInput", Name="example.com")
     service = discovery.service("worker", "A")

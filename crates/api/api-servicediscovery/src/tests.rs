@@ -3,6 +3,7 @@
 use super::*;
 use aws_wire::{Node, RequestContext, ServiceError};
 use environment::{Environment, Timestamp};
+use resources::ec2::Vpc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use store::MemoryStore;
@@ -44,9 +45,25 @@ fn private(name: &str) -> CreatePrivateDnsNamespaceRequest {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    /// With a VPC.
+    async fn new() -> Self {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment);
+        let vpc = Vpc {
+            account: context().account,
+            id: "vpc-1".to_owned(),
+            cidr: "10.88.0.0/16".parse().expect("a range"),
+            is_default: true,
+            default_group: "sg-1".to_owned(),
+            route_table: "rtb-1".to_owned(),
+            internet_gateway: None,
+            dns_support: true,
+            dns_hostnames: true,
+            address_metrics: false,
+            closing: false,
+            created_at: context().time,
+        };
+        tables.create(vpc).await.expect("creates");
         Self { api: ServiceDiscoveryService::new(tables), context: context() }
     }
 
@@ -139,7 +156,7 @@ fn ids(names: &[&str]) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn namespaces_are_made_once_and_deleted_when_empty() {
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     let input = CreatePrivateDnsNamespaceRequest {
         creator_request_id: Some("token".into()),
         tags: Some(vec![Tag { key: "team".into(), value: "blue".into() }]),
@@ -176,14 +193,17 @@ async fn namespaces_are_made_once_and_deleted_when_empty() {
         let made = f.api.create_private_dns_namespace(&f.context, private(name)).await;
         assert_eq!(made.is_ok(), name == "-", "{name}");
     }
-    let elsewhere = CreatePrivateDnsNamespaceRequest { vpc: "x".into(), ..private("x.local") };
-    assert_eq!(refusal(f.api.create_private_dns_namespace(&f.context, elsewhere).await).0, "InvalidInput");
+    for vpc in ["x", "vpc-2", "../vpc-1"] {
+        let elsewhere = CreatePrivateDnsNamespaceRequest { vpc: vpc.into(), ..private("x.local") };
+        let made = f.api.create_private_dns_namespace(&f.context, elsewhere).await;
+        assert_eq!(refusal(made).0, "InvalidInput", "{vpc}");
+    }
 }
 
 #[tokio::test]
 async fn namespaces_and_operations_are_listed_by_filters_and_pages() {
     use NamespaceFilterName::{Name, ResourceOwner, Type};
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     for name in ["a.local", "b.local"] {
         f.private(name).await;
     }
@@ -227,7 +247,7 @@ async fn namespaces_and_operations_are_listed_by_filters_and_pages() {
 #[tokio::test]
 async fn services_are_validated_and_named_once() {
     use RecordType::{A, Cname, Srv};
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     let (http, dns) = (f.http("web").await, f.private("corp.local").await);
     let request = |namespace: &str, name: &str| CreateServiceRequest {
         name: name.into(),
@@ -293,7 +313,7 @@ async fn services_are_validated_and_named_once() {
 async fn instances_have_what_their_records_need() {
     const IP: (&str, &str) = ("AWS_INSTANCE_IPV4", "10.0.0.1");
     const PORT: (&str, &str) = ("AWS_INSTANCE_PORT", "80");
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     let namespace = f.private("corp.local").await;
     let service = f.service(&namespace, "worker", &[RecordType::A, RecordType::Srv], false).await;
     for attributes in [
@@ -335,7 +355,7 @@ async fn instances_have_what_their_records_need() {
 
 #[tokio::test]
 async fn discovery_looks_at_health_and_attributes() {
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     let namespace = f.http("web").await;
     let service = f.service(&namespace, "worker", &[], true).await;
     let of = || DiscoverInstancesRequest {
@@ -395,7 +415,7 @@ async fn discovery_looks_at_health_and_attributes() {
 
 #[tokio::test]
 async fn resources_have_tags_and_services_attributes() {
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     let namespace = f.http("web").await;
     let service = f.service(&namespace, "worker", &[], false).await;
     let arn = |kind: &str, id: &str| format!("arn:aws:servicediscovery:us-east-1:123456789012:{kind}/{id}");
@@ -435,7 +455,7 @@ async fn resources_have_tags_and_services_attributes() {
 /// A service is not deleted while instances are registered, nor a namespace while services are made.
 #[tokio::test]
 async fn what_races_with_a_deletion_is_refused_or_refuses_it() {
-    let f = Fixture::new();
+    let f = Fixture::new().await;
     for _ in 0..20 {
         let namespace = f.http("web").await;
         let service = f.service(&namespace, "worker", &[], false).await;

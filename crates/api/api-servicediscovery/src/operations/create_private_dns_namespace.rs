@@ -2,11 +2,12 @@
 
 use super::create_http_namespace::{Wanted, create};
 use crate::ServiceDiscoveryService;
-use crate::errors::invalid;
+use crate::errors::{invalid, store};
 use crate::shapes::{CreatePrivateDnsNamespaceRequest, CreatePrivateDnsNamespaceResponse};
 use crate::validate::private_name;
 use aws_wire::{RequestContext, ServiceError};
 use resources::discovery::NamespaceKind;
+use resources::ec2::Vpc;
 
 /// Seconds that an answer may be kept that says that there is nothing, when the request does not say.
 const USUAL_SOA_TTL: u32 = 15;
@@ -18,7 +19,8 @@ pub(crate) async fn run(
     input: CreatePrivateDnsNamespaceRequest,
 ) -> Result<CreatePrivateDnsNamespaceResponse, ServiceError> {
     private_name(&input.name)?;
-    if !input.vpc.starts_with("vpc-") {
+    let vpc = service.tables.get::<Vpc>(&format!("{}/{}", context.account, input.vpc)).await;
+    if input.vpc.contains('/') || vpc.map_err(store)?.is_none() {
         return Err(invalid(format!("The VPC ID {} is not valid.", input.vpc)));
     }
     let soa_ttl =

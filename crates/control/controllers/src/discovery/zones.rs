@@ -3,19 +3,18 @@
 //! What Cloud Map and Route 53 do of it: a name is there as long as its service has an instance with a record. With
 //! MULTIVALUE an answer tells of up to eight healthy instances in changing order, with WEIGHTED of one at random, healthy
 //! if any is. An SRV record points to the name of its instance below that of the service, which has its addresses. Tasks
-//! of an account see the namespaces of that account; the host itself sees all.
+//! see the namespaces of the VPC that they are in; the host itself sees all.
 
 mod index;
 
 use environment::Environment;
-use identifiers::AccountId;
 use index::Index;
 use parking_lot::RwLock;
 use resources::Stored;
 use resources::discovery::{
     DiscoveryService, HealthStatus, Instance, Namespace, NamespaceKind, RecordKind, RoutingPolicy,
 };
-use resources::ec2::Address;
+use resources::ec2::NetworkInterface;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +71,7 @@ struct Watches {
     namespaces: TableWatch<Namespace>,
     services: TableWatch<DiscoveryService>,
     instances: TableWatch<Instance>,
-    addresses: TableWatch<Address>,
+    interfaces: TableWatch<NetworkInterface>,
 }
 
 impl Zones {
@@ -90,7 +89,7 @@ impl Zones {
         let (all_namespaces, namespaces) = tables.list_and_watch::<Namespace>("").await?;
         let (all_services, services) = tables.list_and_watch::<DiscoveryService>("").await?;
         let (all_instances, instances) = tables.list_and_watch::<Instance>("").await?;
-        let (all_addresses, addresses) = tables.list_and_watch::<Address>("").await?;
+        let (all_interfaces, interfaces) = tables.list_and_watch::<NetworkInterface>("").await?;
         let mut index = Index::default();
         for row in all_namespaces {
             index.put_namespace(row.value);
@@ -101,13 +100,13 @@ impl Zones {
         for row in all_instances {
             index.put_instance(row.value);
         }
-        for row in all_addresses {
-            index.put_address(&row);
+        for row in all_interfaces {
+            index.put_interface(&row);
         }
         index.name_all();
         // All at once: nobody is ever told of half of them.
         *self.index.write() = index;
-        Ok(Watches { namespaces, services, instances, addresses })
+        Ok(Watches { namespaces, services, instances, interfaces })
     }
 
     async fn follow(self, tables: Tables, mut watches: Watches, stop: CancellationToken) {
@@ -154,9 +153,9 @@ impl Zones {
                     let mut index = self.index.write();
                     each(changes, &mut index, |index, row| index.put_instance(row.value), Index::drop_instance);
                 }),
-                changes = watches.addresses.next() => changes.map(|changes| {
+                changes = watches.interfaces.next() => changes.map(|changes| {
                     let mut index = self.index.write();
-                    each(changes, &mut index, |index, row| index.put_address(&row), Index::drop_address);
+                    each(changes, &mut index, |index, row| index.put_interface(&row), Index::drop_interface);
                 }),
             };
             if let Err(error) = changed {
@@ -169,8 +168,7 @@ impl Zones {
     /// that this task sees.
     pub fn answer(&self, asker: Ipv4Addr, name: &str, kind: Kind) -> Option<Answer> {
         let index = self.index.read();
-        let account = index.account_at(asker);
-        let namespace = index.zone_of(name, account)?;
+        let namespace = index.zone_of(name, index.asker_at(asker))?;
         let NamespaceKind::PrivateDns { soa_ttl, .. } = namespace.kind else { return None };
         let zone = namespace.name.to_ascii_lowercase();
         if let Some((service, instances)) = index.service_named(&namespace.key(), name)
@@ -276,11 +274,6 @@ fn shuffle<T>(random: &Environment, items: &mut [T]) {
         // A remainder by index + 1 is at most index.
         items.swap(index, (number % (index as u64 + 1)) as usize);
     }
-}
-
-/// The account in the key of a task.
-fn account_of(task: &str) -> Option<AccountId> {
-    task.split('/').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Rows of Cloud Map by the names that they make.
 
-use super::account_of;
 use identifiers::AccountId;
 use resources::Stored;
-use resources::discovery::{DiscoveryService, Instance, Namespace, RecordKind};
-use resources::ec2::Address;
+use resources::discovery::{DiscoveryService, Instance, Namespace, NamespaceKind, RecordKind};
+use resources::ec2::NetworkInterface;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,12 +15,31 @@ pub(super) struct Index {
     services: BTreeMap<String, Arc<DiscoveryService>>,
     /// Instances by the key of their service and their id in lower case.
     instances: HashMap<String, BTreeMap<String, Arc<Instance>>>,
-    /// Whose tasks are at which addresses.
-    askers: HashMap<Ipv4Addr, AccountId>,
+    /// Who is at which addresses.
+    askers: HashMap<Ipv4Addr, Asker>,
+    /// Addresses of network interfaces by their keys.
+    addresses: HashMap<String, Ipv4Addr>,
     /// Keys of namespaces with DNS by the names of their zones.
     zones: HashMap<String, Vec<String>>,
     /// Keys of services with records by the key of their namespace and their whole name.
     names: HashMap<String, BTreeMap<String, String>>,
+}
+
+/// Whose network interface asks, and from which VPC.
+pub(super) struct Asker {
+    account: AccountId,
+    vpc: String,
+}
+
+impl Asker {
+    /// Whether the names of a namespace are there for it.
+    fn sees(&self, namespace: &Namespace) -> bool {
+        let is_in = match &namespace.kind {
+            NamespaceKind::PrivateDns { vpc, .. } => *vpc == self.vpc,
+            NamespaceKind::Http => false,
+        };
+        is_in && namespace.account == self.account
+    }
 }
 
 impl Index {
@@ -58,14 +76,16 @@ impl Index {
         }
     }
 
-    pub(super) fn put_address(&mut self, row: &Address) {
-        if let Some(account) = account_of(&row.holder) {
-            self.askers.insert(row.address, account);
-        }
+    pub(super) fn put_interface(&mut self, row: &NetworkInterface) {
+        let asker = Asker { account: row.account.clone(), vpc: row.vpc.clone() };
+        self.askers.insert(row.address, asker);
+        self.addresses.insert(row.key(), row.address);
     }
 
-    pub(super) fn drop_address(&mut self, key: &str) {
-        if let Ok(address) = key.parse::<Ipv4Addr>() {
+    pub(super) fn drop_interface(&mut self, key: &str) {
+        let Some(address) = self.addresses.remove(key) else { return };
+        // Another interface may have the address by now, and its row may have been seen before.
+        if !self.addresses.values().any(|own| *own == address) {
             self.askers.remove(&address);
         }
     }
@@ -85,15 +105,15 @@ impl Index {
         }
     }
 
-    /// Whose task is at an address.
-    pub(super) fn account_at(&self, address: Ipv4Addr) -> Option<&AccountId> {
+    /// Whose network interface has an address.
+    pub(super) fn asker_at(&self, address: Ipv4Addr) -> Option<&Asker> {
         self.askers.get(&address)
     }
 
-    /// The namespace with the longest name that a name ends with, of those that an account sees; without an account, of
+    /// The namespace with the longest name that a name ends with, of those that are there for who asks; without anybody, of
     /// all.
-    pub(super) fn zone_of(&self, name: &str, account: Option<&AccountId>) -> Option<&Arc<Namespace>> {
-        let sees = |namespace: &&Arc<Namespace>| account.is_none_or(|account| namespace.account == *account);
+    pub(super) fn zone_of(&self, name: &str, asker: Option<&Asker>) -> Option<&Arc<Namespace>> {
+        let sees = |namespace: &&Arc<Namespace>| asker.is_none_or(|asker| asker.sees(namespace));
         suffixes(name).find_map(|suffix| {
             let keys = self.zones.get(suffix)?;
             keys.iter().filter_map(|key| self.namespaces.get(key)).find(sees)

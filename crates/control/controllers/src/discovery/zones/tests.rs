@@ -3,6 +3,7 @@
 use super::*;
 use environment::Timestamp;
 use resources::discovery::{CustomHealth, DnsConfig, DnsRecord, Tags};
+use resources::ec2::InterfaceUse;
 use std::collections::{BTreeMap, BTreeSet};
 use store::MemoryStore;
 
@@ -70,6 +71,23 @@ fn instance(service: &str, id: &str, last: u8) -> Instance {
     }
 }
 
+fn interface(id: &str, vpc: &str, address: Ipv4Addr) -> NetworkInterface {
+    NetworkInterface {
+        account: ACCOUNT.parse().expect("an account"),
+        id: id.to_owned(),
+        subnet: "subnet-1".to_owned(),
+        vpc: vpc.to_owned(),
+        zone: "a".to_owned(),
+        address,
+        mac: String::new(),
+        groups: Vec::new(),
+        description: String::new(),
+        used_by: InterfaceUse::Nobody,
+        client_token: None,
+        created_at: Timestamp::from_seconds(0),
+    }
+}
+
 struct World {
     tables: Tables,
     zones: Zones,
@@ -83,8 +101,7 @@ impl World {
         let environment = Environment::real();
         let tables = Tables::new(MemoryStore::new(environment.clone()), environment);
         tables.create(namespace(ACCOUNT, "ns-1", "Corp.local")).await.expect("creates");
-        let task = format!("{ACCOUNT}/default/t");
-        tables.create(Address { address: ASKER, holder: task }).await.expect("creates");
+        tables.create(interface("eni-1", "vpc-1", ASKER)).await.expect("creates");
         for service in services {
             tables.create(service).await.expect("creates");
         }
@@ -229,5 +246,20 @@ async fn tasks_see_the_namespaces_of_their_own_account_and_the_longest_name_wins
     assert_eq!(answer(ASKER, "x.theirs.local"), None);
     assert_eq!(answer(HOST, "worker.corp.local"), answer(ASKER, "worker.corp.local"));
     assert!(answer(HOST, "x.theirs.local").is_some(), "the host sees all");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_namespace_is_there_for_its_vpc_alone() {
+    let api = service("srv-1", "ns-1", "api", &[RecordKind::A], RoutingPolicy::MultiValue);
+    let world = World::new(vec![api], vec![instance("srv-1", "i-1", 1)]).await;
+    let found = Some(Answer::Places(vec![(10, v4(1))]));
+    assert_eq!(world.zones.answer(ASKER, "api.corp.local", A), found);
+    assert_eq!(world.zones.answer(HOST, "api.corp.local", A), found);
+    // The address moves to an interface of another VPC, whichever of the two changes is seen first.
+    let row = world.tables.get::<NetworkInterface>(&format!("{ACCOUNT}/eni-1")).await.expect("reads");
+    let batch = world.tables.batch().delete(&row.expect("an interface"));
+    batch.create(&interface("eni-2", "vpc-2", ASKER)).commit().await.expect("writes");
+    world.until("api.corp.local", |answer| answer.is_none()).await;
     world.close().await;
 }
