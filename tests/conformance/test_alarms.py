@@ -1,9 +1,16 @@
 """CloudWatch alarms: they go off, come back, and tell EventBridge."""
 
+import contextlib
+import datetime
 import time
+import urllib.error
+import urllib.request
 import uuid
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Region
@@ -82,20 +89,90 @@ def test_actions_are_refused(server):
     assert error.value.response["Error"]["Code"] == "ValidationError"
 
 
-def test_the_query_protocol_speaks_of_alarms_too(server):
-    name = alarm(server.client("cloudwatch"), Period=60)
+@contextlib.contextmanager
+def speaking(server, protocol):
+    """A client that speaks one of the protocols of the model, whatever it would choose by itself."""
     session = boto3.session.Session()
     session._session.set_config_variable("region", "us-east-1")
     loader = session._session.get_component("data_loader")
     model = loader.load_service_model("cloudwatch", "service-2")
     kept = dict(model["metadata"])
     try:
-        model["metadata"]["protocol"], model["metadata"]["protocols"] = "query", ["query"]
-        client = session.client("cloudwatch", endpoint_url=server.endpoint, region_name="us-east-1",
-                                aws_access_key_id=server.key[0], aws_secret_access_key=server.key[1])
-        assert client.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["Period"] == 60
-        with pytest.raises(client.exceptions.ResourceNotFound):
-            client.set_alarm_state(AlarmName="none", StateValue="OK", StateReason="x")
+        model["metadata"]["protocol"], model["metadata"]["protocols"] = protocol, [protocol]
+        yield session.client("cloudwatch", endpoint_url=server.endpoint, region_name="us-east-1",
+                             aws_access_key_id=server.key[0], aws_secret_access_key=server.key[1])
     finally:
         model["metadata"].clear()
         model["metadata"].update(kept)
+
+
+@pytest.mark.parametrize("protocol", ["query", "smithy-rpc-v2-cbor"])
+def test_other_protocols_speak_of_alarms_too(server, protocol):
+    name = alarm(server.client("cloudwatch"), Period=60, Threshold=-0.25)
+    with speaking(server, protocol) as client:
+        shown = client.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+        assert (shown["Period"], shown["Threshold"], shown["Dimensions"]) == (60, -0.25, [])
+        assert shown["AlarmConfigurationUpdatedTimestamp"] == state(
+            server.client("cloudwatch"), name)["AlarmConfigurationUpdatedTimestamp"]
+        with pytest.raises(client.exceptions.ResourceNotFound):
+            client.set_alarm_state(AlarmName="none", StateValue="OK", StateReason="x")
+        with pytest.raises(ClientError) as refused:
+            client.put_metric_alarm(AlarmName="x" * 300, ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1)
+        assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_cbor_carries_what_metrics_are_made_of(server):
+    start = datetime.datetime.now(datetime.UTC).replace(microsecond=0) - datetime.timedelta(minutes=5)
+    name = f"m-{uuid.uuid4().hex[:8]}"
+    with speaking(server, "smithy-rpc-v2-cbor") as client:
+        client.put_metric_data(Namespace="shop", MetricData=[
+            {"MetricName": name, "Values": [0.1, 1e300], "Counts": [2.0, 1.0], "Timestamp": start,
+             "Dimensions": [{"Name": "täg", "Value": "wert"}]},
+            *({"MetricName": name, "Value": -1.5, "Timestamp": start} for _ in range(999))])
+        query = dict(Namespace="shop", MetricName=name, StartTime=start, EndTime=start + datetime.timedelta(minutes=1),
+                     Period=60, Statistics=["Sum", "SampleCount", "Maximum"])
+        points = client.get_metric_statistics(**query)
+        assert points == {"Label": name, "Datapoints": points["Datapoints"], "ResponseMetadata": points["ResponseMetadata"]}
+        [point] = points["Datapoints"]
+        assert (point["SampleCount"], point["Sum"], point["Maximum"]) == (999, -1498.5, -1.5)
+        assert abs((point["Timestamp"] - start).total_seconds()) < 60
+        [point] = client.get_metric_statistics(**query, Dimensions=[{"Name": "täg", "Value": "wert"}])["Datapoints"]
+        assert (point["SampleCount"], point["Maximum"]) == (3, 1e300)
+        assert client.list_metrics(Namespace="shop", MetricName="none")["Metrics"] == []
+
+
+def cbor(server, path, body, service="monitoring"):
+    """Status, headers and body of a call as it is put together by hand."""
+    request = botocore.awsrequest.AWSRequest("POST", server.endpoint + path, data=body, headers={
+        "Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"})
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(*server.key), service, "us-east-1").add_auth(request)
+    sent = urllib.request.Request(server.endpoint + path, data=body, headers=dict(request.headers), method="POST")
+    try:
+        with urllib.request.urlopen(sent, timeout=10) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def test_cbor_that_is_none_is_refused(server):
+    path = "/service/GraniteServiceVersion20100801/operation/"
+    for body in [b"", b"\xa0", b"\xbf\xff"]:
+        status, headers, answer = cbor(server, path + "ListMetrics", body)
+        assert (status, headers["Smithy-Protocol"], headers["Content-Type"]) == (200, "rpc-v2-cbor", "application/cbor")
+        assert answer[:1] == b"\xbf" and b"Metrics" in answer
+    for operation, body, code in [
+        ("ListMetrics", b"\x00", "SerializationException"),
+        ("ListMetrics", b"\xbf", "SerializationException"),
+        ("ListMetrics", b"\x81" * 100_000, "SerializationException"),
+        ("ListMetrics", b"\xa1\x69Namespace\x05", "SerializationException"),
+        ("ListMetrics", b"\xa1\x69Namespace\x60", "InvalidParameterValueException"),
+        ("Nothing", b"\xa0", "UnknownOperationException"),
+        ("PutDashboard", b"\xa0", "UnknownOperationException"),
+        ("../../Other/operation/ListMetrics", b"\xa0", "UnknownOperationException"),
+    ]:
+        status, headers, answer = cbor(server, path + operation, body)
+        assert (status, headers["Smithy-Protocol"]) == (400, "rpc-v2-cbor"), operation
+        assert code.encode() in answer, (operation, answer)
+    status, headers, answer = cbor(server, path + "ListMetrics", b"\xa0", service="ecs")
+    assert (status, headers["Smithy-Protocol"]) == (403, "rpc-v2-cbor") and b"Signature" in answer

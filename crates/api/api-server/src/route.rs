@@ -1,7 +1,7 @@
 //! Which service, operation and protocol a request is for.
 
 use crate::errors::UNKNOWN_OPERATION;
-use aws_wire::{Operation, Protocol, Service, ServiceDefinition, ServiceError, rest_json};
+use aws_wire::{Operation, Protocol, Service, ServiceDefinition, ServiceError, cbor, rest_json};
 use http::request::Parts;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -29,19 +29,26 @@ pub(crate) struct NoRoute {
 
 /// The protocol a request seems to speak, for errors that are met before its service is known.
 pub(crate) fn protocol_of(parts: &Parts) -> Protocol {
+    if parts.headers.get(SMITHY_PROTOCOL).is_some_and(|protocol| protocol == cbor::NAME) {
+        return Protocol::Cbor;
+    }
     let content_type = parts.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_form = content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"));
     let asks_by_form = is_form || parts.uri.query().is_some_and(|query| query.contains("Action="));
     if asks_by_form && !parts.headers.contains_key(TARGET) { Protocol::Query } else { Protocol::Json }
 }
 
-/// Finds the operation of a request: by `X-Amz-Target`, or by `Action` in the body or the query string.
+/// Finds the operation of a request: by its path where a header says so, by `X-Amz-Target`, by method and path, or by
+/// `Action` in the body or the query string.
 pub(crate) fn route<'s>(
     services: &'s [Arc<dyn Service>],
     parts: &Parts,
     body: &[u8],
 ) -> Result<Route<'s>, NoRoute> {
     if let Some(protocol) = parts.headers.get(SMITHY_PROTOCOL) {
+        if protocol == cbor::NAME {
+            return by_rpc_path(services, parts);
+        }
         let name = shorten(protocol.to_str().unwrap_or_default());
         let text = format!("the protocol '{name}' is not spoken by this region");
         return Err(nowhere(Protocol::Json, None, text));
@@ -70,6 +77,28 @@ pub(crate) fn route<'s>(
     };
     let is_ec2 = service.definition().protocols.contains(&"ec2");
     find(&**service, action, if is_ec2 { Protocol::Ec2 } else { Protocol::Query }, in_query)
+}
+
+/// The operation in a path `/service/SERVICE/operation/OPERATION`, whatever is before that.
+fn by_rpc_path<'s>(services: &'s [Arc<dyn Service>], parts: &Parts) -> Result<Route<'s>, NoRoute> {
+    let path = parts.uri.path();
+    let named = path.rsplit_once("/operation/").and_then(|(before, operation)| {
+        let (_, service) = before.rsplit_once("/service/")?;
+        Some((service, operation))
+    });
+    let Some((name, operation)) = named.filter(|_| parts.method == http::Method::POST) else {
+        let text = format!("'{} {}' names no operation.", parts.method, shorten(path));
+        return Err(nowhere(Protocol::Cbor, None, text));
+    };
+    let speaks_cbor = |service: &&Arc<dyn Service>| {
+        let definition = service.definition();
+        definition.protocols.contains(&"smithy-rpc-v2-cbor") && definition.target_prefix == name
+    };
+    let Some(service) = services.iter().find(speaks_cbor) else {
+        let text = format!("'{}' is not a service of this region.", shorten(name));
+        return Err(nowhere(Protocol::Cbor, None, text));
+    };
+    find(&**service, operation, Protocol::Cbor, false)
 }
 
 /// The operation of a REST service by method and path. Where a signature names a service, only that one counts: paths of

@@ -138,7 +138,9 @@ impl FromNode for Timestamp {
     fn from_node(node: Node) -> Result<Self, DecodeError> {
         match node {
             Node::Integer(seconds) => Ok(Self::from_seconds(seconds)),
-            Node::Float(seconds) => Ok(Self::from_millis((seconds * 1000.0).round() as i64)),
+            Node::Float(seconds) if seconds.is_finite() => {
+                Ok(Self::from_millis((seconds * 1000.0).round() as i64))
+            }
             Node::Text(text) => parse_time(&text).ok_or_else(|| unreadable("a timestamp", text)),
             other => Err(wrong("a timestamp", &other)),
         }

@@ -28,34 +28,37 @@ impl FromNode for Document {
 impl WriteItem for Document {}
 impl ToWire for Document {
     fn write(&self, writer: &mut dyn Writer) {
-        write(&self.0, writer);
+        self.0.write(writer);
     }
 }
 
-fn write(node: &Node, writer: &mut dyn Writer) {
-    match node {
-        // There is nothing else that every protocol can write for it.
-        Node::Null => writer.text(""),
-        Node::Bool(value) => writer.boolean(*value),
-        Node::Integer(value) => writer.integer(*value),
-        Node::Float(value) => writer.float(*value),
-        Node::Text(text) => writer.text(text),
-        Node::Blob(bytes) => writer.blob(bytes),
-        Node::List(items) => {
-            writer.begin_list();
-            for item in items {
-                writer.item();
-                write(item, writer);
+/// Values of which no shape is known are written by their kinds.
+impl ToWire for Node {
+    fn write(&self, writer: &mut dyn Writer) {
+        match self {
+            // There is nothing else that every protocol can write for it.
+            Self::Null => writer.text(""),
+            Self::Bool(value) => writer.boolean(*value),
+            Self::Integer(value) => writer.integer(*value),
+            Self::Float(value) => writer.float(*value),
+            Self::Text(text) => writer.text(text),
+            Self::Blob(bytes) => writer.blob(bytes),
+            Self::List(items) => {
+                writer.begin_list();
+                for item in items {
+                    writer.item();
+                    item.write(writer);
+                }
+                writer.end_list();
             }
-            writer.end_list();
-        }
-        Node::Map(members) => {
-            writer.begin_map();
-            for (key, value) in members.iter().filter(|(_, value)| *value != Node::Null) {
-                writer.key(key);
-                write(value, writer);
+            Self::Map(members) => {
+                writer.begin_map();
+                for (key, value) in members.iter().filter(|(_, value)| *value != Self::Null) {
+                    writer.key(key);
+                    value.write(writer);
+                }
+                writer.end_map();
             }
-            writer.end_map();
         }
     }
 }

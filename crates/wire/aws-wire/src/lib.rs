@@ -29,6 +29,6 @@ pub use http::Extensions;
 pub use error::{ErrorShape, Fault, ServiceError};
 pub use node::Node;
 pub use page::Page;
-pub use protocol::{Encoded, Protocol, ReadError, json, rest_json};
+pub use protocol::{Encoded, Protocol, ReadError, cbor, json, rest_json};
 pub use service::{Answer, Operation, RequestContext, Service, ServiceDefinition};
 pub use validate::{BrokenConstraints, Violation, pattern_is_checked, validate};

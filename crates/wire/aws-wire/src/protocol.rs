@@ -2,6 +2,7 @@
 //!
 //! A protocol joins by a new variant and a module; services do not change.
 
+pub mod cbor;
 mod ec2;
 pub mod json;
 mod query;
@@ -9,6 +10,9 @@ pub mod rest_json;
 mod xml;
 
 use crate::{Fault, Node, Operation, ServiceDefinition, ServiceError, ToWire};
+
+/// Most values of a request. PutLogEvents, the greediest call, has 30,000.
+const MOST_VALUES: usize = 250_000;
 
 /// How a request was sent, and so how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum Protocol {
     Query,
     /// ec2Query: the same with other names and other XML.
     Ec2,
+    /// Smithy RPC v2 CBOR: the operation in the path, CBOR in the body.
+    Cbor,
 }
 
 /// Why a request cannot be read. Answered with `SerializationException` or the protocol's like.
@@ -32,6 +38,12 @@ pub enum ReadError {
     /// The top of a JSON request is something else than an object.
     #[error("the request is not a JSON object")]
     NotAnObject,
+    /// Not CBOR, or nested too deeply.
+    #[error("the request is not CBOR: {0}")]
+    Cbor(String),
+    /// The top of a CBOR request is something else than a map.
+    #[error("the request is not a CBOR map")]
+    NotAMap,
     /// More values than any call needs; each costs memory far beyond its bytes.
     #[error("the request has more than {0} values")]
     TooMany(usize),
@@ -60,6 +72,7 @@ impl Protocol {
             Self::Json | Self::RestJson => json::read(form),
             Self::Query => query::read(operation.input, form, query::Names::Query),
             Self::Ec2 => query::read(operation.input, form, query::Names::Ec2),
+            Self::Cbor => cbor::read(form),
         }
     }
 
@@ -76,6 +89,7 @@ impl Protocol {
             Self::RestJson => rest_json::write(operation, answer),
             Self::Query => query::write(service, operation, answer, request_id),
             Self::Ec2 => ec2::write(service, operation, answer, request_id),
+            Self::Cbor => cbor::write(answer),
         }
     }
 
@@ -91,6 +105,7 @@ impl Protocol {
             Self::RestJson => rest_json::write_error(error),
             Self::Query => query::write_error(service, error, request_id),
             Self::Ec2 => ec2::write_error(error, request_id),
+            Self::Cbor => cbor::write_error(service, error),
         }
     }
 }

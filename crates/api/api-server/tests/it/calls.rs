@@ -110,8 +110,11 @@ async fn nowhere_to_go() {
     // STS speaks the query protocol only.
     let sts = region.call("sts", &[("x-amz-target", ".GetCallerIdentity")], "{}");
     region.send(sts).await.assert_json_error(400, "UnknownOperationException");
-    let cbor = region.call("probe", &[("smithy-protocol", "rpc-v2-cbor")], "");
-    region.send(cbor).await.assert_json_error(400, "UnknownOperationException");
+    let other = region.call("probe", &[("smithy-protocol", "rpc-v2-json")], "");
+    region.send(other).await.assert_json_error(400, "UnknownOperationException");
+    let cbor = region.send(region.call("probe", &[("smithy-protocol", "rpc-v2-cbor")], "")).await;
+    assert_eq!((cbor.status, cbor.header("smithy-protocol")), (400, Some("rpc-v2-cbor")));
+    assert!(cbor.body.contains("UnknownOperationException"), "{cbor:?}");
     for form in [
         "Action=Nothing&Version=2011-06-15",
         "Action=AssumeRoleWithSAML&Version=2011-06-15",

@@ -1,6 +1,6 @@
 //! awsJson1.0 and awsJson1.1.
 
-use super::{Encoded, ReadError};
+use super::{Encoded, MOST_VALUES, ReadError};
 use crate::schema::{Member, TimestampFormat};
 use crate::{Fault, Node, ServiceDefinition, ServiceError, ToWire, Writer};
 use environment::Timestamp;
@@ -13,9 +13,6 @@ use std::io::Write;
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// Content type of awsJson1.0.
 const CONTENT_TYPE_1_0: &str = "application/x-amz-json-1.0";
-
-/// Most values of a request. PutLogEvents, the greediest call, has 30,000.
-const MOST_VALUES: usize = 250_000;
 
 /// Reads a request. An empty body is an empty structure. Nesting is bounded by the parser (128 levels).
 pub(super) fn read(body: &[u8]) -> Result<Node, ReadError> {
