@@ -260,6 +260,56 @@ def test_a_pause_waits_for_an_answer_and_a_deployment_is_stopped(services, image
     services.delete("linear")
 
 
+def test_an_alarm_that_goes_off_makes_a_deployment_fail(hooked, services, image, definition):
+    cloudwatch = hooked.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="too-hot", Namespace="shop", MetricName="heat", Statistic="Maximum", Period=10, EvaluationPeriods=6,
+        DatapointsToAlarm=1, Threshold=30, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+    alarms = {"alarmNames": ["too-hot", "not-there"], "enable": True, "rollback": True}
+    services.create("warm", definition, 1)
+    services.stable("warm", 1)
+    better = services.register([services.container(image, ["sleep", "7300"])])
+    update(services, "warm", better, alarms=alarms)
+    assert services.service("warm")["deploymentConfiguration"]["alarms"] == alarms
+
+    # All is done but the waiting for the alarm, and what would come back is still shown.
+    def baking():
+        [new, *old] = services.service("warm")["deployments"]
+        [old_count] = [one["runningCount"] + one["pendingCount"] for one in old]
+        return (new["runningCount"], new["rolloutState"], old_count) == (1, "IN_PROGRESS", 0)
+    wait_for(baking, lambda: services.service("warm"), 60)
+    assert deployment(services, "warm")["alarms"] == {
+        "status": "MONITORING", "alarmNames": alarms["alarmNames"], "triggeredAlarmNames": []}
+    cloudwatch.put_metric_data(Namespace="shop", MetricData=[
+        {"MetricName": "heat", "Value": 50, "StorageResolution": 1}])
+    undone = ended(services, "warm", "ROLLBACK_SUCCESSFUL")
+    assert undone["alarms"] == {
+        "status": "TRIGGERED", "alarmNames": alarms["alarmNames"], "triggeredAlarmNames": ["too-hot"]}
+    failed = undone["targetServiceRevision"]["arn"]
+    assert undone["rollback"]["serviceRevisionArn"] != failed
+    services.stable("warm", 1, definition)
+    told = "\n".join(services.events("warm"))
+    assert ") deployment failed: alarm detected.\n(service warm) rolling back to deployment ecs-svc/" in told
+
+    # What mends a fault is deployed while the alarm tells of it.
+    update(services, "warm", better)
+    assert ended(services, "warm", "SUCCESSFUL")["alarms"]["status"] == "DISABLED"
+    services.stable("warm", 1, better)
+
+    cloudwatch.put_metric_alarm(
+        AlarmName="too-slow", Namespace="shop", MetricName="none", Statistic="Maximum", Period=60, EvaluationPeriods=1,
+        Threshold=30, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+    update(services, "warm", definition, strategy="BLUE_GREEN", bakeTimeInMinutes=5,
+           alarms={**alarms, "alarmNames": ["too-slow"]})
+    wait_for(lambda: deployment(services, "warm").get("lifecycleStage") == "BAKE_TIME",
+             lambda: deployment(services, "warm"), 60)
+    cloudwatch.set_alarm_state(AlarmName="too-slow", StateValue="ALARM", StateReason="test")
+    assert ended(services, "warm", "ROLLBACK_SUCCESSFUL")["alarms"]["triggeredAlarmNames"] == ["too-slow"]
+    services.stable("warm", 1, better)
+    services.delete("warm")
+    cloudwatch.delete_alarms(AlarmNames=["too-hot", "too-slow"])
+
+
 def test_what_does_not_go_together_is_refused(services, definition):
     request = dict(cluster=services.cluster, serviceName="e", taskDefinition=definition, desiredCount=0,
                    launchType="FARGATE", networkConfiguration=services.network)
@@ -270,10 +320,12 @@ def test_what_does_not_go_together_is_refused(services, definition):
         ({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 2.0}}, "InvalidParameterException"),
         ({"lifecycleHooks": [hook("POST_SCALE_UP")]}, "InvalidParameterException"),
         ({"strategy": "BLUE_GREEN", "lifecycleHooks": [unknown]}, "InvalidParameterException"),
-        ({"strategy": "BLUE_GREEN", "alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}},
-         "UnsupportedFeatureException"),
+        ({"alarms": {"alarmNames": [], "enable": True, "rollback": True}}, "InvalidParameterException"),
     ]:
         refused(services.ecs.create_service, code, **request, deploymentConfiguration=configuration)
+    refused(services.ecs.create_service, "InvalidParameterException", cluster=services.cluster, serviceName="e",
+            desiredCount=0, deploymentController={"type": "EXTERNAL"},
+            deploymentConfiguration={"alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}})
 
 
 def test_task_sets_are_somebody_elses_deployments(hooked, services, image, definition):

@@ -294,7 +294,8 @@ async fn run_services(tables: Tables, region: Region, shutdown: CancellationToke
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
-        feed(tables, shutdown.clone(), |seen| controller.see_target(&seen)),
+        feed(tables.clone(), shutdown.clone(), |seen| controller.see_target(&seen)),
+        feed(tables, shutdown.clone(), |seen| controller.see_alarm(&seen)),
         reconcile::run(controller.clone(), queue, Settings::named("service"), environment, shutdown.clone()),
     );
 }

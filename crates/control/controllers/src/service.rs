@@ -4,15 +4,18 @@
 //! ledger, and carries the plan out in one transaction that replaces the row of the service. Whoever comes second
 //! with a plan made of the same row loses, so no decision is carried out twice, whatever dies and is started over.
 
+mod alarms;
 mod apply;
 mod observe;
 mod rules;
 
 use crate::feed::Seen;
+use alarms::WatchedAlarms;
 use environment::Environment;
 use identifiers::Region;
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
+use resources::cloudwatch::Alarm;
 use resources::ecs::{DesiredStatus, Service, ServiceStatus, Task, TaskStatus};
 use resources::elb::Target;
 use service_deployments::{Names, Snapshot, plan};
@@ -33,6 +36,7 @@ pub struct ServiceController {
     region: Region,
     queue: Queue<String>,
     settle: Duration,
+    watched: WatchedAlarms,
 }
 
 /// Random names.
@@ -56,7 +60,7 @@ impl Names for RandomNames<'_> {
 impl ServiceController {
     /// Over the region's rows.
     pub fn new(tables: Tables, region: Region, queue: Queue<String>) -> Self {
-        Self { tables, region, queue, settle: SETTLE }
+        Self { tables, region, queue, settle: SETTLE, watched: WatchedAlarms::default() }
     }
 
     /// Queues a service that was changed.
@@ -88,6 +92,15 @@ impl ServiceController {
         }
     }
 
+    /// Queues the services whose deployments watch an alarm that was changed.
+    pub(crate) fn see_alarm(&self, seen: &Seen<Alarm>) {
+        if let Seen::Row(alarm) = seen {
+            for service in self.watched.by(&alarm.key()) {
+                self.queue.nudge(service);
+            }
+        }
+    }
+
     async fn step(&self, key: &str) -> Result<Next, StoreError> {
         let Some(observed) = self.observe(key).await? else { return Ok(Next::Settled) };
         let environment = self.tables.environment();
@@ -98,6 +111,7 @@ impl ServiceController {
         let snapshot = Snapshot {
             service: &observed.service,
             record,
+            alarms: &observed.alarms,
             members: &observed.members,
             zones: &observed.zones,
             settle: self.settle,

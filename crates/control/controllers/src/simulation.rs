@@ -3,7 +3,7 @@
 //!
 //! A schedule is made by chance from its seed. While it suffers, controllers run in any order and are killed in the middle of
 //! their work; transactions fail, or succeed without an answer, or come too late; watches are lost; the clock is set; subnets
-//! are full; hosts lose their agents; releases crash, never get healthy or cannot be pulled; and users deploy, scale, stop,
+//! are full; hosts lose their agents; alarms go off; releases crash, never get healthy or cannot be pulled; and users deploy, scale, stop,
 //! delete. Then there is peace, and what was promised is there in time: the newest release that works, as many tasks as
 //! wanted, their addresses, targets and instances, and nothing else. At every moment in between nothing is orphaned, and where no good task
 //! crashes the minimum of healthy tasks holds.
@@ -22,6 +22,7 @@ mod users;
 mod world;
 
 use promises::IN_TIME;
+use resources::cloudwatch::StateValue;
 use std::time::Duration;
 use world::{Kind, Release, World};
 
@@ -58,7 +59,11 @@ async fn schedule(seed: u64) {
         world.settle(IN_TIME).await;
     }
     world.check_rest().await;
-    world.check_unused_definitions().await;
+    if world.kind != Kind::External && world.chance.percent(30) {
+        deploy_into_an_alarm(&mut world).await;
+    } else {
+        world.check_unused_definitions().await;
+    }
     if world.chance.percent(30) {
         world.delete().await;
         world.settle(IN_TIME).await;
@@ -76,6 +81,20 @@ async fn deploy_by_task_sets(world: &mut World) {
         world.delete_task_set(which).await;
     }
     world.settle(IN_TIME).await;
+}
+
+/// An alarm goes off while a deployment that watches it is under way. Nobody looks at the service but for the alarm.
+async fn deploy_into_an_alarm(world: &mut World) {
+    let before = world.service().await.deployments[0].workload.revision;
+    let rollback = world.chance.percent(70);
+    world.deploy_watched(rollback).await;
+    // It has begun then, and its alarm has not had its time.
+    let seconds = world.chance.below(24) + 1;
+    world.settle(Duration::from_secs(seconds)).await;
+    world.set_alarm(StateValue::Alarm).await;
+    world.settle(IN_TIME).await;
+    world.check_failed_by_alarm(before).await;
+    world.set_alarm(StateValue::Ok).await;
 }
 
 #[tokio::test]

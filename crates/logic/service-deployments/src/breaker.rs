@@ -12,9 +12,11 @@ impl Work<'_> {
         let now = self.snapshot.now;
         let threshold = DeploymentConfiguration::threshold(self.plan.service.desired_count);
         let failed = self.plan.service.primary().map_or(0, |primary| primary.failed_tasks);
+        let goes_off = self.snapshot.alarms.iter().any(|alarm| alarm.is_off);
         let Some(record) = &mut self.plan.record else { return };
         if record.status == Status::Pending {
             record.status = Status::InProgress;
+            record.alarms.ignored = goes_off;
             record.started_at = Some(now);
             record.updated_at = now;
         }

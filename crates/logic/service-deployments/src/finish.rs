@@ -22,20 +22,29 @@ impl Work<'_> {
         let kept = shift.filter(|_| !is_cleaning);
         let is_kept =
             |id: &String| kept.as_ref().is_some_and(|own| own.green == *id || own.blue.as_ref() == Some(id));
+        // What a deployment that is still watched for its alarms would go back to, as AWS shows it.
+        let is_watched = self.watches_alarms() && self.plan.service.lifecycle.is_none();
+        let target = self.rollback_target().filter(|_| is_watched).map(|target| target.deployment);
         self.plan.service.deployments.retain(|own| {
             own.id == primary
                 || is_kept(&own.id)
+                || target.as_ref() == Some(&own.id)
                 || members.iter().any(|member| member.deployment == own.id && worth(member).is_some())
         });
         let desired = self.plan.service.desired_count as usize;
         let counts = self.counts();
         let at_rest = counts.healthy == desired
             && counts.live == desired
-            && self.plan.service.deployments.len() == 1
+            && (is_watched || self.plan.service.deployments.len() == 1)
             && !self.is_given_up();
         if !at_rest || !is_cleaning {
             return;
         }
+        if is_watched && let Some(left) = self.baking() {
+            self.again(left);
+            return;
+        }
+        self.plan.service.deployments.truncate(1);
         self.complete();
         if !self.plan.service.steady {
             self.plan.service.steady = true;

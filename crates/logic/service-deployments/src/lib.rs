@@ -8,6 +8,7 @@
 //! failing deployment starts its tasks ever more slowly and never stops what still works to make room for itself;
 //! traffic is never shifted to tasks that do not work; with no more faults, every service comes to rest with as many tasks as wanted of one revision.
 
+mod alarms;
 mod balance;
 mod breaker;
 mod count;
@@ -35,6 +36,8 @@ pub struct Snapshot<'a> {
     pub service: &'a Service,
     /// The record of the deployment in progress, if one is.
     pub record: Option<&'a ServiceDeployment>,
+    /// The alarms that the deployment in progress watches. One that does not exist is not among them.
+    pub alarms: &'a [WatchedAlarm],
     /// Every task of its ledger.
     pub members: &'a [Member],
     /// The availability zones that have room for a task, when its tasks are uneven over them; else none.
@@ -43,6 +46,17 @@ pub struct Snapshot<'a> {
     pub settle: Duration,
     /// The time.
     pub now: Timestamp,
+}
+
+/// An alarm that a deployment watches, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedAlarm {
+    /// Its name.
+    pub name: String,
+    /// It has gone off.
+    pub is_off: bool,
+    /// How long what is wrong may go on before it has surely gone off.
+    pub span: Duration,
 }
 
 /// A task of the service.
@@ -187,6 +201,7 @@ pub fn plan(snapshot: Snapshot<'_>, names: &mut dyn Names) -> Plan {
             if snapshot.service.controller == Controller::Ecs {
                 work.begin_shift();
                 work.heed_stop_request();
+                work.heed_alarms();
                 work.trip_breaker();
                 work.advance_shift();
             }

@@ -269,7 +269,11 @@ impl Work<'_> {
     fn bake(&self, own: &Lifecycle) -> Duration {
         let configuration = self.configuration();
         match own.stage {
-            Stage::BakeTime => return minute(configuration.bake_minutes.unwrap_or(0).into()),
+            Stage::BakeTime => {
+                return configuration
+                    .bake_minutes
+                    .map_or_else(|| self.alarm_span(), |minutes| minute(minutes.into()));
+            }
             Stage::ProductionTrafficShift => {}
             _ => return Duration::ZERO,
         }

@@ -2,8 +2,8 @@
 
 use crate::*;
 use resources::ecs::{
-    CompletedDeployment, Deployment, DeploymentConfiguration, HookStatus, LifecycleStage, PropagateTags,
-    ServiceDeploymentStatus, WHOLE, Workload,
+    AlarmCheck, CompletedDeployment, Deployment, DeploymentAlarms, DeploymentConfiguration, HookStatus,
+    LifecycleStage, PropagateTags, ServiceDeploymentStatus, Strategy, WHOLE, Workload,
 };
 use std::collections::BTreeMap;
 
@@ -18,6 +18,9 @@ pub(crate) fn schedules() -> u64 {
     let wanted = std::env::var("SERVICE_SCHEDULES").ok().and_then(|text| text.parse().ok());
     wanted.unwrap_or(SCHEDULES)
 }
+
+/// How long the alarms of tests take to go off.
+pub(crate) const ALARM_SPAN: Duration = Duration::from_secs(60);
 
 /// Repeatable chance.
 pub(crate) struct Chance(u64);
@@ -87,6 +90,7 @@ pub(crate) struct World {
     pub(crate) service: Service,
     pub(crate) record: Option<ServiceDeployment>,
     pub(crate) members: Vec<Member>,
+    pub(crate) alarms: Vec<WatchedAlarm>,
     pub(crate) now: Timestamp,
     pub(crate) events: Vec<String>,
     pub(crate) releases: BTreeMap<u32, Release>,
@@ -163,6 +167,7 @@ impl World {
             service,
             record: None,
             members: vec![],
+            alarms: vec![],
             now,
             events: vec![],
             releases: BTreeMap::new(),
@@ -192,6 +197,7 @@ impl World {
             configuration: self.service.deployment_configuration.clone(),
             failures: (0, 3),
             triggered: false,
+            alarms: AlarmCheck::default(),
             rollback: None,
             lifecycle: None,
             created_at: self.now,
@@ -226,6 +232,7 @@ impl World {
         let snapshot = Snapshot {
             service: &self.service,
             record,
+            alarms: &self.alarms,
             members: &self.members,
             zones: &self.zones,
             settle: SETTLE,
@@ -235,6 +242,7 @@ impl World {
         let changed = plan.service != self.service
             || plan.record.as_ref() != record
             || !(plan.events.is_empty() && plan.marks.is_empty() && plan.settled.is_empty());
+        self.check_alarms(record, &plan);
         let before = self.running();
         let (shares, healthy) = (self.shares(), self.healthy_on(&self.service));
         assert!(plan.start.len() <= MOST_AT_ONCE && plan.stop.len() <= MOST_AT_ONCE);
@@ -284,6 +292,44 @@ impl World {
             self.record = plan.record;
         }
         changed
+    }
+
+    /// Deployments watch these alarms from now on; each goes off within a minute.
+    pub(crate) fn watch_alarms(&mut self, names: &[&str], rollback: bool) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let watched = |name: &String| WatchedAlarm { name: name.clone(), is_off: false, span: ALARM_SPAN };
+        self.alarms = names.iter().map(watched).collect();
+        self.service.deployment_configuration.alarms =
+            Some(DeploymentAlarms { names, enabled: true, rollback });
+    }
+
+    pub(crate) fn set_alarms(&mut self, is_off: bool) {
+        for alarm in &mut self.alarms {
+            alarm.is_off = is_off;
+        }
+    }
+
+    /// A deployment that watches an alarm which has gone off does not go on, and none is done before its alarms can
+    /// have told.
+    fn check_alarms(&self, known: Option<&ServiceDeployment>, plan: &Plan) {
+        let Some(known) = known.filter(|known| known.configuration.alarms.is_some()) else { return };
+        let is_off = self.alarms.iter().any(|alarm| alarm.is_off);
+        let new = plan.record.as_ref().expect("a record stays");
+        if known.status == ServiceDeploymentStatus::Pending {
+            assert_eq!(new.alarms.ignored, is_off, "{new:?}");
+        }
+        let is_watched = known.rollback.is_none() && !new.alarms.ignored;
+        let is_cleaning = self.stage().is_some_and(|stage| stage.0 == LifecycleStage::CleanUp);
+        if is_watched && is_off && !is_cleaning && plan.service.status == ServiceStatus::Active {
+            assert!(new.status.is_final() || new.rollback.is_some(), "{new:?}");
+        }
+        assert!(new.alarms.triggered.is_empty() || !new.alarms.ignored);
+        // What shifts traffic has a stage in which it waits.
+        let bakes = known.configuration.strategy == Strategy::Rolling && !self.alarms.is_empty();
+        if is_watched && bakes && new.status == ServiceDeploymentStatus::Successful {
+            let since = new.alarms.baking_since.expect("it has baked");
+            assert!(self.now.since(since) >= ALARM_SPAN, "{new:?}");
+        }
     }
 
     /// Shares of production traffic of the main and the alternate side.

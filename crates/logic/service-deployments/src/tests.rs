@@ -1,5 +1,6 @@
 //! Deployments as they are meant to go, and thousands of schedules in which they do not.
 
+mod alarms;
 mod shifting;
 
 use crate::testing::{Chance, Release, SETTLE, World, schedules};
@@ -327,6 +328,9 @@ fn schedule(seed: u64) {
     let mut world = World::new(desired, minimum, maximum);
     world.service.deployment_configuration.breaker = chance.percent(50);
     world.service.deployment_configuration.rollback = chance.percent(70);
+    if chance.percent(50) {
+        world.watch_alarms(&["hot"], chance.percent(70));
+    }
     for _ in 0..chance.below(150) + 20 {
         match chance.below(100) {
             0..=3 => {
@@ -350,7 +354,9 @@ fn schedule(seed: u64) {
             }
             9 => world.now = world.now - Duration::from_secs(chance.below(4000)),
             10 => world.now = world.now + Duration::from_secs(chance.below(4000)),
-            11..=30 => world.now = world.now + Duration::from_secs(chance.below(4)),
+            11 => world.set_alarms(true),
+            12 => world.set_alarms(false),
+            13..=30 => world.now = world.now + Duration::from_secs(chance.below(4)),
             31..=60 => {
                 world.step();
             }
@@ -363,8 +369,9 @@ fn schedule(seed: u64) {
             }
         }
     }
-    // Peace: protection ends, and the newest release is one that works.
+    // Peace: alarms and protection end, and the newest release is one that works.
     world.now = world.now + Duration::from_secs(10_000);
+    world.set_alarms(false);
     world.settle();
     let (limits, desired) = (world.service.deployment_configuration.clone(), world.service.desired_count);
     let has_room = limits.maximum(desired) > desired || limits.minimum(desired) < desired;

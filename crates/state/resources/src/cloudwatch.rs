@@ -5,6 +5,7 @@ use environment::Timestamp;
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// An alarm on one metric. Whoever needs to know where it stands reads `state`; the controller `alarms` and
 /// SetAlarmState write it.
@@ -154,6 +155,11 @@ impl AlarmWatch {
     /// How many data points must breach.
     pub fn to_alarm(&self) -> u32 {
         self.datapoints_to_alarm.unwrap_or(self.evaluation_periods)
+    }
+
+    /// How long what is wrong may go on before all the data points that are looked at show it.
+    pub fn span(&self) -> Duration {
+        Duration::from_secs(u64::from(self.period) * u64::from(self.evaluation_periods))
     }
 }
 

@@ -26,10 +26,10 @@ pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressS
 pub use launch::Launch;
 pub use lifecycle::{TaskEvent, TaskStatus, next};
 pub use service::{
-    AlternateTargets, CompletedDeployment, Controller, Deployment, DeploymentConfiguration, PropagateTags,
-    Rollback, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceEvent, ServiceEvents,
-    ServiceLoadBalancer, ServiceRegistry, ServiceRevision, ServiceStatus, ServiceTask, StopType, TaskMark,
-    Workload,
+    AlarmCheck, AlternateTargets, CompletedDeployment, Controller, Deployment, DeploymentAlarms,
+    DeploymentConfiguration, PropagateTags, Rollback, RolloutState, Service, ServiceDeployment,
+    ServiceDeploymentStatus, ServiceEvent, ServiceEvents, ServiceLoadBalancer, ServiceRegistry,
+    ServiceRevision, ServiceStatus, ServiceTask, StopType, TaskMark, Workload,
 };
 pub use strategy::StrategyItem;
 pub use task::{

@@ -205,6 +205,12 @@ fn read(context: &RequestContext, input: CreateServiceRequest) -> Result<Wanted,
     }
     let is_external = controller == Controller::External;
     if is_external {
+        if configuration.as_ref().is_some_and(|given| given.alarms.is_some()) {
+            return Err(invalid(
+                "Alarm based rollback feature is only supported with ECS deployment controller. Update to ECS \
+                 deployment controller and try again.",
+            ));
+        }
         let told = [
             (task_definition.is_some(), "taskDefinition"),
             (network_configuration.is_some(), "networkConfiguration"),

@@ -370,6 +370,7 @@ pub(crate) async fn service_deployment(
     };
     let brief = deployment_brief(context, record);
     Ok(wire::ServiceDeployment {
+        alarms: Some(alarms(record)),
         cluster_arn: brief.cluster_arn,
         created_at: brief.created_at,
         deployment_circuit_breaker: Some(breaker(record)),
@@ -391,8 +392,27 @@ pub(crate) async fn service_deployment(
         stopped_at: record.stopped_at,
         target_service_revision: Some(summary(&record.target)),
         updated_at: Some(record.updated_at),
-        ..wire::ServiceDeployment::default()
     })
+}
+
+fn alarms(record: &ServiceDeployment) -> wire::ServiceDeploymentAlarms {
+    use wire::ServiceDeploymentRollbackMonitorsStatus as Monitor;
+    let check = &record.alarms;
+    let configured = record.configuration.alarms.clone().unwrap_or_default();
+    let status = if !configured.enabled || check.ignored {
+        Monitor::Disabled
+    } else if !check.triggered.is_empty() {
+        Monitor::Triggered
+    } else if record.status.is_final() || record.rollback.is_some() {
+        Monitor::MonitoringComplete
+    } else {
+        Monitor::Monitoring
+    };
+    wire::ServiceDeploymentAlarms {
+        status: Some(status),
+        alarm_names: Some(configured.names),
+        triggered_alarm_names: Some(check.triggered.clone()),
+    }
 }
 
 fn breaker(record: &ServiceDeployment) -> wire::ServiceDeploymentCircuitBreaker {

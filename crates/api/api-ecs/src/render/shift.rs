@@ -10,6 +10,9 @@ use wire::DeploymentLifecycleHookTargetType as Target;
 pub(crate) fn configuration(configuration: &DeploymentConfiguration) -> wire::DeploymentConfiguration {
     let shifts = configuration.strategy != Strategy::Rolling;
     let minutes = |minutes: u32| i32::try_from(minutes).ok();
+    let has_alarms = configuration.alarms.as_ref().is_some_and(|alarms| alarms.enabled);
+    // With alarms, a time that was not told is made of theirs.
+    let bake = configuration.bake_minutes.or((shifts && !has_alarms).then_some(0));
     let hooks = configuration.hooks.iter().map(hook).collect();
     wire::DeploymentConfiguration {
         deployment_circuit_breaker: Some(wire::DeploymentCircuitBreaker {
@@ -24,7 +27,7 @@ pub(crate) fn configuration(configuration: &DeploymentConfiguration) -> wire::De
             Strategy::Linear => wire::DeploymentStrategy::Linear,
             Strategy::Canary => wire::DeploymentStrategy::Canary,
         }),
-        bake_time_in_minutes: shifts.then(|| minutes(configuration.bake_minutes.unwrap_or(0))).flatten(),
+        bake_time_in_minutes: bake.and_then(minutes),
         linear_configuration: configuration.linear.map(|step| wire::LinearConfiguration {
             step_percent: Some(percent(step.share)),
             step_bake_time_in_minutes: minutes(step.bake_minutes),
@@ -34,7 +37,11 @@ pub(crate) fn configuration(configuration: &DeploymentConfiguration) -> wire::De
             canary_bake_time_in_minutes: minutes(step.bake_minutes),
         }),
         lifecycle_hooks: shifts.then_some(hooks),
-        alarms: None,
+        alarms: configuration.alarms.as_ref().map(|alarms| wire::DeploymentAlarms {
+            alarm_names: alarms.names.clone(),
+            enable: alarms.enabled,
+            rollback: alarms.rollback,
+        }),
     }
 }
 

@@ -1,16 +1,19 @@
 //! How deployments go, as requests tell it.
 
 use super::hooks::lifecycle_hooks;
-use super::not_built;
 use crate::errors::invalid;
 use crate::shapes as wire;
 use aws_wire::ServiceError;
-use resources::ecs::{DeploymentConfiguration, LifecycleHook, Strategy, TrafficStep};
+use resources::ecs::{DeploymentAlarms, DeploymentConfiguration, LifecycleHook, Strategy, TrafficStep};
 
 /// Largest maximum percent.
 const MOST_PERCENT: i32 = 100_000;
 /// Longest bake time in minutes.
 const MOST_MINUTES: i32 = 1_440;
+/// Most alarms that a deployment watches: as many as one call of DescribeAlarms tells of.
+const MOST_ALARMS: usize = 100;
+/// Longest name of an alarm.
+const LONGEST_ALARM: usize = 255;
 /// What AWS has when a linear strategy does not say.
 const LINEAR: TrafficStep = TrafficStep { share: 100, bake_minutes: 6 };
 /// What AWS has when a canary strategy does not say.
@@ -33,8 +36,6 @@ pub(crate) fn deployment_configuration(
         minimum_healthy_percent,
         strategy,
     } = given;
-    let alarms = alarms.is_some_and(|alarms| alarms.enable || !alarms.alarm_names.is_empty());
-    not_built(alarms, "deploymentConfiguration.alarms")?;
     let strategy = strategy.map_or(old.strategy, stored_strategy);
     let (breaker, rollback) = deployment_circuit_breaker
         .map_or((old.breaker, old.rollback), |breaker| (breaker.enable, breaker.rollback));
@@ -61,7 +62,29 @@ pub(crate) fn deployment_configuration(
         linear: linear(linear_configuration, strategy, old.linear)?,
         canary: canary(canary_configuration, strategy, old.canary)?,
         hooks: hooks_of(hooks, strategy, &old.hooks)?,
+        alarms: alarms.map(stored_alarms).transpose()?.or_else(|| old.alarms.clone()),
     })
+}
+
+/// AWS takes names of alarms that do not exist: an alarm on a metric of the service is often made after it.
+fn stored_alarms(given: wire::DeploymentAlarms) -> Result<DeploymentAlarms, ServiceError> {
+    let wire::DeploymentAlarms { alarm_names, enable, rollback } = given;
+    let mut names: Vec<String> = Vec::with_capacity(alarm_names.len());
+    for name in alarm_names {
+        if name.is_empty() || name.chars().count() > LONGEST_ALARM {
+            return Err(invalid(format!("alarmNames must have between 1 and {LONGEST_ALARM} characters.")));
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > MOST_ALARMS {
+        return Err(invalid(format!("A service can have at most {MOST_ALARMS} alarmNames.")));
+    }
+    if enable && names.is_empty() {
+        return Err(invalid("alarmNames cannot be empty when alarms are enabled."));
+    }
+    Ok(DeploymentAlarms { names, enabled: enable, rollback })
 }
 
 fn stored_strategy(strategy: wire::DeploymentStrategy) -> Strategy {
@@ -201,6 +224,35 @@ mod tests {
         };
         let rolling = deployment_configuration(Some(rolling), &finer).expect("is right");
         assert_eq!(rolling, DeploymentConfiguration::default());
+    }
+
+    #[test]
+    fn alarms_are_told_as_a_whole_and_kept() {
+        let alarms = |names: &[&str], enable| wire::DeploymentConfiguration {
+            alarms: Some(wire::DeploymentAlarms {
+                alarm_names: names.iter().map(|name| (*name).to_owned()).collect(),
+                enable,
+                rollback: true,
+            }),
+            ..Default::default()
+        };
+        let on = read(alarms(&["a", "b", "a"], true)).expect("is right");
+        let stored = DeploymentAlarms { names: vec!["a".into(), "b".into()], enabled: true, rollback: true };
+        assert_eq!(on.alarms, Some(stored));
+        let kept = deployment_configuration(Some(wire::DeploymentConfiguration::default()), &on);
+        assert_eq!(kept.expect("is right").alarms, on.alarms);
+        let off = deployment_configuration(Some(alarms(&[], false)), &on).expect("is right");
+        assert!(off.alarms.is_some_and(|alarms| !alarms.enabled && alarms.names.is_empty()));
+        let many: Vec<String> = (0..101).map(|index| format!("a{index}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        for wrong in [
+            alarms(&[], true),
+            alarms(&[""], true),
+            alarms(&["x".repeat(256).as_str()], true),
+            alarms(&many, true),
+        ] {
+            assert_eq!(code(read(wrong)).0, "InvalidParameterException");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use resources::ecs::{
     ServiceDeployment, ServiceEvents, ServiceTask, StopCode, Task, TaskDefinition, TaskMark, TaskStatus,
 };
 use resources::elb::{Target, TargetState};
-use service_deployments::{End, FailingTarget, Health, Member, Sight};
+use service_deployments::{End, FailingTarget, Health, Member, Sight, WatchedAlarm};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{StoreError, Versioned};
 
@@ -19,6 +19,8 @@ pub struct Observed {
     /// The record of the newest deployment, unless it is over.
     pub record: Option<Versioned<ServiceDeployment>>,
     pub events: Option<Versioned<ServiceEvents>>,
+    /// The alarms that the deployment in progress watches.
+    pub alarms: Vec<WatchedAlarm>,
     pub members: Vec<Member>,
     /// Availability zones with room for a task, when its tasks are uneven over them.
     pub zones: Vec<String>,
@@ -30,7 +32,10 @@ impl ServiceController {
     /// `None` when there is no such service. The service is read before its tasks, so that a plan of another that is
     /// missing in them has changed the service as well.
     pub(super) async fn observe(&self, key: &str) -> Result<Option<Observed>, StoreError> {
-        let Some(service) = self.tables.get::<Service>(key).await? else { return Ok(None) };
+        let Some(service) = self.tables.get::<Service>(key).await? else {
+            self.alarms(key, None).await?;
+            return Ok(None);
+        };
         let events = self.tables.get::<ServiceEvents>(key).await?;
         let record = match service.primary() {
             Some(primary) => {
@@ -68,9 +73,10 @@ impl ServiceController {
             ledger.insert(row.task.clone(), (row, task));
         }
         let record = record.filter(|record| !record.status.is_final());
+        let alarms = self.alarms(key, record.as_ref().map(|record| &*record.value)).await?;
         debug_assert_eq!(service.key(), key);
         let zones = self.zones(&service, &members).await?;
-        Ok(Some(Observed { service, record, events, members, zones, ledger }))
+        Ok(Some(Observed { service, record, events, alarms, members, zones, ledger }))
     }
 
     /// The availability zones of a service at rest that have room for a task, when its tasks are uneven over them.

@@ -3,8 +3,9 @@
 mod world;
 
 use super::*;
-use resources::ecs::{RolloutState, StopCode, StopType, Strategy, TaskEvent};
-use world::{Release, World};
+use resources::cloudwatch::StateValue;
+use resources::ecs::{RolloutState, ServiceDeploymentStatus, StopCode, StopType, Strategy, TaskEvent};
+use world::{Release, World, region};
 
 #[tokio::test]
 async fn a_service_comes_to_rest_and_replaces_what_crashes() {
@@ -123,6 +124,52 @@ async fn dying_in_the_middle_of_a_shift_changes_nothing_in_the_end() {
     }
 }
 
+/// A deployment that an alarm makes fail, with every transaction failing once before and once after it is done.
+#[tokio::test]
+async fn dying_while_an_alarm_is_heeded_changes_nothing_in_the_end() {
+    for dies_at in 1.. {
+        let mut world = World::new(9, 2).await;
+        world.settle().await;
+        world.watch_alarm(true).await;
+        world.deploy(Release::Good).await;
+        for _ in 0..3 {
+            world.reconcile().await;
+            world.move_all().await;
+        }
+        world.set_alarm(StateValue::Alarm).await;
+        world.store.die_at(dies_at);
+        world.settle().await;
+        world.check_rest().await;
+        let record = world.record().await;
+        assert_eq!(record.status, ServiceDeploymentStatus::RollbackSuccessful);
+        assert_eq!(record.alarms.triggered, ["hot"]);
+        assert_eq!(world.service().await.deployments[0].workload.revision, 1);
+        if !world.store.died() {
+            assert!(dies_at > 4, "{dies_at}");
+            return;
+        }
+    }
+}
+
+/// The controller learns of an alarm by its change, and only services whose deployments watch it are looked at.
+#[tokio::test]
+async fn an_alarm_that_changes_nudges_who_watches_it() {
+    let mut world = World::new(10, 1).await;
+    world.settle().await;
+    world.watch_alarm(true).await;
+    world.deploy(Release::Good).await;
+    let queue = Queue::new();
+    let controller = ServiceController::new(world.tables.clone(), region(), queue.clone());
+    let key = world.service().await.key();
+    assert!(controller.watched.by("123456789012/hot").is_empty(), "nobody was observed yet");
+    controller.reconcile(&key).await.expect("reconciles");
+    assert_eq!(controller.watched.by("123456789012/hot"), [key.as_str()]);
+    assert!(controller.watched.by("123456789012/cold").is_empty());
+    world.settle().await;
+    controller.reconcile(&key).await.expect("reconciles");
+    assert!(controller.watched.by("123456789012/hot").is_empty(), "the deployment is over");
+}
+
 /// One schedule of chance over the store: faults, updates, deaths and time, then peace.
 async fn schedule(seed: u64) {
     let mut world = World::new(seed, 0).await;
@@ -130,6 +177,10 @@ async fn schedule(seed: u64) {
     let kind = kinds[world.below(4) as usize];
     if kind != Strategy::Rolling {
         world.shift(kind).await;
+    }
+    if world.below(2) == 0 {
+        let rollback = world.below(3) > 0;
+        world.watch_alarm(rollback).await;
     }
     let steps = world.below(60) + 20;
     for _ in 0..steps {
@@ -150,7 +201,9 @@ async fn schedule(seed: u64) {
                 world.change(|service| service.desired_count = count).await;
             }
             7 => world.change(|service| service.stop_requested = Some(StopType::Rollback)).await,
-            8..=20 => {
+            8 => world.set_alarm(StateValue::Alarm).await,
+            9 => world.set_alarm(StateValue::Ok).await,
+            10..=20 => {
                 let seconds = world.below(4);
                 world.advance(seconds);
             }
@@ -172,6 +225,7 @@ async fn schedule(seed: u64) {
         }
         world.check_ledger().await;
     }
+    world.set_alarm(StateValue::Ok).await;
     world.change(|service| service.deployment_configuration.maximum_percent = 200).await;
     world.deploy(Release::Checked).await;
     world.settle().await;

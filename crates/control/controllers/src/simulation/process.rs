@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use ipnet::Ipv4Net;
 use reconcile::{Queue, Reconciler, Settings};
 use resources::Stored;
+use resources::cloudwatch::Alarm;
 use resources::ecs::{ContainerInstance, Service, Task, TaskDefinition};
 use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use std::sync::Arc;
@@ -200,10 +201,11 @@ impl Process {
         let queue = Queue::new();
         let own = ServiceController::new(tables.clone(), region.clone(), queue.clone());
         let own = maker.lane("service", queue, own);
-        let (second, third) = (own.clone(), own.clone());
+        let (second, third, fourth) = (own.clone(), own.clone(), own.clone());
         maker.feed::<Service>(move |seen| own.see_service(&seen));
         maker.feed::<Task>(move |seen| second.see_task(&seen));
         maker.feed::<Target>(move |seen| third.see_target(&seen));
+        maker.feed::<Alarm>(move |seen| fourth.see_alarm(&seen));
 
         let queue = Queue::new();
         let own = ServiceTargetsController::new(tables.clone(), queue.clone());

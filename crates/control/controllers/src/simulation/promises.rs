@@ -1,7 +1,7 @@
 //! What is promised, as checks.
 
 use super::host::short;
-use super::rows::KEY;
+use super::rows::{ALARM, KEY};
 use super::world::{Kind, Release, World};
 use crate::service::KEEP_INACTIVE;
 use resources::Stored;
@@ -198,6 +198,24 @@ impl World {
             || (release == Release::FailsChecks && !self.kind.is_balanced());
         let is_given_up = primary.rollout == RolloutState::Failed;
         assert!(is_given_up || !works || !has_room, "seed {}: {service:?}", self.seed);
+    }
+
+    /// An alarm that a deployment watches has made it fail, and what works is there.
+    pub async fn check_failed_by_alarm(&self, before: u32) {
+        let (seed, service) = (self.seed, self.service().await);
+        let record = self.record(&service).await.expect("is there");
+        assert_eq!(record.alarms.triggered, [ALARM], "seed {seed}: {record:?}");
+        let primary = &service.deployments[0];
+        match record.status {
+            ServiceDeploymentStatus::RollbackSuccessful => {
+                assert!(self.is_at_rest(&service).await, "seed {seed}: {service:?}");
+                assert_eq!(primary.workload.revision, before, "seed {seed}");
+            }
+            ServiceDeploymentStatus::Stopped => {
+                assert_eq!(primary.rollout, RolloutState::Failed, "seed {seed}: {record:?}");
+            }
+            other => panic!("seed {seed}: {other:?} {record:?}"),
+        }
     }
 
     async fn is_at_rest(&self, service: &Service) -> bool {

@@ -3,6 +3,7 @@
 use super::world::Kind;
 use environment::Timestamp;
 use ipnet::Ipv4Net;
+use resources::cloudwatch::Alarm;
 use resources::discovery::{
     CustomHealth, DiscoveryService, DnsConfig, DnsRecord, RecordKind, RoutingPolicy, Tags,
 };
@@ -24,6 +25,8 @@ pub const ACCOUNT: &str = "123456789012";
 pub const KEY: &str = "123456789012/default/web";
 /// Function that deployments wait for.
 pub const FUNCTION: &str = "arn:aws:lambda:us-east-1:123456789012:function:check";
+/// Name of the alarm that deployments may watch.
+pub const ALARM: &str = "hot";
 /// The two subnets, each with eleven addresses.
 const SUBNETS: [(&str, &str, Ipv4Addr); 2] =
     [("subnet-1", "a", Ipv4Addr::new(10, 88, 0, 0)), ("subnet-2", "b", Ipv4Addr::new(10, 88, 0, 16))];
@@ -45,7 +48,7 @@ fn row<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
     serde_json::from_value(value).expect("a row")
 }
 
-/// Hosts, subnets, a service of Cloud Map, and what the kind of service needs of load balancers.
+/// Hosts, subnets, a service of Cloud Map, an alarm, and what the kind of service needs of load balancers.
 pub async fn create_region(tables: &Tables, kind: Kind) {
     for host in ["a", "b"] {
         tables.create(self::host(host)).await.expect("creates");
@@ -79,6 +82,16 @@ pub async fn create_region(tables: &Tables, kind: Kind) {
         created_at: Timestamp::from_seconds(0),
     };
     tables.create(discovery).await.expect("creates");
+    // It goes off within half a minute.
+    let alarm: Alarm = row(json!({
+        "account": ACCOUNT, "name": ALARM, "actions_enabled": true, "configured_at": 0,
+        "watch": {
+            "namespace": "shop", "metric": "heat", "dimensions": {}, "statistic": "Average", "period": 10,
+            "evaluation_periods": 3, "threshold": 30.0, "comparison": "Greater"
+        },
+        "state": {"value": "Ok", "reason": "", "updated_at": 0, "transitioned_at": 0}
+    }));
+    tables.create(alarm).await.expect("creates");
     if kind.is_balanced() {
         create_balancer(tables).await;
     }

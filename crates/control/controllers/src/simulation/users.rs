@@ -1,13 +1,14 @@
 //! What users ask for: the writes of the API's operations, and whatever else they do to a region.
 
-use super::rows::{self, FUNCTION, KEY, account, definition, workload};
+use super::rows::{self, ACCOUNT, ALARM, FUNCTION, KEY, account, definition, workload};
 use super::world::{Kind, Release, World};
 use resources::Stored;
+use resources::cloudwatch::{Alarm, AlarmState, StateValue};
 use resources::ec2::{Address, InterfaceUse, NetworkInterface, SecurityGroup, Subnet};
 use resources::ecs::{
-    DefinitionStatus, Deployment, HookAction, HookStatus, HookTarget, LifecycleHook, LifecycleStage,
-    RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus, StopCode, StopType,
-    Strategy, Task, TaskDefinition, TaskSet, TaskStatus, TrafficStep,
+    DefinitionStatus, Deployment, DeploymentAlarms, HookAction, HookStatus, HookTarget, LifecycleHook,
+    LifecycleStage, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus, ServiceStatus,
+    StopCode, StopType, Strategy, Task, TaskDefinition, TaskSet, TaskStatus, TrafficStep,
 };
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -39,7 +40,11 @@ impl World {
                 self.change(|service| service.desired_count = count).await;
             }
             54..=61 => self.stop_deployment().await,
-            62..=71 => self.delete_a_definition().await,
+            62..=66 => self.delete_a_definition().await,
+            67..=71 => {
+                let value = self.chance.one_of(&[StateValue::Alarm, StateValue::Ok]);
+                self.set_alarm(value).await;
+            }
             72..=81 => {
                 let agrees = self.chance.percent(80);
                 self.answer_pauses(agrees).await;
@@ -79,6 +84,7 @@ impl World {
         let (bake, step) = (self.chance.below(3) as u32, self.chance.below(2) as u32);
         let breaker = self.chance.percent(60);
         let rollback = breaker && self.chance.percent(70);
+        let alarms = self.some_alarms();
         let change = |service: &mut Service| {
             let configuration = &mut service.deployment_configuration;
             configuration.strategy = strategy;
@@ -87,6 +93,7 @@ impl World {
             (configuration.linear, configuration.canary) = (Some(step), Some(step));
             configuration.hooks.clone_from(&hooks);
             (configuration.breaker, configuration.rollback) = (breaker, rollback);
+            configuration.alarms.clone_from(&alarms);
         };
         self.deploy_with(release, change).await;
     }
@@ -124,6 +131,24 @@ impl World {
             hooks.push(hook(self.chance.one_of(&stages), HookTarget::Pause));
         }
         hooks
+    }
+
+    fn some_alarms(&mut self) -> Option<DeploymentAlarms> {
+        let (enabled, rollback) = (self.chance.percent(80), self.chance.percent(70));
+        // One of them does not exist.
+        let names = vec![ALARM.to_owned(), "not-there".to_owned()];
+        self.chance.percent(50).then_some(DeploymentAlarms { names, enabled, rollback })
+    }
+
+    /// SetAlarmState.
+    pub async fn set_alarm(&mut self, value: StateValue) {
+        self.note(format!("the alarm says {}", value.as_str()));
+        let key = format!("{ACCOUNT}/{ALARM}");
+        let changed = self.truth.update(&key, |old: &Alarm| {
+            let state = AlarmState { value, ..old.state.clone() };
+            Ok::<_, StoreError>(Some(Alarm { state, ..old.clone() }))
+        });
+        changed.await.expect("updates");
     }
 
     /// The same with these settings.

@@ -4,10 +4,11 @@ use super::chance::Chance;
 use super::faulty_store::{Faults, FaultyStore};
 use super::plane::{Functions, Plane};
 use super::process::{Process, Run, Setup};
-use super::rows::{self, KEY};
+use super::rows::{self, ALARM, KEY};
 use environment::{Environment, Simulation, Timestamp};
 use resources::Stored;
-use resources::ecs::{Controller, DeploymentConfiguration, Service, Strategy, Task};
+use resources::cloudwatch::StateValue;
+use resources::ecs::{Controller, DeploymentAlarms, DeploymentConfiguration, Service, Strategy, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -308,6 +309,7 @@ impl World {
         self.store.set(Faults::default());
         self.plane.fail_calls(0, false);
         self.functions.answer(Vec::new());
+        self.set_alarm(StateValue::Ok).await;
         for host in 0..2 {
             self.connect(host, true).await;
         }
@@ -394,6 +396,17 @@ impl World {
             let configuration = &mut service.deployment_configuration;
             (configuration.maximum_percent, configuration.strategy) = (200, strategy);
             configuration.hooks.clear();
+        })
+        .await;
+    }
+
+    /// A good release whose deployment fails by the alarm; it may need all the time that its tasks and its alarm take.
+    pub async fn deploy_watched(&mut self, rollback: bool) {
+        self.deploy_with(Release::Checked, |service| {
+            let configuration = &mut service.deployment_configuration;
+            let names = vec![ALARM.to_owned()];
+            configuration.alarms = Some(DeploymentAlarms { names, enabled: true, rollback });
+            configuration.bake_minutes = None;
         })
         .await;
     }

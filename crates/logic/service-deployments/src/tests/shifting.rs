@@ -294,6 +294,9 @@ fn shifting_schedule(seed: u64) {
     let releases =
         [Release::Good, Release::Checked, Release::Crashing, Release::NeverHealthy, Release::CannotPull];
     let kinds = [Strategy::Rolling, Strategy::BlueGreen, Strategy::Linear, Strategy::Canary];
+    if chance.percent(50) {
+        world.watch_alarms(&["hot", "slow"], chance.percent(70));
+    }
     let all = [Stage::ReconcileService, Stage::PreScaleUp, Stage::PostScaleUp, Stage::TestTrafficShift];
     for _ in 0..chance.below(150) + 20 {
         match chance.below(100) {
@@ -327,7 +330,9 @@ fn shifting_schedule(seed: u64) {
                 let status = if chance.percent(85) { HookStatus::Succeeded } else { HookStatus::Failed };
                 world.answer_hooks(status);
             }
-            17..=32 => world.now = world.now + Duration::from_secs(chance.below(40)),
+            17 => world.set_alarms(true),
+            18 => world.set_alarms(false),
+            19..=32 => world.now = world.now + Duration::from_secs(chance.below(40)),
             33..=62 => {
                 world.step();
             }
@@ -340,6 +345,7 @@ fn shifting_schedule(seed: u64) {
         }
     }
     world.now = world.now + Duration::from_secs(10_000);
+    world.set_alarms(false);
     world.settle();
     world.service.deployment_configuration.maximum_percent = 200;
     world.service.deployment_configuration.strategy = kinds[chance.below(4) as usize];

@@ -1,8 +1,8 @@
 //! The beginning of a deployment.
 
 use super::{
-    Deployment, DeploymentConfiguration, RolloutState, Service, ServiceDeployment, ServiceDeploymentStatus,
-    ServiceRevision, TaskDefinition, Workload,
+    AlarmCheck, Deployment, DeploymentConfiguration, RolloutState, Service, ServiceDeployment,
+    ServiceDeploymentStatus, ServiceRevision, TaskDefinition, Workload,
 };
 use environment::{Environment, Timestamp};
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ impl Service {
             configuration: self.deployment_configuration.clone(),
             failures: (0, DeploymentConfiguration::threshold(self.desired_count)),
             triggered: false,
+            alarms: AlarmCheck::default(),
             rollback: None,
             lifecycle: None,
             created_at: now,

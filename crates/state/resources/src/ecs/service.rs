@@ -130,6 +130,20 @@ pub struct DeploymentConfiguration {
     /// What must agree before deployments go on.
     #[serde(default)]
     pub hooks: Vec<LifecycleHook>,
+    /// Alarms that make a deployment fail, once they were told of.
+    #[serde(default)]
+    pub alarms: Option<DeploymentAlarms>,
+}
+
+/// Alarms of CloudWatch that make a deployment fail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentAlarms {
+    /// Their names. What has no alarm of its name says nothing.
+    pub names: Vec<String>,
+    /// They are watched.
+    pub enabled: bool,
+    /// A deployment that fails by them is rolled back.
+    pub rollback: bool,
 }
 
 impl Default for DeploymentConfiguration {
@@ -145,6 +159,7 @@ impl Default for DeploymentConfiguration {
             linear: None,
             canary: None,
             hooks: Vec::new(),
+            alarms: None,
         }
     }
 }
@@ -360,6 +375,9 @@ pub struct ServiceDeployment {
     pub failures: (u32, u32),
     /// It was given up because of them.
     pub triggered: bool,
+    /// What came of its alarms.
+    #[serde(default)]
+    pub alarms: AlarmCheck,
     /// Its rollback.
     pub rollback: Option<Rollback>,
     /// Where it stands or ended, when it shifts traffic.
@@ -375,6 +393,17 @@ pub struct ServiceDeployment {
     pub stopped_at: Option<Timestamp>,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// What came of the alarms of a service deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmCheck {
+    /// One had gone off before the deployment began, so none is watched.
+    pub ignored: bool,
+    /// Names of those that made it fail.
+    pub triggered: Vec<String>,
+    /// Since when it is watched only for its alarms, all else being done.
+    pub baking_since: Option<Timestamp>,
 }
 
 /// How a service deployment was undone.

@@ -5,11 +5,12 @@ use crate::service::{SETTLE, ServiceController};
 use environment::{Environment, Simulation, Timestamp};
 use reconcile::{Queue, Reconciler};
 use resources::Stored;
+use resources::cloudwatch::{Alarm, AlarmState, AlarmWatch, Comparison, MissingData, StateValue};
 use resources::ecs::{
-    AlternateTargets, ContainerDefinition, Controller, DefinitionStatus, DeploymentConfiguration,
-    DesiredStatus, HealthCheck, HealthStatus, PropagateTags, RolloutState, Service, ServiceDeployment,
-    ServiceDeploymentStatus, ServiceEvents, ServiceLoadBalancer, ServiceStatus, ServiceTask, StopCode,
-    Strategy, Task, TaskDefinition, TaskEvent, TaskStatus, TrafficStep, Workload,
+    AlternateTargets, ContainerDefinition, Controller, DefinitionStatus, DeploymentAlarms,
+    DeploymentConfiguration, DesiredStatus, HealthCheck, HealthStatus, PropagateTags, RolloutState, Service,
+    ServiceDeployment, ServiceDeploymentStatus, ServiceEvents, ServiceLoadBalancer, ServiceStatus,
+    ServiceTask, StopCode, Strategy, Task, TaskDefinition, TaskEvent, TaskStatus, TrafficStep, Workload,
 };
 use resources::elb::{
     Action, Forward, Listener, Protocol, Rule, Target, TargetHealth, TargetState, WeightedTargetGroup,
@@ -40,7 +41,7 @@ pub struct World {
     chance: u64,
 }
 
-fn region() -> identifiers::Region {
+pub fn region() -> identifiers::Region {
     "us-east-1".parse().expect("a region")
 }
 
@@ -257,6 +258,61 @@ impl World {
         let rule = self.tables.get::<Rule>("123456789012/web/1/2").await.expect("reads").expect("is there");
         let listener = self.tables.get::<Listener>("123456789012/web/1").await.expect("reads");
         (weights(&rule.actions), weights(&listener.expect("is there").default_actions))
+    }
+
+    /// The next deployments watch an alarm, which goes off within half a minute.
+    pub async fn watch_alarm(&self, rollback: bool) {
+        let now = self.tables.environment().now();
+        let alarm = Alarm {
+            account: "123456789012".parse().expect("an account"),
+            name: "hot".to_owned(),
+            description: None,
+            actions_enabled: true,
+            watch: AlarmWatch {
+                namespace: "shop".to_owned(),
+                metric: "heat".to_owned(),
+                dimensions: BTreeMap::new(),
+                statistic: "Average".to_owned(),
+                unit: None,
+                period: 10,
+                evaluation_periods: 3,
+                datapoints_to_alarm: None,
+                threshold: 30.0,
+                comparison: Comparison::Greater,
+                missing: MissingData::Missing,
+                low_samples: None,
+            },
+            tags: Vec::new(),
+            configured_at: now,
+            state: AlarmState {
+                value: StateValue::Ok,
+                reason: String::new(),
+                data: None,
+                updated_at: now,
+                transitioned_at: now,
+            },
+        };
+        self.tables.create(alarm).await.expect("creates");
+        let names = vec!["hot".to_owned()];
+        let alarms = DeploymentAlarms { names, enabled: true, rollback };
+        self.change(|service| service.deployment_configuration.alarms = Some(alarms.clone())).await;
+    }
+
+    /// The alarm goes off or comes back, if there is one.
+    pub async fn set_alarm(&self, value: StateValue) {
+        self.store.die_at(0);
+        let Some(old) = self.tables.get::<Alarm>("123456789012/hot").await.expect("reads") else { return };
+        let mut new = Alarm::clone(&old);
+        new.state.value = value;
+        self.tables.batch().replace(&old, &new).commit().await.expect("commits");
+    }
+
+    /// The record of the newest deployment.
+    pub async fn record(&self) -> ServiceDeployment {
+        let service = self.service().await;
+        let key = format!("{KEY}/{}", service.deployments[0].service_deployment);
+        let record = self.tables.get::<ServiceDeployment>(&key).await.expect("reads");
+        ServiceDeployment::clone(&record.expect("is there"))
     }
 
     pub async fn change(&self, change: impl Fn(&mut Service)) {
@@ -490,9 +546,9 @@ impl World {
             let waits = |own: &resources::ecs::Deployment| own.retry_at.is_some_and(|at| at > now);
             let is_same = self.tables.store().status().await.expect("answers").revision == revision;
             let service = self.service().await;
-            let is_shifting = |own: &resources::ecs::Deployment| {
-                service.lifecycle.is_some() && own.rollout == RolloutState::InProgress
-            };
+            let takes_time = service.lifecycle.is_some() || service.deployment_configuration.alarms.is_some();
+            let is_shifting =
+                |own: &resources::ecs::Deployment| takes_time && own.rollout == RolloutState::InProgress;
             if is_same && service.primary().is_some_and(is_shifting) {
                 // Stages that last are not watched second by second.
                 self.advance(600);
