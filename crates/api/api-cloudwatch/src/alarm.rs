@@ -193,9 +193,13 @@ fn low_samples(given: Option<String>) -> Result<Option<String>, ServiceError> {
     match given.as_deref() {
         None | Some("evaluate") => Ok(given),
         // Few samples are evaluated always.
-        Some(_) => {
+        Some("ignore") => {
             Err(validation("EvaluateLowSampleCountPercentile: only evaluate is supported by this region."))
         }
+        Some(other) => Err(validation(format!(
+            "Option {other} is not supported. Supported options for parameter EvaluateLowSampleCountPercentile are \
+             evaluate and ignore."
+        ))),
     }
 }
 

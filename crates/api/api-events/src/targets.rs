@@ -78,10 +78,15 @@ pub(crate) fn read(context: &RequestContext, input: wire::Target) -> Result<Targ
     })
 }
 
+/// The ARN of a target, whatever it names.
+pub(crate) fn parse(arn: &str) -> Result<Arn, ServiceError> {
+    arn.parse().map_err(|_| {
+        invalid(format!("Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."))
+    })
+}
+
 fn kind(context: &RequestContext, arn: &str) -> Result<Kind, ServiceError> {
-    let format =
-        || invalid(format!("Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."));
-    let parsed: Arn = arn.parse().map_err(|_| format())?;
+    let parsed = parse(arn)?;
     let own = parsed.account == context.account.as_str() && parsed.region == context.region.as_str();
     let kind = match (parsed.service.as_str(), parsed.resource.as_str()) {
         ("ecs", resource) if resource.starts_with("cluster/") => Kind::Cluster,

@@ -59,7 +59,8 @@ pub async fn run(
 }
 
 fn check(input: &GetMetricDataInput) -> Result<(), ServiceError> {
-    if input.start_time == input.end_time {
+    // Moments count by the second.
+    if seconds(input.start_time) == seconds(input.end_time) {
         return Err(validation("The parameter StartTime must not equal parameter EndTime."));
     }
     if input.start_time > input.end_time {
@@ -72,7 +73,13 @@ fn check(input: &GetMetricDataInput) -> Result<(), ServiceError> {
         )));
     }
     let mut ids = HashSet::new();
-    for query in queries {
+    for (index, query) in queries.iter().enumerate() {
+        if query.metric_stat.is_none() && query.expression.is_none() {
+            return Err(validation(format!(
+                "The parameter MetricDataQueries.member.{}.MetricStat is required.\n",
+                index + 1
+            )));
+        }
         let begins = query.id.starts_with(|c: char| c.is_ascii_lowercase());
         if !begins || !query.id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(validation(format!(

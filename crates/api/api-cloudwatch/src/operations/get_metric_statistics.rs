@@ -1,7 +1,7 @@
 //! GetMetricStatistics.
 
 use crate::CloudWatchService;
-use crate::errors::{combination, from_metrics, invalid, missing};
+use crate::errors::{combination, from_metrics, invalid};
 use crate::metrics::{check_period, rounded_start, seconds, series};
 use crate::shapes::{self, Datapoint, GetMetricStatisticsInput, GetMetricStatisticsOutput, StandardUnit};
 use aws_wire::{FromNode, Node, RequestContext, ServiceError};
@@ -20,7 +20,7 @@ pub async fn run(
     let statistics = input.statistics.as_deref().unwrap_or_default();
     let extended = input.extended_statistics.as_deref().unwrap_or_default();
     if statistics.is_empty() && extended.is_empty() {
-        return Err(missing("Must specify either Statistics or ExtendedStatistics"));
+        return Err(combination("Must specify either Statistics or ExtendedStatistics"));
     }
     let mut percentiles = Vec::new();
     for text in extended {
@@ -29,7 +29,8 @@ pub async fn run(
             || invalid(format!("The value {text} for parameter ExtendedStatistic is not supported."));
         percentiles.push((text, found.ok_or_else(unsupported)?));
     }
-    if input.start_time >= input.end_time {
+    // Moments count by the second.
+    if seconds(input.start_time) >= seconds(input.end_time) {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
     let period = check_period(input.period)?;

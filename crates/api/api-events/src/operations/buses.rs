@@ -48,7 +48,7 @@ pub(crate) async fn create(
     refuse(event_source_name.is_some(), "EventSourceName: partner event sources")?;
     refuse_extras(kms_key_identifier.as_ref(), dead_letter_config.as_ref(), log_config.as_ref())?;
     if name.contains('/') {
-        return Err(invalid("Event bus name starting with 'aws.' or containing '/' is not valid."));
+        return Err(invalid("Event bus name must not contain '/'."));
     }
     if name == DEFAULT_BUS {
         return Err(exists(format!("Event bus {name} already exists.")));

@@ -21,6 +21,10 @@ pub(crate) async fn put(
 ) -> Result<PutTargetsResponse, ServiceError> {
     let old = service.rule(context, input.event_bus_name.as_deref(), &input.rule).await?;
     let mut rule = (*old.value).clone();
+    // As AWS: what all of them look like comes before what one of them is.
+    for target in &input.targets {
+        targets::parse(&target.arn)?;
+    }
     for target in input.targets {
         let target = targets::read(context, target)?;
         match rule.targets.iter_mut().find(|own| own.id == target.id) {
