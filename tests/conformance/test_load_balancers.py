@@ -98,7 +98,7 @@ def test_rules_weights_and_redirects(region, services, image, balancers):
     rule(60, [{"Field": "source-ip", "SourceIpConfig": {"Values": ["203.0.113.0/24"]}}], fixed("elsewhere"))
     whoever = [{"Field": "source-ip", "SourceIpConfig": {"Values": ["203.0.113.0/24", "0.0.0.0/0"]}}]
     low = rule(70, [*whoever, {"Field": "path-pattern", "Values": ["/low"]}], fixed("low"))
-    high = rule(80, [{"Field": "path-pattern", "Values": ["/low", "/h?gh"]}], fixed("high"))
+    high = rule(80, [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/low", "/h?gh"]}}], fixed("high"))
     for text, group in [("a", a), ("b", b)]:
         definition = define(services, image, web(text, more="mkdir -p /www/b; cp /www/index.html /www/b/x;"))
         services.create(f"rules-{text}", definition, 1, loadBalancers=behind(group))

@@ -252,7 +252,9 @@ pub(crate) fn check_group(group: &TargetGroup) -> Result<(), Failure> {
             "Slow start mode is not supported with the least outstanding requests and weighted random algorithms",
         ));
     }
-    check_stickiness(group)?;
+    if group.protocol == Protocol::Tls && group.attribute("stickiness.enabled") == Some("true") {
+        return Err(configuration("You cannot enable stickiness on target groups with the TLS protocol"));
+    }
     let by_cookie = group.attribute("stickiness.enabled") == Some("true")
         && group.attribute("stickiness.type") == Some("app_cookie");
     if by_cookie && group.attribute("stickiness.app_cookie.cookie_name").is_none() {
@@ -265,20 +267,24 @@ pub(crate) fn check_group(group: &TargetGroup) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses stickiness that does not go with the protocol of a group.
-fn check_stickiness(group: &TargetGroup) -> Result<(), Failure> {
-    let protocol = group.protocol.as_str();
-    if group.protocol == Protocol::Tls && group.attribute("stickiness.enabled") == Some("true") {
-        return Err(configuration(format_args!(
-            "You cannot enable stickiness on target groups with the {protocol} protocol"
-        )));
-    }
-    match group.attribute("stickiness.type") {
-        Some(kind) if (kind == "source_ip") == group.protocol.is_http() => Err(configuration(format_args!(
-            "Stickiness type '{kind}' is not supported for target groups with the {protocol} protocol"
-        ))),
+/// Refuses a kind of stickiness that a request names and that does not go with the protocol of a group.
+pub(crate) fn check_stickiness<'a>(
+    group: &TargetGroup,
+    given: impl IntoIterator<Item = (Option<&'a str>, Option<&'a str>)>,
+) -> Result<(), Failure> {
+    let named = given.into_iter().find(|(key, _)| *key == Some("stickiness.type"));
+    match named.and_then(|(_, kind)| kind) {
+        Some(kind @ ("app_cookie" | "lb_cookie")) if !group.protocol.is_http() => Err(misfit(kind, group)),
+        Some(kind @ "source_ip") if group.protocol.is_http() => Err(misfit(kind, group)),
         _ => Ok(()),
     }
+}
+
+fn misfit(kind: &str, group: &TargetGroup) -> Failure {
+    let protocol = group.protocol.as_str();
+    configuration(format_args!(
+        "Stickiness type '{kind}' is not supported for target groups with the {protocol} protocol"
+    ))
 }
 
 /// Checks the attributes of a load balancer together.

@@ -42,7 +42,13 @@ fn read_one(given: wire::RuleCondition) -> Result<Condition, Failure> {
     if by_regex {
         return Err(validation("Conditions with regular expressions are not supported"));
     }
-    let plain = given.values.filter(|values| !values.is_empty());
+    let plain = given.values;
+    let is_plain = matches!(name.as_str(), "path-pattern" | "host-header");
+    if is_plain && plain.as_ref().is_some_and(|values| values.len() > 1) {
+        return Err(validation(format_args!(
+            "The '{name}' field contains too many values; the limit is '1'"
+        )));
+    }
     Ok(match name.as_str() {
         "path-pattern" => {
             let config = given.path_pattern_config.and_then(|config| config.values);
@@ -56,7 +62,10 @@ fn read_one(given: wire::RuleCondition) -> Result<Condition, Failure> {
             let config = given.http_header_config.unwrap_or_default();
             let header = config.http_header_name.unwrap_or_default();
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            if header.is_empty() || header.len() > LONGEST_NAME || !header.bytes().all(is_token) {
+            if header.len() > LONGEST_NAME {
+                return Err(too_long("HttpHeaderName", LONGEST_NAME));
+            }
+            if header.is_empty() || !header.bytes().all(is_token) {
                 return Err(validation(format_args!("The HTTP header name '{header}' is not valid")));
             }
             if header.eq_ignore_ascii_case("host") {
@@ -65,19 +74,26 @@ fn read_one(given: wire::RuleCondition) -> Result<Condition, Failure> {
             Condition::HttpHeader { name: header, values: texts(&name, config.values)? }
         }
         "http-request-method" => {
-            let values = texts(&name, given.http_request_method_config.and_then(|config| config.values))?;
-            let is_method = |value: &String| {
-                value.len() <= LONGEST_NAME
-                    && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_')
-            };
-            if let Some(wrong) = values.iter().find(|value| !is_method(value)) {
-                return Err(validation(format_args!("The HTTP method '{wrong}' is not valid")));
+            let config = given.http_request_method_config;
+            let config = config.ok_or_else(|| no_config("HttpRequestMethodConfig", &name))?;
+            let values = texts(&name, config.values)?;
+            if values.iter().any(|value| value.len() > LONGEST_NAME) {
+                return Err(too_long(&name, LONGEST_NAME));
+            }
+            let is_allowed = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
+            if !values.iter().all(|value| value.bytes().all(is_allowed)) {
+                return Err(validation(format_args!(
+                    "The '{name}' value is invalid; the allowed characters are A-Z, hyphen and underscore"
+                )));
             }
             Condition::HttpRequestMethod(values)
         }
         "query-string" => Condition::QueryString(pairs(given.query_string_config)?),
         "source-ip" => {
-            let values = texts(&name, given.source_ip_config.and_then(|config| config.values))?;
+            let config = given.source_ip_config.ok_or_else(|| no_config("SourceIpConfig", &name))?;
+            let given = config.values.filter(|values| !values.is_empty());
+            let given = given.ok_or_else(|| validation("A 'source-ip' value must be specified"))?;
+            let values = texts(&name, Some(given))?;
             let is_range = |value: &String| value.parse::<IpNet>().is_ok() || value.parse::<IpAddr>().is_ok();
             if let Some(wrong) = values.iter().find(|value| !is_range(value)) {
                 return Err(validation(format_args!("The source IP '{wrong}' is not a valid CIDR block")));
@@ -95,15 +111,24 @@ fn read_one(given: wire::RuleCondition) -> Result<Condition, Failure> {
 
 fn texts(field: &str, given: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
     let values = given.filter(|values| !values.is_empty());
-    let values = values.ok_or_else(|| validation(format_args!("A '{field}' condition needs a value")))?;
+    let values = values.ok_or_else(|| validation("A condition value must be specified"))?;
     for value in &values {
-        if value.is_empty() || value.len() > LONGEST || value.chars().any(char::is_control) {
-            return Err(validation(format_args!(
-                "The condition value '{value}' must have 1 to {LONGEST} characters"
-            )));
+        if value.len() > LONGEST {
+            return Err(too_long(field, LONGEST));
+        }
+        if value.is_empty() || value.chars().any(char::is_control) {
+            return Err(validation(format_args!("The '{field}' value '{value}' is not valid")));
         }
     }
     Ok(values)
+}
+
+fn too_long(what: &str, most: usize) -> Failure {
+    validation(format_args!("The '{what}' value is too long; the limit is '{most}'"))
+}
+
+fn no_config(config: &str, field: &str) -> Failure {
+    validation(format_args!("A '{config}' must be specified with '{field}'"))
 }
 
 fn pairs(given: Option<wire::QueryStringConditionConfig>) -> Result<Vec<QueryPair>, Failure> {
@@ -113,10 +138,13 @@ fn pairs(given: Option<wire::QueryStringConditionConfig>) -> Result<Vec<QueryPai
     }
     let mut pairs = Vec::new();
     for pair in given {
-        let value = texts("query-string", pair.value.map(|value| vec![value]))?.remove(0);
+        let value = pair.value.filter(|value| !value.is_empty());
+        let value =
+            value.ok_or_else(|| validation("A 'Value' must be specified in 'QueryStringKeyValuePair'"))?;
+        let value = texts("Value", Some(vec![value]))?.remove(0);
         let key = pair.key.filter(|key| !key.is_empty());
         if let Some(key) = &key {
-            texts("query-string", Some(vec![key.clone()]))?;
+            texts("Key", Some(vec![key.clone()]))?;
         }
         pairs.push(QueryPair { key, value });
     }
@@ -230,7 +258,15 @@ mod tests {
             vec![condition("path-pattern", &[])],
             vec![condition("path", &["/a"])],
             vec![condition("path-pattern", &["/a"]), condition("path-pattern", &["/b"])],
-            vec![condition("path-pattern", &["1", "2", "3"]), condition("host-header", &["1", "2", "3"])],
+            vec![condition("path-pattern", &["1", "2"])],
+            vec![wire::RuleCondition {
+                field: Some("path-pattern".to_owned()),
+                path_pattern_config: Some(wire::PathPatternConditionConfig {
+                    values: Some((0..6).map(|n| n.to_string()).collect()),
+                    ..wire::PathPatternConditionConfig::default()
+                }),
+                ..wire::RuleCondition::default()
+            }],
             vec![condition("path-pattern", &[""])],
         ] {
             assert!(read(wrong.clone()).is_err(), "{wrong:?}");

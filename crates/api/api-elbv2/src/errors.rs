@@ -75,7 +75,7 @@ pub(crate) fn rule_not_found(arn: &str) -> Failure {
 
 /// There is no such target group.
 pub(crate) fn target_group_not_found(which: &str) -> Failure {
-    answer(&errors::TARGET_GROUP_NOT_FOUND_EXCEPTION, format_args!("Target groups '[{which}]' not found"))
+    answer(&errors::TARGET_GROUP_NOT_FOUND_EXCEPTION, format_args!("Target groups '{which}' not found"))
 }
 
 /// The same failure where a list is asked for, which does not say what of it is missing.

@@ -17,7 +17,7 @@ pub(crate) fn check(what: &str, name: &str) -> Result<(), Failure> {
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(validation(format_args!(
-            "{what} name '{name}' can only contain characters that are alphanumeric characters and hyphens(-)"
+            "{what} name '{name}' can only contain characters that are alphanumeric characters or hyphens(-)"
         )));
     }
     if name.starts_with('-') || name.ends_with('-') {

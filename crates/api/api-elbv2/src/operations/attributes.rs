@@ -78,6 +78,8 @@ async fn change_target_group(
 ) -> Result<TargetGroup, Failure> {
     let old = service.target_group(context, &input.target_group_arn).await?;
     let mut new = TargetGroup::clone(&old);
+    let named = input.attributes.iter().map(|own| (own.key.as_deref(), own.value.as_deref()));
+    known::check_stickiness(&old, named)?;
     let given = input.attributes.iter().map(|own| (own.key.clone(), own.value.clone()));
     known::put(known::of_target_group(&old), "Target group", &mut new.attributes, given)?;
     known::check_group(&new)?;
