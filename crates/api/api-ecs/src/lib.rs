@@ -70,7 +70,7 @@ impl EcsService {
 }
 
 /// One method per operation, all alike: hand over to the operation's own file; some are told the names of the region's
-/// registry, too, RunTask what room there is, and the last ones get the whole service.
+/// registry, too, and the last ones get the whole service.
 macro_rules! operations {
     (
         $($name:ident: $module:ident, $input:ident => $output:ident;)*
@@ -91,14 +91,6 @@ macro_rules! operations {
             $(async fn $name(&self, context: &RequestContext, input: $input) -> Result<$output, ServiceError> {
                 op::$module::run(&self.tables, context, input).await
             })*
-
-            async fn run_task(
-                &self,
-                context: &RequestContext,
-                input: RunTaskRequest,
-            ) -> Result<RunTaskResponse, ServiceError> {
-                op::run_task::run(&self.tables, (&self.registry, &self.placements), context, input).await
-            }
 
             $(async fn $with(&self, context: &RequestContext, input: $with_input) -> Result<$with_output, ServiceError> {
                 op::$with::run(&self.tables, &self.registry, context, input).await
@@ -168,5 +160,6 @@ operations! {
 
     [with service]
     create_express_gateway_service: CreateExpressGatewayServiceRequest => CreateExpressGatewayServiceResponse;
+    run_task: RunTaskRequest => RunTaskResponse;
     update_express_gateway_service: UpdateExpressGatewayServiceRequest => UpdateExpressGatewayServiceResponse;
 }

@@ -1,5 +1,6 @@
 //! RunTask: writes tasks that are `PROVISIONING`; the task controller does the rest.
 
+use crate::EcsService;
 use crate::arns::{find_definition, require_cluster};
 use crate::containers::{memory_limit, not_negative, pairs, resources_wanted};
 use crate::definition::{fargate_size, storage_size, store_tags};
@@ -61,6 +62,14 @@ fn fingerprint(input: &RunTaskRequest) -> String {
 }
 
 pub(crate) async fn run(
+    service: &EcsService,
+    context: &RequestContext,
+    input: RunTaskRequest,
+) -> Result<RunTaskResponse, ServiceError> {
+    start(&service.tables, (&service.registry, &service.placements), context, input).await
+}
+
+async fn start(
     tables: &Tables,
     (registry, placements): (&RegistryHosts, &Placements),
     context: &RequestContext,
@@ -385,12 +394,12 @@ mod tests {
     async fn tasks_are_written_and_repeated_requests_start_nothing() {
         let f = Fixture::prepared().await;
         let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
-        let first = run(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
+        let first = start(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
             .await
             .expect("runs");
         assert_eq!(first.tasks.as_ref().map(Vec::len), Some(3));
         assert_eq!(
-            run(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
+            start(&f.tables, (&registry(), &Placements::default()), &f.context, request.clone())
                 .await
                 .expect("repeats"),
             first
@@ -408,7 +417,7 @@ mod tests {
         assert_ne!(environment("1"), environment("2"), "what is not shown counts, too");
         let other = RunTaskRequest { count: Some(2), ..request };
         assert_eq!(
-            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, other).await).0,
+            code(start(&f.tables, (&registry(), &Placements::default()), &f.context, other).await).0,
             "ConflictException"
         );
         assert_eq!(f.tables.list_all::<Task>("").await.expect("lists").len(), 3);
@@ -425,7 +434,7 @@ mod tests {
                 let (f, request, barrier) = (f.clone(), request.clone(), barrier.clone());
                 tokio::spawn(async move {
                     barrier.wait().await;
-                    run(&f.tables, (&registry(), &Placements::default()), &f.context, request)
+                    start(&f.tables, (&registry(), &Placements::default()), &f.context, request)
                         .await
                         .expect("runs")
                 })
@@ -453,9 +462,11 @@ mod tests {
             }),
             ..run_request()
         };
-        run(&f.tables, (&registry(), &Placements::default()), &f.context, with("other")).await.expect("runs");
+        start(&f.tables, (&registry(), &Placements::default()), &f.context, with("other"))
+            .await
+            .expect("runs");
         let (name, message) =
-            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, with("")).await);
+            code(start(&f.tables, (&registry(), &Placements::default()), &f.context, with("")).await);
         assert_eq!(name, "ClientException");
         assert!(message.ends_with("to support ECR images."), "{message}");
     }
@@ -464,7 +475,7 @@ mod tests {
     async fn documented_errors() {
         let f = Fixture::prepared().await;
         let refused = |request| async {
-            code(run(&f.tables, (&registry(), &Placements::default()), &f.context, request).await)
+            code(start(&f.tables, (&registry(), &Placements::default()), &f.context, request).await)
         };
         let cases = [
             (RunTaskRequest { cluster: Some("no".into()), ..run_request() }, "ClusterNotFoundException"),
@@ -510,7 +521,7 @@ mod tests {
         placements.listed();
         let with = (&registry(), &placements);
         let request = RunTaskRequest { count: Some(3), client_token: Some("t".into()), ..run_request() };
-        let answer = run(&f.tables, with, &f.context, request.clone()).await.expect("runs");
+        let answer = start(&f.tables, with, &f.context, request.clone()).await.expect("runs");
         assert_eq!(answer.tasks.as_ref().map(Vec::len), Some(2));
         let failure = wire::Failure {
             arn: None,
@@ -521,15 +532,15 @@ mod tests {
             detail: Some("RESOURCE:MEMORY".into()),
         };
         assert_eq!(answer.failures, Some(vec![failure.clone()]));
-        assert_eq!(run(&f.tables, with, &f.context, request).await.expect("repeats"), answer);
+        assert_eq!(start(&f.tables, with, &f.context, request).await.expect("repeats"), answer);
         let token = || RunTaskRequest { client_token: Some("u".into()), ..run_request() };
-        let full = run(&f.tables, with, &f.context, token()).await.expect("answers");
+        let full = start(&f.tables, with, &f.context, token()).await.expect("answers");
         assert_eq!((full.tasks, full.failures), (Some(vec![]), Some(vec![failure])));
         // As soon as there is room, the very same request starts its task.
         for task in f.tables.list_all::<Task>("").await.expect("lists") {
             placements.forget(&resources::Stored::key(&*task.value));
         }
-        let later = run(&f.tables, with, &f.context, token()).await.expect("answers");
+        let later = start(&f.tables, with, &f.context, token()).await.expect("answers");
         assert_eq!(later.tasks.map(|tasks| tasks.len()), Some(1));
     }
 }
