@@ -10,8 +10,6 @@ pub(crate) fn run(root: &Path, which: &[String]) -> Result<()> {
     tools::require(tools::FOR_TESTS)?;
     tools::require(tools::FOR_BENCHMARKS)?;
     let python = tools::python(root)?;
-    tools::run(
-        Command::new("cargo").args(["build", "--release", "--package", "longshore"]).current_dir(root),
-    )?;
+    tools::run(tools::cargo().args(["build", "--release", "--package", "longshore"]).current_dir(root))?;
     tools::run(Command::new(python).arg("bench/bench.py").args(which).current_dir(root))
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 pub(crate) fn test(root: &Path, rust_only: bool) -> Result<()> {
     tools::require(tools::FOR_TESTS)?;
     let python = tools::python(root)?;
-    tools::run(Command::new("cargo").args(["build", "--package", "longshore"]).current_dir(root))?;
+    tools::run(tools::cargo().args(["build", "--package", "longshore"]).current_dir(root))?;
     rust_tests(root)?;
     if !rust_only {
         println!("test: real clients against a region");
@@ -26,34 +26,32 @@ pub(crate) fn test(root: &Path, rust_only: bool) -> Result<()> {
 pub(crate) fn peers(root: &Path, services: &[String]) -> Result<()> {
     tools::require(tools::FOR_TESTS)?;
     let python = tools::python(root)?;
-    tools::run(Command::new("cargo").args(["build", "--package", "longshore"]).current_dir(root))?;
+    tools::run(tools::cargo().args(["build", "--package", "longshore"]).current_dir(root))?;
     tools::run(Command::new(python).arg("tests/peers/moto.py").args(services).current_dir(root))
 }
 
 fn rust_tests(root: &Path) -> Result<()> {
-    let nextest = Command::new("cargo")
-        .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let nextest =
+        tools::cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if nextest {
         let arguments = ["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"];
-        tools::run(Command::new("cargo").args(arguments).current_dir(root))?;
+        tools::run(tools::cargo().args(arguments).current_dir(root))?;
         return tools::run(
-            Command::new("cargo").args(["test", "--workspace", "--doc", "--quiet"]).current_dir(root),
+            tools::cargo().args(["test", "--workspace", "--doc", "--quiet"]).current_dir(root),
         );
     }
-    tools::run(Command::new("cargo").args(["test", "--workspace"]).current_dir(root))
+    tools::run(tools::cargo().args(["test", "--workspace"]).current_dir(root))
 }
 
 /// Everything continuous integration checks, cheapest first.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    step("format", || tools::run(Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(root)))?;
+    step("format", || tools::run(tools::cargo().args(["fmt", "--all", "--check"]).current_dir(root)))?;
     step("tidy", || tidy::run(root))?;
     step("shapes", || shapes::run(root, true))?;
     step("coverage", || coverage::run(root, true))?;
     step("clippy", || {
         let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
-        tools::run(Command::new("cargo").args(arguments).current_dir(root))
+        tools::run(tools::cargo().args(arguments).current_dir(root))
     })?;
     step("licences", || licences(root))?;
     step("advisories", || advisories(root))?;
@@ -72,18 +70,18 @@ fn advisories(root: &Path) -> Result<()> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let database = home.unwrap_or_default().join("advisory-db");
-    let audit = Command::new("cargo").args(["audit", "--version"]).output();
+    let audit = tools::cargo().args(["audit", "--version"]).output();
     if !database.is_dir() || !audit.is_ok_and(|output| output.status.success()) {
         println!("advisories: not checked, cargo-audit or {} is missing", database.display());
         return Ok(());
     }
     let arguments = ["audit", "--no-fetch", "--stale", "--deny", "warnings", "--db"];
-    tools::run(Command::new("cargo").args(arguments).arg(&database).current_dir(root))
+    tools::run(tools::cargo().args(arguments).arg(&database).current_dir(root))
 }
 
 /// Licences of every dependency against the list of permissive ones, from cargo's own metadata.
 fn licences(root: &Path) -> Result<()> {
-    let output = Command::new("cargo")
+    let output = tools::cargo()
         .args(["metadata", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-gnu"])
         .current_dir(root)
         .output()?;

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the direction of dependency is enforced, sizes and missing module docs are listed.
 
+use crate::tools;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -206,7 +207,7 @@ fn report_sizes(lines: &mut [(usize, &str)]) {
 }
 
 fn dependency_faults(root: &Path) -> Result<Vec<String>> {
-    let output = Command::new("cargo")
+    let output = tools::cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root)
         .output()

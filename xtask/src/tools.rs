@@ -170,6 +170,21 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Cargo as a user's shell starts it. What `cargo xtask` tells this program about itself would be told to build scripts,
+/// too, and some build anew whenever that changes.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let of_xtask = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_xtask {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// The path of a program, searched as a root shell does.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
