@@ -50,9 +50,10 @@ impl Work<'_> {
         let old = self.plan.service.lifecycle.take();
         if rolls {
             if old.is_some() {
-                // Its tasks join those that can be given all traffic at once.
+                // Its tasks join those that can be given all traffic at once: blue, or the side where more work.
                 let serves = blue.as_ref().is_none_or(|blue| self.serves(blue));
-                self.take_side(side.unwrap_or(false) == serves);
+                let own = side.unwrap_or(false) == serves;
+                self.take_side(if self.healthy_on(!own) > self.healthy_on(own) { !own } else { own });
             }
             return;
         }
@@ -360,6 +361,12 @@ impl Work<'_> {
     pub(crate) fn healthy_of(&self, id: &str) -> usize {
         let is = |member: &&crate::Member| member.deployment == id && worth(member) == Some(Worth::Healthy);
         self.members.iter().filter(is).count()
+    }
+
+    /// Healthy tasks of the deployments on a side.
+    fn healthy_on(&self, alternate: bool) -> usize {
+        let own = self.plan.service.deployments.iter().filter(|own| own.alternate == alternate);
+        own.map(|own| self.healthy_of(&own.id)).sum()
     }
 
     /// Whether a deployment can be given traffic: it has a healthy task, or shall have none.
