@@ -3,7 +3,9 @@
 import datetime
 import http.client
 import json
+import re
 import socket
+from pathlib import Path
 
 import boto3
 import botocore.auth
@@ -88,7 +90,11 @@ def test_unknown_operation(region):
 
 
 def test_operation_of_the_model_that_is_not_built(region):
-    status, code = error_of(post(region, *signed(region, target=f"{ECS}.CreateExpressGatewayService")))
+    table = (Path(__file__).resolve().parents[2] / "docs/coverage/ecs.md").read_text()
+    missing = re.search(r"(?m)^\| (\w+) \| no \|", table)
+    if missing is None:
+        pytest.skip("all operations of the model are built")
+    status, code = error_of(post(region, *signed(region, target=f"{ECS}.{missing[1]}")))
     assert (status, code) == (400, "UnknownOperationException")
 
 

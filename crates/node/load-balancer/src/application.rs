@@ -47,9 +47,6 @@ pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Serves a client's connection to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, accepted: Accepted, compiled: Arc<Compiled>) {
     let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     let activity = Arc::new(Activity::new(worker.clock.clone()));
     let attributes = &compiled.balancer.attributes;
     let mut client = Client {

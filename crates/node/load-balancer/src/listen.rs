@@ -2,14 +2,18 @@
 
 use crate::live::ListenerState;
 use crate::worker::{Accepted, Job, Workers};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with,
+    sockopt,
+};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -21,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const OTHER_DESCRIPTORS: u64 = 512;
 /// Descriptors of one client's connection: its own, the one to the target, and the one that can cut that.
 const DESCRIPTORS: u64 = 3;
+
+const NEW_CONNECTION: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// What a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,7 +94,13 @@ impl Listening {
                 workers.give(Job::Datagrams { socket, listener: state_of_task, local: place.address }).await;
             })
         } else {
-            let listener = TcpListener::from_std(std::net::TcpListener::from(copy))?;
+            // What is accepted from it has it, too.
+            sockopt::set_tcp_nodelay(&copy, true)?;
+            #[expect(
+                deprecated,
+                reason = "what replaced it is unsafe for descriptors that are not owned; this one is"
+            )]
+            let listener = AsyncFd::with_interest(copy, Interest::READABLE)?;
             tokio::spawn(accept(listener, place, state_of_task, workers, most, stopped))
         };
         Ok(Self { socket, state: state.clone(), stop, task })
@@ -102,8 +114,9 @@ impl Listening {
     }
 }
 
+/// Hands on the connections that clients make. They are accepted without being watched here: who carries one watches it.
 async fn accept(
-    listener: TcpListener,
+    listener: AsyncFd<OwnedFd>,
     place: Place,
     state: Arc<ListenerState>,
     workers: Arc<Workers>,
@@ -112,23 +125,25 @@ async fn accept(
 ) {
     loop {
         // Nothing is accepted that is not handed on: it stops only while it waits.
-        let accepted = tokio::select! {
+        let ready = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
-            accepted = listener.accept() => accepted,
+            ready = listener.readable() => ready,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let stream = match stream.into_std() {
-                    Ok(stream) if workers.load() < most => stream,
-                    _ => {
-                        if let Some(compiled) = state.compiled() {
-                            compiled.balancer.counts.here().rejected_connections.add(1);
-                        }
-                        continue;
-                    }
-                };
-                let accepted = Accepted { stream, peer, local: place.address, listener: state.clone() };
+        let Ok(mut ready) = ready else { return };
+        let accepted = match ready.try_io(|listener| Ok(acceptfrom_with(listener, NEW_CONNECTION)?)) {
+            Ok(accepted) => accepted,
+            Err(_nobody_waits) => continue,
+        };
+        match accepted.and_then(|(stream, peer)| Ok((stream, peer_address(peer)?))) {
+            Ok((stream, peer)) if workers.load() < most => {
+                let accepted =
+                    Accepted { stream: stream.into(), peer, local: place.address, listener: state.clone() };
                 workers.give(Job::Connection(accepted)).await;
+            }
+            Ok(_) => {
+                if let Some(compiled) = state.compiled() {
+                    compiled.balancer.counts.here().rejected_connections.add(1);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -137,4 +152,9 @@ async fn accept(
             }
         }
     }
+}
+
+fn peer_address(peer: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
+    let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+    peer.try_into().map_err(io::Error::from)
 }

@@ -26,9 +26,6 @@ const MOST_TARGETS: usize = 3;
 /// Serves a client's connection to its end.
 pub(crate) async fn serve(worker: &Worker, accepted: Accepted, compiled: &Arc<Compiled>) {
     let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     let (peer, local) = (accepted.peer, accepted.local);
     let Some(config) = &compiled.tls else {
         carry(worker, stream, peer, local, compiled).await;
