@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from conftest import free_port
 from images import Registry
 from leftovers import leaves_nothing, plan, process_ids, read
-from load_balancers import web
+from load_balancers import Balancers, forward, get, web
 from services import Services, kill
 from waiting import wait_for
 
@@ -19,6 +20,13 @@ from waiting import wait_for
 ASK = ("n=0; while :; do n=$((n+1)); for url in backend:8080 raw.inside:9100; do "
        "busybox wget -q -O - http://$url/ > /tmp/$$ 2>&1 && echo \"$n $url $(cat /tmp/$$)\" || echo \"$n $url failed $(cat /tmp/$$)\"; "
        "done; sleep 0.05; done")
+
+# Two clients that ask all the time: as everybody, and with the header of test traffic.
+SHIFTING = ("ask() { n=0; while :; do n=$((n+1)); for kind in plain test; do header='X-Test: no'; [ $kind = test ] && header='X-Test: green'; "
+            "page=$(busybox wget -q -O - --header \"$header\" http://backend:8080/ 2>&1) && echo \"$n $kind $page\" || "
+            "echo \"$n $kind failed $page\"; done; sleep 0.05; done; }; ask & ask & wait")
+TESTED = [{"portName": "web", "clientAliases": [{"port": 8080, "dnsName": "backend", "testTrafficRules": {
+    "header": {"name": "X-Test", "value": {"exact": "green"}}}}]}]
 
 
 class Connected(Services):
@@ -36,6 +44,33 @@ class Connected(Services):
         ports = [{"name": "web", "containerPort": 80, "appProtocol": "http"}, {"name": "raw", "containerPort": 81}]
         server = web("page", 80, more="busybox httpd -p 81 -h /www;")
         return self.register([self.container(self.image, server, portMappings=ports, **more)])
+
+    def page(self, text, **more):
+        ports = [{"name": "web", "containerPort": 80, "appProtocol": "http"}]
+        return self.register([self.container(self.image, web(text, 80), portMappings=ports, **more)])
+
+    def shift(self, name, definition, *stages, **configuration):
+        """Deploys, and pauses in these stages."""
+        hooks = [{"targetType": "PAUSE", "lifecycleStages": list(stages)}] if stages else []
+        self.ecs.update_service(cluster=self.cluster, service=name, taskDefinition=definition,
+                                deploymentConfiguration={"lifecycleHooks": hooks, **configuration})
+
+    def deployment(self, name):
+        arn = self.ecs.list_service_deployments(cluster=self.cluster, service=name)["serviceDeployments"][0]["serviceDeploymentArn"]
+        return self.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+
+    def paused(self, name, stage):
+        """Waits until the deployment waits in a stage; returns what lets it go on."""
+        def waits():
+            shown = self.deployment(name)
+            runs = shown.get("lifecycleHookDetails") or []
+            return shown.get("lifecycleStage") == stage and runs and runs[0]["status"] == "AWAITING_ACTION" and (shown, runs[0])
+        shown, run = wait_for(waits, lambda: f"{stage}: {self.deployment(name)}", 90)
+        return lambda **more: self.ecs.continue_service_deployment(
+            serviceDeploymentArn=shown["serviceDeploymentArn"], hookId=run["hookId"], **more)
+
+    def ended(self, name, status):
+        wait_for(lambda: self.deployment(name)["status"] == status, lambda: f"{status}: {self.deployment(name)}", 120)
 
     def connect(self, *offered, **more):
         return {"serviceConnectConfiguration": {"enabled": True, "services": list(offered), **more}}
@@ -137,6 +172,132 @@ def test_names_of_services_lead_to_their_tasks(own_region, connected):
     assert proxies(region) == [] and not (Path(region.data_dir) / "connect").exists()
 
 
+class Asked:
+    """What the clients of a task that asks all the time are answered."""
+
+    def __init__(self, own, task):
+        self.own, self.task = own, task
+
+    def lines(self):
+        return [line.split(" ", 2) for line in self.own.lines(self.task)]
+
+    def next(self, count=60):
+        """The pages of the next requests, as everybody and as test traffic."""
+        begin = len(self.lines())
+        wait_for(lambda: len(self.lines()) >= begin + count, lambda: f"{count} requests after {self.lines()[-2:]}", 60)
+        lines = self.lines()[begin:]
+        return tuple([page for _, own, page in lines if own == kind] for kind in ("plain", "test"))
+
+    def get(self, plain, test):
+        """Waits until all get these pages, each kind one."""
+        seen = []
+
+        def do():
+            seen[:] = [set(pages) for pages in self.next(20)]
+            return seen == [{plain}, {test}]
+        wait_for(do, lambda: f"{plain} and {test}: {seen}", 40)
+
+    def failures(self):
+        return [line for line in self.lines() if line[2].startswith("failed")]
+
+
+def test_deployments_shift_the_traffic_of_endpoints(own_region, connected):
+    own = connected
+    own.ecs.update_cluster(cluster=own.cluster, serviceConnectDefaults={"namespace": own.namespace})
+    breaker = {"enable": True, "rollback": True}
+    made = own.create("backend", own.page("one"), 2, **own.connect(*TESTED), deploymentConfiguration={
+        "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0, "deploymentCircuitBreaker": breaker})
+    assert made["deployments"][0]["serviceConnectConfiguration"]["services"] == TESTED
+    own.stable("backend", 2)
+    own.create("front", own.register([own.container(own.image, ["sh", "-c", SHIFTING])]), 1, **own.connect())
+    own.stable("front", 1)
+    asked = Asked(own, own.running("front")[0]["taskArn"])
+    asked.get("one", "one")
+
+    stages = ("POST_SCALE_UP", "POST_TEST_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT")
+    own.shift("backend", own.page("two"), *stages)
+    go_on = own.paused("backend", "POST_SCALE_UP")
+    wait_for(lambda: len(own.running("backend")) == 4, "green runs")
+    assert [set(pages) for pages in asked.next()] == [{"one"}, {"one"}], "before its traffic green gets nothing"
+    go_on()
+    go_on = own.paused("backend", "POST_TEST_TRAFFIC_SHIFT")
+    asked.get("one", "two")
+    assert [set(pages) for pages in asked.next()] == [{"one"}, {"two"}]
+    go_on()
+    go_on = own.paused("backend", "POST_PRODUCTION_TRAFFIC_SHIFT")
+    asked.get("two", "two")
+    assert len(own.running("backend")) == 4, "blue is there until the end"
+    go_on()
+    own.ended("backend", "SUCCESSFUL")
+    own.stable("backend", 2)
+
+    # A release that never works, and one that is undone when it has the traffic.
+    broken = own.register([own.container(own.image, ["sh", "-c", "exit 1"], portMappings=[
+        {"name": "web", "containerPort": 80, "appProtocol": "http"}])])
+    own.shift("backend", broken)
+    own.ended("backend", "ROLLBACK_SUCCESSFUL")
+    assert [set(pages) for pages in asked.next()] == [{"two"}, {"two"}]
+    three = own.page("three")
+    own.shift("backend", three, "POST_PRODUCTION_TRAFFIC_SHIFT")
+    go_on = own.paused("backend", "POST_PRODUCTION_TRAFFIC_SHIFT")
+    asked.get("three", "three")
+    go_on(action="ROLLBACK")
+    own.ended("backend", "ROLLBACK_SUCCESSFUL")
+    asked.get("two", "two")
+    own.stable("backend", 2)
+
+    own.shift("backend", three, strategy="CANARY", canaryConfiguration={"canaryPercent": 25.0, "canaryBakeTimeInMinutes": 1})
+    wait_for(lambda: "three" in asked.next(20)[0], "the canary gets traffic", 60)
+    plain, test = asked.next(400)
+    assert 0.1 < plain.count("three") / len(plain) < 0.45 and set(test) == {"three"}, (plain.count("three"), len(plain))
+    own.ended("backend", "SUCCESSFUL")
+    own.stable("backend", 2)
+    # What is left is one revision, whatever side it is on: and after a kill of the region, too.
+    own_region.stop(hard=True)
+    own_region.start()
+    asked.get("three", "three")
+    assert asked.failures() == [], asked.failures()[:6]
+    own.delete("front")
+    own.delete("backend")
+    leaves_nothing(own_region)
+
+
+def test_endpoints_and_load_balancers_shift_together(own_region, connected):
+    own, balancers = connected, Balancers(own_region)
+    own.ecs.update_cluster(cluster=own.cluster, serviceConnectDefaults={"namespace": own.namespace})
+    arn, port = balancers.create("both"), free_port()
+    groups = [balancers.group(name) for name in ("both-blue", "both-green")]
+    listener = balancers.listen(arn, port, forward((groups[0], 1), (groups[1], 0)))
+    paths = [{"Field": "path-pattern", "Values": ["/*"]}]
+    rule = balancers.rule(listener, 1, paths, forward((groups[0], 1), (groups[1], 0)))
+    behind = {"targetGroupArn": groups[0], "containerName": "main", "containerPort": 80, "advancedConfiguration": {
+        "alternateTargetGroupArn": groups[1], "productionListenerRule": rule, "roleArn": own.execution_role}}
+    own.create("backend", own.page("one"), 1, loadBalancers=[behind], **own.connect(*TESTED), deploymentConfiguration={
+        "strategy": "LINEAR", "bakeTimeInMinutes": 0,
+        "linearConfiguration": {"stepPercent": 50.0, "stepBakeTimeInMinutes": 1}})
+    own.stable("backend", 1, deadline=120)
+    own.create("front", own.register([own.container(own.image, ["sh", "-c", SHIFTING])]), 1, **own.connect())
+    own.stable("front", 1)
+    balancers.active(arn)
+    address = balancers.address("both")
+    asked = Asked(own, own.running("front")[0]["taskArn"])
+    pages = lambda: {get(address, port)[2].strip() for _ in range(30)}
+    asked.get("one", "one")
+    assert pages() == {"one"}
+
+    own.shift("backend", own.page("two"))
+    wait_for(lambda: pages() == {"one", "two"}, pages, 60)
+    # The lines of clients come a little later.
+    wait_for(lambda: tuple(map(set, asked.next())) == ({"one", "two"}, {"two"}), asked.next)
+    own.ended("backend", "SUCCESSFUL")
+    asked.get("two", "two")
+    assert pages() == {"two"} and asked.failures() == []
+    own.delete("front")
+    own.delete("backend")
+    balancers.delete(arn, *groups)
+    leaves_nothing(own_region)
+
+
 def test_what_is_refused_and_what_changes(region):
     ecs = region.client("ecs")
     services = Services(region)
@@ -157,6 +318,8 @@ def test_what_is_refused_and_what_changes(region):
     assert "ingressPortOverride" in refusal({"portName": "web", "ingressPortOverride": 81})
     assert "perRequestTimeoutSeconds" in refusal({"portName": "raw", "timeout": {"perRequestTimeoutSeconds": 1}})
     assert "discoveryName" in refusal({"portName": "web"}, {"portName": "raw", "discoveryName": "web"})
+    rules = {"testTrafficRules": {"header": {"name": "X-Test"}}}
+    assert "testTrafficRules" in refusal({"portName": "raw", "clientAliases": [{"port": 81, **rules}]})
     refusal({"portName": "web", "discoveryName": "Upper"})
     refusal({"portName": "web", "clientAliases": [{"port": 80}, {"port": 81}]})
     refusal({"portName": "web", "tls": {"issuerCertificateAuthority": {}}}, code="UnsupportedFeatureException")

@@ -13,14 +13,14 @@ pub(crate) use namespace::{cluster_default, find_namespace};
 pub(crate) use read::{Asked, read};
 pub(crate) use shown::{configuration, resources};
 
-use crate::errors::{Failure, invalid, unsupported};
+use crate::errors::{Failure, invalid};
 use crate::shapes::errors;
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
 use resources::discovery::{CustomHealth, DiscoveryService, Namespace, ServiceName, Tags, random_id};
 use resources::ecs::{
-    ClientAlias, Cluster, ConnectEndpoint, ConnectProtocol, ConnectService, Controller, PortMapping, Service,
-    ServiceConnect, ServiceStatus, Strategy, TaskDefinition,
+    Cluster, ConnectEndpoint, ConnectProtocol, ConnectService, PortMapping, Service, ServiceConnect,
+    ServiceStatus, TaskDefinition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Batch, Tables, Versioned};
@@ -59,7 +59,6 @@ pub(crate) async fn settle(
     asked: &Asked,
     definition: &TaskDefinition,
 ) -> Result<Settled, Failure> {
-    check_deployments(service)?;
     let given = asked.namespace.clone().or_else(|| cluster.connect_namespace.clone()).ok_or_else(|| {
         invalid(
             "The Service Connect configuration names no namespace, and the cluster has no default one. Specify a \
@@ -132,21 +131,6 @@ fn not_found(given: &str) -> ServiceError {
     )
 }
 
-/// Service Connect goes with deployments that replace tasks one after the other.
-pub(crate) fn check_deployments(service: &Service) -> Result<(), ServiceError> {
-    if service.controller != Controller::Ecs {
-        return Err(invalid(
-            "Service Connect is only supported for services that use the ECS deployment controller.",
-        ));
-    }
-    match service.deployment_configuration.strategy {
-        Strategy::Rolling => Ok(()),
-        Strategy::BlueGreen | Strategy::Linear | Strategy::Canary => {
-            Err(unsupported("Service Connect with another deployment strategy than ROLLING"))
-        }
-    }
-}
-
 /// A port of the task definition.
 struct Port<'a>(&'a PortMapping);
 
@@ -175,15 +159,16 @@ impl Port<'_> {
                 "perRequestTimeoutSeconds can only be set when the appProtocol of the port mapping is http, http2 or grpc.",
             ));
         }
+        if own.aliases.iter().any(|alias| alias.test.is_some()) && !protocol.is_http() {
+            return Err(invalid(
+                "testTrafficRules can only be set when the appProtocol of the port mapping is http, http2 or grpc.",
+            ));
+        }
         Ok(ConnectService {
             port_name: own.port_name.clone(),
             discovery_name: own.discovery_name.clone(),
             service,
-            aliases: own
-                .aliases
-                .iter()
-                .map(|alias| ClientAlias { dns_name: alias.dns_name.clone(), port: alias.port })
-                .collect(),
+            aliases: own.aliases.clone(),
             ingress_port: own.ingress_port,
             idle_timeout: own.idle_timeout,
             request_timeout: own.request_timeout,

@@ -54,6 +54,7 @@ use metric_store::Metrics;
 use reconcile::{Queue, Settings};
 use resources::discovery::Instance;
 use resources::ec2::{NetworkInterface, SecurityGroup, Subnet, Vpc};
+use resources::ecs::Service;
 use resources::elb::{Listener, LoadBalancer, Rule, Target, TargetGroup};
 use rule_schedule::RuleSchedule;
 use run_token::RunTokenController;
@@ -395,6 +396,7 @@ pub async fn run_service_connect<P: Proxies>(
     tokio::join!(
         feed(tables.clone(), shutdown.clone(), |seen| controller.see_task(&seen)),
         feed::<Instance>(tables.clone(), shutdown.clone(), |seen| controller.see_instance(&seen)),
+        feed::<Service>(tables.clone(), shutdown.clone(), |seen| controller.see_service(&seen)),
         feed(tables.clone(), shutdown.clone(), |seen| names.see_name(&seen)),
         feed(tables, shutdown.clone(), |seen| names.see_service(&seen)),
         controller.follow(shutdown.clone()),

@@ -3,14 +3,17 @@
 //!
 //! What a proxy does comes out of the row of its task, which holds the endpoints that the task may reach, and of the
 //! instances of Cloud Map behind these. A proxy is told its whole configuration anew when any of it has changed, and
-//! interrupts no connection for that. A task's containers wait until its proxy has been told for the first time. [`Names`]
-//! removes the services of Cloud Map that no ECS service offers any more.
+//! interrupts no connection for that. A task's containers wait until its proxy has been told for the first time. While a
+//! deployment shifts traffic, the instances are on two sides, and the shares of these come out of the row of the service that
+//! offers the endpoint. [`Names`] removes the services of Cloud Map that no ECS service offers any more.
 
 mod metrics;
 mod names;
+mod observe;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use names::Names;
 
@@ -19,11 +22,12 @@ use async_trait::async_trait;
 use environment::Timestamp;
 use load_balancing::{Configuration, Report};
 use metric_store::Metrics;
+use observe::Split;
 use parking_lot::Mutex;
 use reconcile::{Next, Queue, Reconciler};
 use resources::Stored;
 use resources::discovery::Instance;
-use resources::ecs::{Task, TaskStatus};
+use resources::ecs::{Service, Task, TaskStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::{StoreError, Tables};
 use tokio::sync::watch;
@@ -79,6 +83,10 @@ struct Memory {
     keys: HashMap<String, String>,
     /// Keys of the tasks that reach a service of Cloud Map, by its id.
     clients: HashMap<String, BTreeSet<String>>,
+    /// Keys of the tasks that reach what an ECS service offers, by its key.
+    reached: HashMap<String, BTreeSet<String>>,
+    /// How the traffic of a service was shared when it was last seen, by its key.
+    splits: HashMap<String, Split>,
     /// What was told last to which proxy, by the key of its task.
     told: HashMap<String, (u64, Configuration)>,
 }
@@ -88,10 +96,12 @@ impl Memory {
         let id = key.rsplit('/').next().unwrap_or_default();
         self.keys.remove(id);
         self.told.remove(key);
-        self.clients.retain(|_, clients| {
-            clients.remove(key);
-            !clients.is_empty()
-        });
+        for clients in [&mut self.clients, &mut self.reached] {
+            clients.retain(|_, clients| {
+                clients.remove(key);
+                !clients.is_empty()
+            });
+        }
     }
 }
 
@@ -116,6 +126,8 @@ impl<P: Proxies> ServiceConnectController<P> {
                 memory.keys.insert(task.id.clone(), key.clone());
                 for endpoint in task.connect.iter().flat_map(|connect| &connect.endpoints) {
                     memory.clients.entry(endpoint.service.clone()).or_default().insert(key.clone());
+                    let service = endpoint.offered_by_key(&task.account);
+                    memory.reached.entry(service).or_default().insert(key.clone());
                 }
                 self.queue.nudge(key);
             }
@@ -134,6 +146,29 @@ impl<P: Proxies> ServiceConnectController<P> {
         };
         let Some(service) = service else { return };
         for key in self.memory.lock().clients.get(service).into_iter().flatten() {
+            self.queue.nudge(key.clone());
+        }
+    }
+
+    /// Queues the tasks that reach a service whose traffic is shared otherwise than before.
+    pub(crate) fn see_service(&self, seen: &Seen<Service>) {
+        let mut memory = self.memory.lock();
+        let key = match seen {
+            Seen::Row(service) => {
+                let (key, split) = (service.key(), Split::of(service));
+                if memory.splits.get(&key) == Some(&split) {
+                    return;
+                }
+                memory.splits.insert(key.clone(), split);
+                key
+            }
+            Seen::Gone(key) => {
+                memory.splits.remove(key);
+                key.clone()
+            }
+            Seen::Anew => return,
+        };
+        for key in memory.reached.get(&key).into_iter().flatten() {
             self.queue.nudge(key.clone());
         }
     }
@@ -170,14 +205,7 @@ impl<P: Proxies> ServiceConnectController<P> {
             // The task is queued when its proxy comes.
             return Ok(());
         };
-        let mut instances = BTreeMap::new();
-        for endpoint in task.connect.iter().flat_map(|connect| &connect.endpoints) {
-            if !instances.contains_key(&endpoint.service) {
-                let keys = Instance::keys_of(&task.account, &endpoint.service);
-                instances.insert(endpoint.service.clone(), self.tables.list_all::<Instance>(&keys).await?);
-            }
-        }
-        let mut wanted = plan::configuration(&task, &instances);
+        let mut wanted = plan::configuration(&task, &self.behind(&task).await?);
         if let Some((told, configuration)) = self.memory.lock().told.get(key) {
             wanted.revision = configuration.revision;
             if *told == number && wanted == *configuration {

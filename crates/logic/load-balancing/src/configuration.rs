@@ -297,6 +297,13 @@ pub enum Condition {
         /// What its value may look like.
         values: Vec<String>,
     },
+    /// A header is there, of proxies: with exactly this value, or with any.
+    HeaderIs {
+        /// Name of the header.
+        name: String,
+        /// Its value.
+        value: Option<String>,
+    },
     /// `http-request-method`, exact.
     HttpRequestMethod(Vec<String>),
     /// `query-string`: pairs with wildcards, not case-sensitive.

@@ -37,6 +37,7 @@ enum Test {
     Path(Vec<Pattern>),
     Host(Vec<Pattern>),
     Header(HeaderName, Vec<Pattern>),
+    HeaderIs(HeaderName, Option<String>),
     Method(Vec<Method>),
     Query(Vec<(Option<Pattern>, Pattern)>),
     Source(Vec<IpNet>),
@@ -94,6 +95,10 @@ impl Test {
                 ),
                 Err(_) => Self::Never,
             },
+            Condition::HeaderIs { name, value } => match HeaderName::try_from(name.as_str()) {
+                Ok(name) => Self::HeaderIs(name, value.clone()),
+                Err(_) => Self::Never,
+            },
             Condition::HttpRequestMethod(values) => Self::Method(
                 values.iter().filter_map(|value| Method::from_bytes(value.as_bytes()).ok()).collect(),
             ),
@@ -124,6 +129,11 @@ impl Test {
                 .get_all(name)
                 .iter()
                 .any(|value| patterns.iter().any(|pattern| pattern.matches(value.as_bytes()))),
+            Self::HeaderIs(name, value) => request
+                .headers
+                .get_all(name)
+                .iter()
+                .any(|own| value.as_ref().is_none_or(|wanted| own.as_bytes() == wanted.as_bytes())),
             Self::Method(methods) => methods.contains(request.method),
             Self::Query(pairs) => query_pairs(request.query).any(|(key, value)| {
                 pairs.iter().any(|(wanted_key, wanted)| {

@@ -311,6 +311,7 @@ impl Work<'_> {
             && let Some(new) = &mut self.plan.service.lifecycle
         {
             (new.production, new.test) = (0, 0);
+            new.since = self.snapshot.now;
             return true;
         }
         let others_run = self.members.iter().any(|member| {

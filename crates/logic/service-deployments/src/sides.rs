@@ -7,6 +7,11 @@ use crate::scale::{Worth, worth};
 use crate::{MOST_AT_ONCE, Work};
 use resources::ecs::{LifecycleStage as Stage, RolloutState, TaskMark};
 use std::cmp::Reverse;
+use std::time::Duration;
+
+/// How long tasks that have lost their traffic are left alone where the proxies of other tasks have sent it: these are told at the
+/// same moment, and what they have sent is still answered. Load balancers say themselves when a task has drained.
+const HAND_OVER: Duration = Duration::from_secs(3);
 
 /// What becomes of the tasks of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +33,23 @@ impl Work<'_> {
             match self.fate(&id) {
                 Fate::Keep(count) => started.extend(self.keep(&id, count)),
                 Fate::Leave => {}
-                Fate::Stop(all) => self.stop_side(&id, all),
+                Fate::Stop(all) => match self.hand_over_left() {
+                    Some(left) => self.again(left),
+                    None => self.stop_side(&id, all),
+                },
             }
         }
         self.tell_moves(&started);
+    }
+
+    /// How long tasks without traffic are still left alone.
+    fn hand_over_left(&self) -> Option<Duration> {
+        let service = &self.plan.service;
+        let is_by_proxies = service.deployments.iter().any(|own| own.workload.connect.is_some());
+        let since = service.lifecycle.as_ref().filter(|_| is_by_proxies)?.since;
+        // A stage that began in the future did so before the clock was put back.
+        let lasted = self.snapshot.now.since(since);
+        HAND_OVER.checked_sub(lasted).filter(|left| !left.is_zero() && since <= self.snapshot.now)
     }
 
     /// Tells of what was started and stopped.

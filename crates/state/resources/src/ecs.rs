@@ -19,7 +19,7 @@ pub use account_setting::AccountSetting;
 pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
 pub use connect::{
     ClientAlias, ConnectEndpoint, ConnectIngress, ConnectProtocol, ConnectService, ServiceConnect,
-    TaskConnect,
+    TaskConnect, TestHeader,
 };
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Lack, NO_CAPACITY, Size};
 pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressService};
@@ -43,7 +43,7 @@ pub use task_definition::{
 };
 pub use traffic::{
     AlternateShare, HookAction, HookEndpoint, HookRun, HookStatus, HookTarget, Lifecycle, LifecycleHook,
-    LifecycleStage, Strategy, TaskSet, TrafficStep, WHOLE,
+    LifecycleStage, Strategy, TaskSet, TrafficStep, WHOLE, weights,
 };
 pub use volume::{EfsVolume, ManagedVolume, VolumeKind, VolumeRequest};
 

@@ -4,7 +4,7 @@ use crate::errors::{invalid, unsupported};
 use crate::service::not_built;
 use crate::shapes as wire;
 use aws_wire::ServiceError;
-use resources::ecs::ServiceConnect;
+use resources::ecs::{ClientAlias, ServiceConnect, TestHeader};
 use std::collections::BTreeSet;
 
 /// Longest name in a namespace.
@@ -13,6 +13,8 @@ const MOST_NAME: usize = 64;
 const MOST_DNS_NAME: usize = 127;
 /// Most services of one configuration; AWS tells no number.
 const MOST_SERVICES: usize = 100;
+/// Longest name and value of a header that tells test traffic; AWS tells no number.
+const MOST_HEADER: usize = 256;
 
 /// What a service asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +28,10 @@ pub(crate) struct Asked {
 pub(crate) struct AskedService {
     pub(crate) port_name: String,
     pub(crate) discovery_name: Option<String>,
-    pub(crate) aliases: Vec<AskedAlias>,
+    pub(crate) aliases: Vec<ClientAlias>,
     pub(crate) ingress_port: Option<u16>,
     pub(crate) idle_timeout: Option<u32>,
     pub(crate) request_timeout: Option<u32>,
-}
-
-/// A name for clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AskedAlias {
-    pub(crate) dns_name: Option<String>,
-    pub(crate) port: u16,
 }
 
 impl AskedService {
@@ -51,11 +46,7 @@ impl From<&ServiceConnect> for Asked {
         let services = own.services.iter().map(|own| AskedService {
             port_name: own.port_name.clone(),
             discovery_name: own.discovery_name.clone(),
-            aliases: own
-                .aliases
-                .iter()
-                .map(|alias| AskedAlias { dns_name: alias.dns_name.clone(), port: alias.port })
-                .collect(),
+            aliases: own.aliases.clone(),
             ingress_port: own.ingress_port,
             idle_timeout: own.idle_timeout,
             request_timeout: own.request_timeout,
@@ -127,14 +118,30 @@ fn service(given: wire::ServiceConnectService) -> Result<AskedService, ServiceEr
     })
 }
 
-fn alias(given: wire::ServiceConnectClientAlias) -> Result<AskedAlias, ServiceError> {
+fn alias(given: wire::ServiceConnectClientAlias) -> Result<ClientAlias, ServiceError> {
     let wire::ServiceConnectClientAlias { dns_name, port: number, test_traffic_rules } = given;
-    not_built(test_traffic_rules.is_some(), "clientAliases.testTrafficRules")?;
     let dns_name = dns_name.filter(|name| !name.is_empty());
     if let Some(name) = &dns_name {
         check_dns_name(name)?;
     }
-    Ok(AskedAlias { dns_name, port: port(number, "clientAliases.port")? })
+    let test = test_traffic_rules.map(|rules| test_header(rules.header)).transpose()?;
+    Ok(ClientAlias { dns_name, port: port(number, "clientAliases.port")?, test })
+}
+
+fn test_header(given: wire::ServiceConnectTestTrafficHeaderRules) -> Result<TestHeader, ServiceError> {
+    let wire::ServiceConnectTestTrafficHeaderRules { name, value } = given;
+    let value = value.map(|rules| rules.exact);
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > MOST_HEADER || !name.bytes().all(is_token) {
+        return Err(invalid(format!("The name {name} in testTrafficRules is no name of a header.")));
+    }
+    let is_good = |text: &String| text.len() <= MOST_HEADER && !text.chars().any(char::is_control);
+    if !value.iter().all(is_good) {
+        return Err(invalid(format!(
+            "The exact value for {name} in testTrafficRules is no value of a header."
+        )));
+    }
+    Ok(TestHeader { name, value })
 }
 
 fn port(given: i32, name: &str) -> Result<u16, ServiceError> {

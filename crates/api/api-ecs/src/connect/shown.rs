@@ -3,7 +3,7 @@
 use crate::shapes as wire;
 use aws_wire::RequestContext;
 use identifiers::Arn;
-use resources::ecs::{ConnectService, ServiceConnect};
+use resources::ecs::{ClientAlias, ConnectService, ServiceConnect, TestHeader};
 
 /// The configuration, as it was given.
 pub(crate) fn configuration(own: &ServiceConnect) -> wire::ServiceConnectConfiguration {
@@ -25,17 +25,24 @@ fn service(own: &ConnectService) -> wire::ServiceConnectService {
     wire::ServiceConnectService {
         port_name: own.port_name.clone(),
         discovery_name: own.discovery_name.clone(),
-        client_aliases: (!own.aliases.is_empty()).then(|| {
-            let alias = |own: &resources::ecs::ClientAlias| wire::ServiceConnectClientAlias {
-                port: i32::from(own.port),
-                dns_name: own.dns_name.clone(),
-                ..wire::ServiceConnectClientAlias::default()
-            };
-            own.aliases.iter().map(alias).collect()
-        }),
+        client_aliases: (!own.aliases.is_empty()).then(|| own.aliases.iter().map(alias).collect()),
         ingress_port_override: own.ingress_port.map(i32::from),
         timeout: is_told.then_some(timeout),
         ..wire::ServiceConnectService::default()
+    }
+}
+
+fn alias(own: &ClientAlias) -> wire::ServiceConnectClientAlias {
+    let rules = |own: &TestHeader| wire::ServiceConnectTestTrafficRules {
+        header: wire::ServiceConnectTestTrafficHeaderRules {
+            name: own.name.clone(),
+            value: own.value.clone().map(|exact| wire::ServiceConnectTestTrafficHeaderMatchRules { exact }),
+        },
+    };
+    wire::ServiceConnectClientAlias {
+        port: i32::from(own.port),
+        dns_name: own.dns_name.clone(),
+        test_traffic_rules: own.test.as_ref().map(rules),
     }
 }
 

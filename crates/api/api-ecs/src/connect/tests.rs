@@ -6,7 +6,7 @@ use crate::shapes as wire;
 use crate::testing::{Fixture, SUBNET, code, container, registration, registry};
 use aws_wire::ServiceError;
 use resources::discovery::{DiscoveryService, Namespace, ServiceName};
-use resources::ecs::{ConnectProtocol, Service, ServiceRevision};
+use resources::ecs::{ConnectEndpoint, ConnectProtocol, Service, ServiceRevision};
 
 fn port(name: &str, number: i32, protocol: Option<wire::ApplicationProtocol>) -> wire::PortMapping {
     wire::PortMapping {
@@ -66,6 +66,19 @@ async fn create(
     Ok(answer.service.expect("is shown"))
 }
 
+/// A port at which test traffic is told by a header.
+fn tested(port_name: &str, name: &str, exact: Option<&str>) -> wire::ServiceConnectService {
+    let value =
+        exact.map(|exact| wire::ServiceConnectTestTrafficHeaderMatchRules { exact: exact.to_owned() });
+    let header = wire::ServiceConnectTestTrafficHeaderRules { name: name.to_owned(), value };
+    let alias = wire::ServiceConnectClientAlias {
+        port: 80,
+        test_traffic_rules: Some(wire::ServiceConnectTestTrafficRules { header }),
+        ..wire::ServiceConnectClientAlias::default()
+    };
+    wire::ServiceConnectService { client_aliases: Some(vec![alias]), ..offered(port_name) }
+}
+
 async fn revision(fixture: &Fixture, service: &str) -> ServiceRevision {
     let key = format!("{}/default/{service}", fixture.context.account);
     let service = fixture.tables.get::<Service>(&key).await.expect("reads").expect("is there");
@@ -123,6 +136,32 @@ async fn a_service_takes_its_names_and_sees_those_that_are_there() {
 }
 
 #[tokio::test]
+async fn traffic_is_shifted_where_test_traffic_is_told_by_a_header() {
+    let f = prepared().await;
+    let wanted = tested("api", "X-Test", Some("yes"));
+    let shown = create(&f, "back", vec![wanted.clone()]).await.expect("creates");
+    let told = shown.deployments.expect("are shown")[0].service_connect_configuration.clone();
+    assert_eq!(told.expect("is shown").services.as_deref(), Some(&[wanted][..]));
+    let update = wire::UpdateServiceRequest {
+        service: "back".into(),
+        deployment_configuration: Some(wire::DeploymentConfiguration {
+            strategy: Some(wire::DeploymentStrategy::BlueGreen),
+            ..wire::DeploymentConfiguration::default()
+        }),
+        force_new_deployment: Some(true),
+        ..wire::UpdateServiceRequest::default()
+    };
+    let answer = update_service::run(&f.tables, &registry(), &f.context, update).await.expect("begins");
+    assert_eq!(answer.service.and_then(|own| own.deployments).map(|own| own.len()), Some(2));
+    let service = f.tables.list_all::<Service>("").await.expect("lists").remove(0);
+    let endpoint = &revision(&f, "back").await.endpoints[0];
+    let header = service.test_header(endpoint);
+    assert_eq!((header.name.as_str(), header.value.as_deref()), ("X-Test", Some("yes")));
+    let other = ConnectEndpoint { port: 81, ..endpoint.clone() };
+    assert_eq!(service.test_header(&other).name, "x-amzn-ecs-blue-green-test");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_and_nothing_is_made() {
     let f = prepared().await;
     let named =
@@ -138,6 +177,9 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
         (vec![wire::ServiceConnectService { ingress_port_override: Some(81), ..offered("api") }], "ingress"),
         (vec![wire::ServiceConnectService { ingress_port_override: Some(0), ..offered("api") }], "ingress"),
         (vec![wire::ServiceConnectService { timeout: Some(timeout), ..offered("raw") }], "appProtocol"),
+        (vec![tested("raw", "x-test", None)], "appProtocol"),
+        (vec![tested("api", "bad name", None)], "bad name"),
+        (vec![tested("api", "x-test", Some("a\nb"))], "x-test"),
     ] {
         let (name, message) = code(create(&f, "wrong", wrong).await);
         assert_eq!(name, "InvalidParameterException");

@@ -100,9 +100,6 @@ async fn attempt(
         }
         batch = batch.create(&revision).create(&record);
     }
-    if service.primary().is_some_and(|primary| primary.workload.connect.is_some()) {
-        connect::check_deployments(&service)?;
-    }
     if service == *old.value {
         return Ok(Some(service));
     }

@@ -1,7 +1,7 @@
 //! The rules of load balancers that a deployment shifts traffic with. They are written in the transaction of the step.
 
 use super::ServiceController;
-use resources::ecs::{Service, WHOLE};
+use resources::ecs::{Service, weights};
 use resources::elb::{Action, Listener, Rule, WeightedTargetGroup};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Batch, StoreError, Versioned};
@@ -97,19 +97,14 @@ impl Shift<'_> {
         for group in forward.target_groups.iter_mut().filter(|own| self.others.contains(own.arn.as_str())) {
             group.weight = 0;
         }
-        for (arn, share) in [(self.main, WHOLE - self.share.min(WHOLE)), (self.alternate, self.share)] {
-            let weight = weight(share);
+        let (main, alternate) = weights(self.share);
+        for (arn, weight) in [(self.main, main), (self.alternate, alternate)] {
             match forward.target_groups.iter_mut().find(|group| group.arn == arn) {
                 Some(group) => group.weight = weight,
                 None => forward.target_groups.push(WeightedTargetGroup { arn: arn.to_owned(), weight }),
             }
         }
     }
-}
-
-/// Weights are whole per cents where they can be, as AWS sets them, and none is above 999.
-fn weight(share: u32) -> u32 {
-    if share.is_multiple_of(10) { share / 10 } else { share }
 }
 
 #[cfg(test)]

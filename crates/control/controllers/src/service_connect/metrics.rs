@@ -2,7 +2,7 @@
 //!
 //! Everything is counted where clients reach an endpoint. Traffic that comes to a task by no proxy of a client is not in it.
 
-use super::{Proxies, ServiceConnectController, plan};
+use super::{Proxies, ServiceConnectController, plan, ways};
 use crate::load_balancer::metrics::{Writer, response_times};
 use environment::Timestamp;
 use load_balancing::{LoadBalancerCounters, Report, TargetGroupCounters};
@@ -74,26 +74,30 @@ impl<P: Proxies> ServiceConnectController<P> {
 fn add(task: &Task, new: &Report, old: &Report, sums: &mut BTreeMap<(String, Dimensions), Sum>) {
     for endpoint in task.connect.iter().flat_map(|connect| &connect.endpoints) {
         let name = plan::endpoint_name(endpoint);
-        let none = (LoadBalancerCounters::default(), TargetGroupCounters::default());
-        let of = |report: &Report| {
-            let balancer = report.load_balancers.iter().find(|own| own.arn == name).cloned();
-            let group = report.target_groups.iter().find(|own| own.arn == name).cloned();
-            Some((balancer?, group?))
-        };
-        let Some(new) = of(new) else { continue };
-        let old = of(old).unwrap_or_else(|| none.clone());
+        let balancer = |report: &Report| report.load_balancers.iter().find(|own| own.arn == name).cloned();
+        let Some(new_balancer) = balancer(new) else { continue };
+        let old_balancer = balancer(old).unwrap_or_default();
+        let groups: Vec<_> = ways::group_names(endpoint)
+            .into_iter()
+            .filter_map(|name| {
+                let group =
+                    |report: &Report| report.target_groups.iter().find(|own| own.arn == name).cloned();
+                Some((group(new)?, group(old).unwrap_or_default()))
+            })
+            .collect();
         let account = task.account.to_string();
         for dimensions in inbound(endpoint) {
             let sum = sums.entry((account.clone(), dimensions)).or_default();
-            sum.balancers.requests += new.0.requests.saturating_sub(old.0.requests);
-            sum.balancers.grpc_requests += new.0.grpc_requests.saturating_sub(old.0.grpc_requests);
-            sum.balancers.new_connections += new.0.new_connections.saturating_sub(old.0.new_connections);
-            sum.balancers.processed_bytes += new.0.processed_bytes.saturating_sub(old.0.processed_bytes);
-            sum.balancers.active_connections += new.0.active_connections;
+            let (own, before) = (&new_balancer, &old_balancer);
+            sum.balancers.requests += own.requests.saturating_sub(before.requests);
+            sum.balancers.grpc_requests += own.grpc_requests.saturating_sub(before.grpc_requests);
+            sum.balancers.new_connections += own.new_connections.saturating_sub(before.new_connections);
+            sum.balancers.processed_bytes += own.processed_bytes.saturating_sub(before.processed_bytes);
+            sum.balancers.active_connections += own.active_connections;
         }
         for dimensions in outbound(endpoint, task) {
             let sum = sums.entry((account.clone(), dimensions)).or_default();
-            sum.groups.push((new.1.clone(), old.1.clone()));
+            sum.groups.extend(groups.iter().cloned());
         }
     }
 }

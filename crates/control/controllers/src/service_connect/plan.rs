@@ -1,15 +1,13 @@
 //! What the proxy of a task does. Pure.
 
+use super::observe::Behind;
+use super::ways::Ways;
 use load_balancing::{
-    Action, Configuration, Forward, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind,
-    Listener, LoadBalancer, OutlierDetection, Protocol, ProtocolVersion, Target, TargetGroup,
-    TargetGroupAttributes,
+    Configuration, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind, Listener,
+    LoadBalancer, OutlierDetection, Protocol, ProtocolVersion, Target, TargetGroup, TargetGroupAttributes,
 };
-use resources::discovery::Instance;
 use resources::ecs::{ConnectEndpoint, ConnectIngress, ConnectProtocol, Task};
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use store::Versioned;
 
 /// How long a connection to a task may take to be made, in milliseconds.
 const CONNECT_MILLIS: u32 = 1_000;
@@ -22,17 +20,13 @@ pub(super) fn endpoint_name(endpoint: &ConnectEndpoint) -> String {
 }
 
 /// The configuration of a task's proxy: a listener for each endpoint that it reaches, and one for each port that it takes
-/// connections at. `instances` are those of the services of Cloud Map behind the endpoints, by their ids.
-pub(super) fn configuration(
-    task: &Task,
-    instances: &BTreeMap<String, Vec<Versioned<Instance>>>,
-) -> Configuration {
+/// connections at.
+pub(super) fn configuration(task: &Task, behind: &Behind) -> Configuration {
     let mut configuration = Configuration::default();
     let Some(connect) = &task.connect else { return configuration };
     let addresses = connect.addresses();
     for endpoint in &connect.endpoints {
         let Some(address) = addresses.get(endpoint.dns_name.as_str()) else { continue };
-        let behind = instances.get(&endpoint.service).into_iter().flatten();
         Door {
             name: endpoint_name(endpoint),
             address: *address,
@@ -41,7 +35,7 @@ pub(super) fn configuration(
             idle_timeout: endpoint.idle_timeout,
             request_timeout: endpoint.request_timeout,
             outlier_detection: Some(OutlierDetection::default()),
-            targets: behind.filter_map(|row| target(row)).collect(),
+            ways: Ways::to(task, endpoint, behind),
         }
         .add_to(&mut configuration);
     }
@@ -52,14 +46,6 @@ pub(super) fn configuration(
     configuration
 }
 
-fn target(instance: &Instance) -> Option<Target> {
-    if !instance.is_healthy {
-        return None;
-    }
-    let (address, port) = (instance.ipv4()?, instance.port()?);
-    Some(Target { id: instance.id.clone(), address: address.into(), port, draining_since: None })
-}
-
 fn door_of(ingress: &ConnectIngress, address: Ipv4Addr) -> Door {
     let own = Target {
         id: "container".to_owned(),
@@ -67,8 +53,10 @@ fn door_of(ingress: &ConnectIngress, address: Ipv4Addr) -> Door {
         port: ingress.container_port,
         draining_since: None,
     };
+    let name = format!("ingress/{}/{}", ingress.discovery_name, ingress.listen);
     Door {
-        name: format!("ingress/{}/{}", ingress.discovery_name, ingress.listen),
+        ways: Ways::to_one(name.clone(), vec![own]),
+        name,
         address,
         port: ingress.listen,
         protocol: ingress.protocol,
@@ -76,7 +64,6 @@ fn door_of(ingress: &ConnectIngress, address: Ipv4Addr) -> Door {
         request_timeout: ingress.request_timeout,
         // There is no other.
         outlier_detection: None,
-        targets: vec![own],
     }
 }
 
@@ -89,7 +76,7 @@ struct Door {
     idle_timeout: Option<u32>,
     request_timeout: Option<u32>,
     outlier_detection: Option<OutlierDetection>,
-    targets: Vec<Target>,
+    ways: Ways,
 }
 
 impl Door {
@@ -97,13 +84,14 @@ impl Door {
         let is_http = self.protocol.is_http();
         let protocol = if is_http { Protocol::Http } else { Protocol::Tcp };
         let idle = self.idle_timeout.unwrap_or(FOR_EVER);
-        let forward = Action::Forward(Forward::to(self.name.clone()));
         let listener = Listener {
             tcp_idle_timeout_seconds: idle,
-            ..Listener::new(self.name.clone(), protocol, self.port, forward)
+            // What is no HTTP has no headers.
+            rules: self.ways.test.into_iter().filter(|_| is_http).collect(),
+            ..Listener::new(self.name.clone(), protocol, self.port, self.ways.production)
         };
         configuration.load_balancers.push(LoadBalancer {
-            arn: self.name.clone(),
+            arn: self.name,
             kind: if is_http { Kind::Application } else { Kind::Network },
             addresses: vec![self.address.into()],
             listeners: vec![listener],
@@ -116,24 +104,26 @@ impl Door {
             },
             access_log: None,
         });
-        configuration.target_groups.push(TargetGroup {
-            arn: self.name,
+        let (outlier_detection, request_timeout_seconds) = (self.outlier_detection, self.request_timeout);
+        let version = match self.protocol {
+            ConnectProtocol::Tcp | ConnectProtocol::Http => ProtocolVersion::Http1,
+            ConnectProtocol::Http2 => ProtocolVersion::Http2,
+            ConnectProtocol::Grpc => ProtocolVersion::Grpc,
+        };
+        configuration.target_groups.extend(self.ways.groups.into_iter().map(|(arn, targets)| TargetGroup {
+            arn,
             protocol,
-            protocol_version: match self.protocol {
-                ConnectProtocol::Tcp | ConnectProtocol::Http => ProtocolVersion::Http1,
-                ConnectProtocol::Http2 => ProtocolVersion::Http2,
-                ConnectProtocol::Grpc => ProtocolVersion::Grpc,
-            },
+            protocol_version: version,
             health_check: unchecked(),
             attributes: TargetGroupAttributes {
-                outlier_detection: self.outlier_detection,
+                outlier_detection,
                 connect_timeout_millis: Some(CONNECT_MILLIS),
-                request_timeout_seconds: self.request_timeout,
+                request_timeout_seconds,
                 ..TargetGroupAttributes::default()
             },
             source: None,
-            targets: self.targets,
-        });
+            targets,
+        }));
     }
 }
 

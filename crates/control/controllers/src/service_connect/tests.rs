@@ -5,15 +5,17 @@ use crate::discovery::tests::{definition, service};
 use crate::feed::Seen;
 use blob_store::BlobStore;
 use environment::{Environment, Timestamp};
-use load_balancing::{Configuration, Kind, ProtocolVersion, Report};
+use load_balancing::{Action, Condition, Configuration, Kind, ProtocolVersion, Report};
 use metric_store::Metrics;
 use parking_lot::Mutex;
 use reconcile::{Queue, Reconciler};
 use resources::Stored;
 use resources::discovery::{DiscoveryService, Instance, Namespace, NamespaceKind, ServiceName, Tags};
 use resources::ecs::{
-    ConnectEndpoint, ConnectIngress, ConnectProtocol, Launch, NetworkInterface, Task, TaskConnect, TaskEvent,
+    ConnectEndpoint, ConnectIngress, ConnectProtocol, Launch, Lifecycle, LifecycleStage, NetworkInterface,
+    Service, ServiceTask, Task, TaskConnect, TaskEvent, TaskMark,
 };
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -196,6 +198,133 @@ async fn a_proxy_is_told_when_something_has_changed() {
     over.advance(TaskEvent::StopWanted, Timestamp::from_seconds(2_000));
     world.tables.replace(&task, over).await.expect("replaces");
     assert_eq!(world.reconcile(&key).await, 3);
+}
+
+/// A service with deployments `blue`, and `green` on the alternate side, which offers `srv-1` at port 8080.
+fn shifting() -> Service {
+    let deployment = |id: &str, alternate: bool, test: serde_json::Value| {
+        json!({
+            "id": id, "service_deployment": "d", "service_revision": "r", "rollout": "InProgress", "rollout_reason": "",
+            "failed_tasks": 0, "failed_rounds": 0, "retry_at": null, "created_at": 0, "updated_at": 0,
+            "alternate": alternate,
+            "workload": {
+                "family": "web", "revision": 1, "strategy": [], "platform_version": "LATEST", "subnets": [],
+                "security_groups": [], "assign_public_ip": false,
+                "connect": {
+                    "namespace": "ns-1", "namespace_name": "inside", "given": "inside",
+                    "services": [{
+                        "port_name": "web", "discovery_name": null, "service": "srv-1", "ingress_port": null,
+                        "aliases": [{"dns_name": null, "port": 8080, "test": test}], "idle_timeout": null,
+                        "request_timeout": null, "container_port": 80, "protocol": "Http"
+                    }]
+                }
+            }
+        })
+    };
+    let test = json!({"name": "X-Test", "value": "yes"});
+    serde_json::from_value(json!({
+        "account": "123456789012", "cluster": "default", "name": "back", "status": "Active", "desired_count": 1,
+        "deployment_configuration": {
+            "minimum_healthy_percent": 100, "maximum_percent": 200, "breaker": false, "rollback": false
+        },
+        "deployments": [deployment("green", true, test), deployment("blue", false, json!(null))],
+        "last_completed": null, "stop_requested": null, "steady": false, "notices": [], "propagate_tags": "None",
+        "managed_tags": false, "health_check_grace_period": null, "zone_rebalancing": true, "client_token": null,
+        "tags": [], "created_by": "", "created_at": 0
+    }))
+    .expect("a service")
+}
+
+fn lifecycle(production: u32, test: u32) -> Lifecycle {
+    Lifecycle {
+        green: "green".to_owned(),
+        blue: Some("blue".to_owned()),
+        stage: LifecycleStage::TestTrafficShift,
+        since: Timestamp::from_seconds(0),
+        production,
+        test,
+        going_back: false,
+        hooks: vec![],
+    }
+}
+
+fn ledger(task: &str, deployment: &str) -> ServiceTask {
+    ServiceTask {
+        account: "123456789012".parse().expect("an account"),
+        cluster: "default".to_owned(),
+        service: "back".to_owned(),
+        task: task.to_owned(),
+        deployment: deployment.to_owned(),
+        mark: TaskMark::Healthy,
+        created_at: Timestamp::from_seconds(0),
+    }
+}
+
+/// The weights of an action: whether a group is the alternate one, and its weight.
+type Shares = Vec<(bool, u32)>;
+
+fn shares(action: &Action) -> Shares {
+    let Action::Forward(forward) = action else { panic!("{action:?}") };
+    forward.target_groups.iter().map(|own| (own.arn.ends_with("/alternate"), own.weight)).collect()
+}
+
+impl World {
+    /// What a listener of the last configuration does: with production traffic, and with test traffic.
+    fn traffic(&self, index: usize) -> (Shares, Shares) {
+        let told = self.last();
+        let listener = &told.load_balancers[index].listeners[0];
+        let test = listener.rules.iter().flat_map(|rule| shares(&rule.action)).collect();
+        (shares(&listener.default_action), test)
+    }
+}
+
+#[tokio::test]
+async fn traffic_is_shared_out_as_the_deployment_has_it() {
+    let world = world().await;
+    let tables = &world.tables;
+    let connect = TaskConnect {
+        endpoints: vec![
+            endpoint("srv-1", "web.inside", 8080, ConnectProtocol::Http),
+            endpoint("srv-1", "web.inside", 8081, ConnectProtocol::Tcp),
+        ],
+        ingress: vec![],
+    };
+    let task = world.task(connect).await;
+    let key = task.key();
+    world.controller.see_task(&Seen::Row(task.clone()));
+    world.proxies.numbers.lock().insert(task.id.clone(), 1);
+    let mut row = tables.create(shifting()).await.expect("creates");
+    let green = tables.create(instance("srv-1", 2, false)).await.expect("creates");
+    tables.create(instance("srv-1", 1, true)).await.expect("creates");
+    for row in [ledger("1", "blue"), ledger("2", "green")] {
+        tables.create(row).await.expect("creates");
+    }
+    let mut shift = async |production, test| {
+        let new = Service { lifecycle: Some(lifecycle(production, test)), ..Service::clone(&row) };
+        row = tables.replace(&row, new).await.expect("replaces");
+        world.reconcile(&key).await
+    };
+    shift(1_000, 1_000).await;
+    assert_eq!(world.traffic(0), (vec![(false, 1)], vec![]), "green has no healthy task yet");
+    let healthy = resources::discovery::Instance { is_healthy: true, ..(*green.value).clone() };
+    tables.replace(&green, healthy).await.expect("replaces");
+    shift(0, 0).await;
+    assert_eq!(world.traffic(0), (vec![(false, 100)], vec![]));
+    let told = world.last();
+    let targets: Vec<_> = told.target_groups[..2].iter().map(|own| own.targets[0].id.as_str()).collect();
+    assert_eq!(targets, ["1", "2"], "each on its side");
+    shift(0, 1_000).await;
+    assert_eq!(world.traffic(0), (vec![(false, 100)], vec![(true, 100)]));
+    assert_eq!(world.traffic(1), (vec![(false, 100)], vec![]), "what is no HTTP has no header");
+    let rule = world.last().load_balancers[0].listeners[0].rules[0].conditions.clone();
+    let (name, value) = ("X-Test".to_owned(), Some("yes".to_owned()));
+    assert_eq!(rule, [Condition::HeaderIs { name, value }], "as the revision that comes has it");
+    shift(125, 1_000).await;
+    assert_eq!(world.traffic(1), (vec![(false, 875), (true, 125)], vec![]));
+    shift(1_000, 1_000).await;
+    assert_eq!(world.traffic(0), (vec![(true, 100)], vec![]));
+    let count = world.proxies.told.lock().len();
+    assert_eq!(shift(1_000, 1_000).await, count, "nothing has changed");
 }
 
 #[tokio::test]

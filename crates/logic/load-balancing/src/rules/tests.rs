@@ -69,6 +69,10 @@ fn conditions() {
     let host = |values: &[&str]| Condition::HostHeader(texts(values));
     let header =
         |name: &str, values: &[&str]| Condition::HttpHeader { name: name.into(), values: texts(values) };
+    let is = |name: &str, value: Option<&str>| Condition::HeaderIs {
+        name: name.into(),
+        value: value.map(str::to_owned),
+    };
     let method = |values: &[&str]| Condition::HttpRequestMethod(texts(values));
     let query = |key: Option<&str>, value: &str| {
         Condition::QueryString(vec![QueryPair { key: key.map(str::to_owned), value: value.into() }])
@@ -92,6 +96,12 @@ fn conditions() {
         (header("X-A", &["one"]), "GET / | x-a: two | x-a: ONE", true),
         (header("X-A", &["one"]), "GET /", false),
         (header("bad name", &["*"]), "GET / | x-a: two", false),
+        (is("X-A", None), "GET / | x-a: whatever", true),
+        (is("X-A", None), "GET / | x-b: whatever", false),
+        (is("X-A", Some("on*")), "GET / | x-a: off | x-a: on*", true),
+        (is("X-A", Some("on*")), "GET / | x-a: one", false),
+        (is("X-A", Some("on")), "GET / | x-a: ON", false),
+        (is("bad name", None), "GET / | x-a: on", false),
         (method(&["GET", "PURGE"]), "PURGE /", true),
         (method(&["GET"]), "HEAD /", false),
         (method(&["get"]), "GET /", false),

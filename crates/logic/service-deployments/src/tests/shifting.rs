@@ -2,8 +2,8 @@
 
 use super::*;
 use resources::ecs::{
-    HookAction, HookStatus, HookTarget, LifecycleHook, LifecycleStage as Stage, ServiceDeploymentStatus,
-    Strategy, TrafficStep,
+    HookAction, HookStatus, HookTarget, LifecycleHook, LifecycleStage as Stage, ServiceConnect,
+    ServiceDeploymentStatus, Strategy, TrafficStep,
 };
 
 fn world(strategy: Strategy, desired: u32) -> World {
@@ -76,6 +76,36 @@ fn blue_green_runs_both_revisions_and_moves_all_traffic_at_once() {
     assert_eq!(world.stage().map(|stage| stage.1), Some(1000));
     world.settle();
     assert!(world.is_at_rest());
+}
+
+#[test]
+fn what_proxies_have_sent_to_blue_is_answered_before_its_tasks_stop() {
+    for hook in [HookStatus::Succeeded, HookStatus::Failed] {
+        let mut world = world(Strategy::BlueGreen, 2);
+        world.service.deployment_configuration.bake_minutes = Some(0);
+        world.service.deployment_configuration.hooks = vec![function(&[Stage::PostProductionTrafficShift])];
+        world.deploy(Release::Good);
+        let connect = ServiceConnect {
+            namespace: "ns-1".into(),
+            namespace_name: "inside".into(),
+            given: "inside".into(),
+            services: vec![],
+        };
+        for own in &mut world.service.deployments {
+            own.workload.connect = Some(connect.clone());
+        }
+        watch(&mut world, 30);
+        assert_eq!(world.stage(), Some((Stage::PostProductionTrafficShift, 1000, 1000)));
+        world.answer_hooks(hook);
+        let share = if hook == HookStatus::Succeeded { 1000 } else { 0 };
+        watch(&mut world, 2);
+        assert_eq!(world.stage(), Some((Stage::CleanUp, share, share)));
+        assert_eq!(world.live(), 4, "they are told at this moment");
+        watch(&mut world, 3);
+        assert_eq!(world.live(), 2);
+        world.settle();
+        assert!(world.is_at_rest());
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! its tasks know these and no others, as on AWS; which tasks are behind an endpoint is told to their proxies all the time.
 
 use super::Service;
+use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -14,6 +15,8 @@ const USUAL_HTTP_IDLE: u32 = 300;
 const USUAL_TCP_IDLE: u32 = 3_600;
 /// Seconds that an answer may take when a service does not say.
 const USUAL_REQUEST: u32 = 15;
+/// The header of test traffic when a service does not say.
+const USUAL_TEST_HEADER: &str = "x-amzn-ecs-blue-green-test";
 
 /// The Service Connect configuration of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +61,18 @@ pub struct ClientAlias {
     pub dns_name: Option<String>,
     /// The port.
     pub port: u16,
+    /// Which requests are test traffic, as given.
+    #[serde(default)]
+    pub test: Option<TestHeader>,
+}
+
+/// What tells the requests that test the revision that comes from all others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestHeader {
+    /// The header that they have.
+    pub name: String,
+    /// Its value; without one any will do.
+    pub value: Option<String>,
 }
 
 /// `appProtocol` of a port.
@@ -122,6 +137,19 @@ pub struct ConnectIngress {
     pub request_timeout: Option<u32>,
 }
 
+impl Default for TestHeader {
+    fn default() -> Self {
+        Self { name: USUAL_TEST_HEADER.to_owned(), value: None }
+    }
+}
+
+impl ConnectEndpoint {
+    /// Key of the service that offers it.
+    pub fn offered_by_key(&self, account: &AccountId) -> String {
+        format!("{account}/{}/{}", self.cluster, self.offered_by)
+    }
+}
+
 impl ConnectProtocol {
     /// Reads `appProtocol`.
     pub fn of(app_protocol: Option<&str>) -> Self {
@@ -170,7 +198,7 @@ impl ServiceConnect {
         let mut endpoints = Vec::new();
         for own in &self.services {
             // Without an alias clients use the port of the container.
-            let usual = [ClientAlias { dns_name: None, port: own.container_port }];
+            let usual = [ClientAlias { dns_name: None, port: own.container_port, test: None }];
             let aliases = if own.aliases.is_empty() { &usual[..] } else { &own.aliases };
             endpoints.extend(aliases.iter().map(|alias| ConnectEndpoint {
                 service: own.service.clone(),
@@ -227,5 +255,18 @@ impl Service {
         let workloads = self.deployments.iter().map(|own| &own.workload).chain(completed);
         let mut services = workloads.filter_map(|own| own.connect.as_ref()).flat_map(|own| &own.services);
         services.any(|own| own.service == discovery_service)
+    }
+
+    /// What tells test traffic from other traffic at an endpoint that it offers: what the revision that comes says.
+    pub fn test_header(&self, endpoint: &ConnectEndpoint) -> TestHeader {
+        let green = self.lifecycle.as_ref().map(|lifecycle| &lifecycle.green);
+        let green = self.deployments.iter().find(|own| Some(&own.id) == green).or_else(|| self.primary());
+        let offered = green.and_then(|own| own.workload.connect.as_ref());
+        let mut aliases = offered
+            .into_iter()
+            .flat_map(|own| &own.services)
+            .filter(|own| own.service == endpoint.service)
+            .flat_map(|own| &own.aliases);
+        aliases.find(|own| own.port == endpoint.port).and_then(|own| own.test.clone()).unwrap_or_default()
     }
 }

@@ -266,6 +266,14 @@ impl TaskSet {
     }
 }
 
+/// Weights for both sides when so many thousandths go to the alternate one. They are whole per cents where they can be, as AWS
+/// sets them, so none is above 999.
+pub const fn weights(alternate: u32) -> (u32, u32) {
+    let alternate = if alternate < WHOLE { alternate } else { WHOLE };
+    let main = WHOLE - alternate;
+    if alternate.is_multiple_of(10) { (main / 10, alternate / 10) } else { (main, alternate) }
+}
+
 impl Service {
     /// How much traffic goes to the alternate target groups.
     pub fn alternate_share(&self) -> AlternateShare {
@@ -301,6 +309,12 @@ mod tests {
             names.push(stage.as_str());
         }
         assert_eq!((names.len(), names[10]), (11, "CLEAN_UP"));
+    }
+
+    #[test]
+    fn weights_are_whole_per_cents_where_they_can_be() {
+        let all: Vec<_> = [0, 50, 333, 995, 1_000, 2_000].into_iter().map(weights).collect();
+        assert_eq!(all, [(100, 0), (95, 5), (667, 333), (5, 995), (0, 100), (0, 100)]);
     }
 
     #[test]
