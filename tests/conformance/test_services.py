@@ -328,6 +328,31 @@ def test_pages_of_services(services, definition):
         services.delete(name)
 
 
+def test_a_tag_means_one_image_for_a_deployment_or_is_pulled_by_each_task(region, services):
+    region.client("ecr").create_repository(repositoryName="moving")
+    registry, image = Registry(region, "moving"), f"localhost:{region.port}/moving:latest"
+    old = registry.push_image("latest", Env=["PATH=/bin", "RELEASE=old"])
+    definition = services.register([services.container(image, SLEEP, name="pinned"),
+                                    services.container(image, SLEEP, name="free", versionConsistency="disabled")])
+    shown = services.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]["containerDefinitions"]
+    assert [own.get("versionConsistency") for own in shown] == [None, "disabled"]
+    services.create("moving", definition, 1)
+    services.stable("moving", 1)
+    digests = lambda task: {own["name"]: own.get("imageDigest") for own in task["containers"]}
+    [first] = services.running("moving")
+    assert digests(first) == {"pinned": old, "free": old}
+    new = registry.push_image("latest", Env=["PATH=/bin", "RELEASE=new"])
+    kill(first["taskArn"])
+    replaced = lambda: [task for task in services.running("moving") if task["taskArn"] != first["taskArn"]]
+    [second] = wait_for(replaced, lambda: services.tasks_of("moving"), 60)
+    assert digests(second) == {"pinned": old, "free": new}
+    revision = services.service("moving")["currentServiceRevisions"][0]["arn"]
+    [revision] = services.ecs.describe_service_revisions(serviceRevisionArns=[revision])["serviceRevisions"]
+    known = {own["containerName"]: own.get("imageDigest") for own in revision["containerImages"]}
+    assert known == {"pinned": old, "free": None}
+    services.delete("moving")
+
+
 def test_a_task_definition_in_use_stays(services, image):
     definition = services.register([services.container(image, SLEEP)])
     services.create("holds", definition, 1)

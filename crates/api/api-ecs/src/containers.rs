@@ -8,7 +8,7 @@ use crate::volumes::unsupported;
 use aws_wire::ServiceError;
 use resources::ecs::{
     ContainerDefinition, Dependency, DependencyCondition, HealthCheck, LinuxParameters, MountPoint,
-    PortMapping, Task, Tmpfs, Ulimit, VolumeFrom,
+    PortMapping, Task, Tmpfs, Ulimit, VersionConsistency, VolumeFrom,
 };
 
 /// Longest start and stop timeout of Fargate, in seconds.
@@ -79,7 +79,6 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
     }
     not_on_fargate(privileged == Some(true), "privileged")?;
     resources_wanted(resource_requirements.as_deref())?;
-    refuse(version_consistency == Some(wire::VersionConsistency::Disabled), "versionConsistency")?;
     let name = name_of(name)?;
     let image = image.filter(|image| !image.trim().is_empty());
     let definition = ContainerDefinition {
@@ -116,6 +115,10 @@ pub(crate) fn store(input: wire::ContainerDefinition) -> Result<ContainerDefinit
         pseudo_terminal: pseudo_terminal.unwrap_or(false),
         firelens: firelens_configuration.map(logging::store_router).transpose()?,
         restart_policy: restart_policy.map(crate::restart::store).transpose()?,
+        version_consistency: version_consistency.map(|given| match given {
+            wire::VersionConsistency::Enabled => VersionConsistency::Enabled,
+            wire::VersionConsistency::Disabled => VersionConsistency::Disabled,
+        }),
         name,
     };
     if let (Some(hard), Some(soft)) = (definition.memory, definition.memory_reservation)
@@ -380,6 +383,10 @@ pub(crate) fn render(container: &ContainerDefinition) -> wire::ContainerDefiniti
         pseudo_terminal: container.pseudo_terminal.then_some(true),
         secrets: crate::secrets::render(&container.secrets),
         restart_policy: container.restart_policy.as_ref().map(crate::restart::render),
+        version_consistency: container.version_consistency.map(|own| match own {
+            VersionConsistency::Enabled => wire::VersionConsistency::Enabled,
+            VersionConsistency::Disabled => wire::VersionConsistency::Disabled,
+        }),
         repository_credentials: container
             .repository_credentials
             .as_ref()

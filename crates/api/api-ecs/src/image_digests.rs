@@ -11,7 +11,8 @@ use store::Tables;
 /// The tag of images without one.
 const USUAL_TAG: &str = "latest";
 
-/// Digests of the containers' images, as far as this region has them. The others are known when one was pulled.
+/// Digests of the containers' images, as far as this region has them. The others are known when one was pulled; those that each
+/// task decides anew never are.
 pub(crate) async fn resolve(
     tables: &Tables,
     registry: &RegistryHosts,
@@ -19,7 +20,7 @@ pub(crate) async fn resolve(
     definition: &TaskDefinition,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut digests = BTreeMap::new();
-    for container in &definition.containers {
+    for container in definition.containers.iter().filter(|own| own.is_pinned()) {
         if let Some((_, digest)) = container.image.split_once('@') {
             digests.insert(container.name.clone(), digest.to_owned());
             continue;

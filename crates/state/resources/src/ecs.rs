@@ -39,7 +39,7 @@ pub use task::{
 pub use task_definition::{
     ContainerDefinition, DefinitionStatus, Dependency, DependencyCondition, Firelens, HealthCheck,
     LinuxParameters, LogConfiguration, MountPoint, PortMapping, RestartPolicy, SecretSource, TaskDefinition,
-    TaskFamily, Tmpfs, Ulimit, VolumeFrom,
+    TaskFamily, Tmpfs, Ulimit, VersionConsistency, VolumeFrom,
 };
 pub use traffic::{
     AlternateShare, HookAction, HookEndpoint, HookRun, HookStatus, HookTarget, Lifecycle, LifecycleHook,

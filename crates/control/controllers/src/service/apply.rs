@@ -59,7 +59,7 @@ impl ServiceController {
                 return Ok(Next::After(NO_DEFINITION));
             };
             let pinned;
-            (batch, pinned) = self.settle_revision(batch, &observed, deployment).await?;
+            (batch, pinned) = self.settle_revision(batch, &observed, deployment, &definition).await?;
             batch = self.start_tasks(batch, &plan, deployment, (&definition, pinned));
         }
         batch.commit().await?;
@@ -133,6 +133,7 @@ impl ServiceController {
         batch: Batch,
         observed: &Observed,
         deployment: &Deployment,
+        definition: &TaskDefinition,
     ) -> Result<(Batch, Pinned), StoreError> {
         let key = format!("{}/{}", observed.service.key(), deployment.service_revision);
         let Some(old) = self.tables.get::<ServiceRevision>(&key).await? else {
@@ -141,7 +142,9 @@ impl ServiceController {
         let mut new = ServiceRevision::clone(&old);
         let own = observed.ledger.values().filter(|(row, _)| row.deployment == deployment.id);
         for container in own.filter_map(|(_, task)| task.as_ref()).flat_map(|task| &task.containers) {
-            if let Some(digest) = &container.image_digest {
+            let is_pinned =
+                definition.containers.iter().any(|own| own.name == container.name && own.is_pinned());
+            if let Some(digest) = container.image_digest.as_ref().filter(|_| is_pinned) {
                 new.digests.entry(container.name.clone()).or_insert_with(|| digest.clone());
             }
         }

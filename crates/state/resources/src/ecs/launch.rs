@@ -59,7 +59,7 @@ impl Task {
         let (cpu, memory) = launch.size.unwrap_or((definition.cpu, definition.memory));
         let storage = over.ephemeral_storage.or(definition.ephemeral_storage).unwrap_or(DEFAULT_STORAGE);
         let containers = definition.containers.iter().map(|own| {
-            let pinned = launch.digests.get(&own.name).cloned();
+            let pinned = launch.digests.get(&own.name).filter(|_| own.is_pinned()).cloned();
             let exec_agent = launch.execute_command.then(ExecAgent::default);
             TaskContainer { pinned_digest: pinned, exec_agent, ..container(own, over, random.uuid()) }
         });

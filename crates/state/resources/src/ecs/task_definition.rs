@@ -148,6 +148,25 @@ pub struct ContainerDefinition {
     /// When it runs again after its end.
     #[serde(default)]
     pub restart_policy: Option<RestartPolicy>,
+    /// Whether all tasks of a deployment run the same image, as given.
+    #[serde(default)]
+    pub version_consistency: Option<VersionConsistency>,
+}
+
+/// Whether all tasks of a deployment run the image that a tag meant when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VersionConsistency {
+    /// They do: the tag is resolved to a digest.
+    Enabled,
+    /// Each pulls what the tag means then.
+    Disabled,
+}
+
+impl ContainerDefinition {
+    /// Whether the tag of its image is resolved to a digest for all tasks of a deployment.
+    pub fn is_pinned(&self) -> bool {
+        self.version_consistency != Some(VersionConsistency::Disabled)
+    }
 }
 
 /// When a container that has ended runs again.
