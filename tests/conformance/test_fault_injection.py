@@ -1,10 +1,15 @@
 """Faults that tasks make in their own networks, at the endpoint of the agent."""
 
 import json
+import os
+import signal
 
 import pytest
 from images import Registry
+from leftovers import leaves_nothing, read
+from services import processes
 from tasks import Tasks
+from waiting import wait_for
 
 # A whole request with busybox; the answer's head ends with an empty line. `try` says what becomes of a connection; a server
 # of busybox is gone for a moment after each.
@@ -100,3 +105,50 @@ def test_a_task_must_be_allowed_to_and_ask_rightly(tasks, image):
         assert port == {"Error": "invalid value icmp for parameter Protocol"}
         assert loss == {"Error": "required request body is missing"}
         assert metadata["FaultInjectionEnabled"] is enabled
+
+
+def first_process(task):
+    """The first process of the task's container, as the machine knows it."""
+    is_first = lambda pid: any(line.split()[-1] == "1" for line in read(f"/proc/{pid}/status").splitlines() if line.startswith("NSpid:"))
+    [pid] = [pid for pid in processes(task) if is_first(pid)]
+    return pid
+
+
+def test_faults_outlive_a_kill_of_the_region_and_end_when_they_are_told_to(own_region):
+    own_region.client("ecr").create_repository(repositoryName="faults")
+    Registry(own_region, "faults").push_image("latest")
+    tasks = Tasks(own_region)
+    image = f"localhost:{own_region.port}/faults:latest"
+    peer = tasks.run(tasks.register([tasks.container(image, ["sh", "-c", ASK + "serve 9000; wait"])]))
+    address = tasks.wait(peer, "RUNNING")["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+    port = json.dumps({"Port": 8080, "Protocol": "tcp", "TrafficType": "ingress"})
+    loss = json.dumps({"LossPercent": 100, "Sources": [address]})
+    # An agent that is away answers nothing, and answers one request of a kind in five seconds.
+    script = ASK + f"""serve 8080
+        ask network-blackhole-port/start '{port}'
+        ask network-packet-loss/start '{loss}'
+        trap over=yes USR1
+        while [ -z "$over" ]; do
+            try 127.0.0.1 8080; try {address} 9000
+            ask network-blackhole-port/status '{port}' 2>/dev/null; ask network-packet-loss/status 2>/dev/null
+            sleep 5
+        done
+        echo over
+        ask network-blackhole-port/stop '{port}'; try 127.0.0.1 8080
+        ask network-packet-loss/stop; try {address} 9000"""
+    task = tasks.run(tasks.register([tasks.container(image, ["sh", "-c", script])], enableFaultInjection=True))
+    tasks.wait(task, "RUNNING")
+    lines = lambda: said(tasks, {"taskArn": task})
+    wait_for(lambda: lines()[4:] and lines()[:2] == [RUNNING, RUNNING], lines, 60)
+    for _ in range(2):
+        own_region.stop(hard=True)
+        own_region.start()
+    before = len(lines())
+    wait_for(lambda: lines()[before:].count(RUNNING) >= 3, lambda: lines()[before:], 60)
+    seen = [line for line in lines() if line != RUNNING]
+    assert set(seen) == {"swallowed"}, seen
+    os.kill(first_process(task), signal.SIGUSR1)
+    tasks.wait(task, "STOPPED")
+    assert lines()[lines().index("over"):] == ["over", STOPPED, "alive", STOPPED, "alive"]
+    tasks.stop(peer)
+    leaves_nothing(own_region)

@@ -39,6 +39,9 @@ pub struct TaskController {
     placements: Placements,
     /// Tasks that found no host.
     waiting: Mutex<BTreeSet<String>>,
+    /// Since when tasks wait for a host, by the time that has gone: a clock that is set ends no wait and makes none longer. With a
+    /// new server they begin anew.
+    since: Mutex<HashMap<String, Duration>>,
     /// Hosts that were found gone or silent, and when first, by the time that has gone: a clock that is set while a host is
     /// silent for a moment must not end its tasks.
     lost: Mutex<HashMap<String, Duration>>,
@@ -63,6 +66,7 @@ impl TaskController {
             networks,
             placements,
             waiting: Mutex::default(),
+            since: Mutex::default(),
             lost: Mutex::default(),
             hosts: Mutex::default(),
         }
@@ -73,6 +77,9 @@ impl TaskController {
         match seen {
             Seen::Row(task) => {
                 let key = task.key();
+                if !task.waits_for_host() {
+                    self.since.lock().remove(&key);
+                }
                 if self.placements.note(&task) {
                     self.nudge_waiting();
                 }
@@ -84,6 +91,7 @@ impl TaskController {
                 }
             }
             Seen::Gone(key) => {
+                self.since.lock().remove(&key);
                 if self.placements.forget(&key) {
                     self.nudge_waiting();
                 }

@@ -17,6 +17,8 @@ pub struct Observed {
     pub room: Room,
     /// What became of the host it is on.
     pub host: HostState,
+    /// How long it has been seen waiting for a host.
+    pub waited: Duration,
 }
 
 /// Hosts for a task.
@@ -47,9 +49,18 @@ impl TaskController {
             Some(own) => self.tables.get::<NetworkInterface>(&format!("{}/{}", task.account, own.id)).await?,
             None => None,
         };
-        let room = if task.waits_for_host() { self.room(&task).await? } else { Room::default() };
+        let (room, waited) = if task.waits_for_host() {
+            (self.room(&task).await?, self.waited(key))
+        } else {
+            (Room::default(), Duration::ZERO)
+        };
         let host = self.host_state(&task).await?;
-        Ok(Some(Observed { task, interface, room, host }))
+        Ok(Some(Observed { task, interface, room, host, waited }))
+    }
+
+    fn waited(&self, key: &str) -> Duration {
+        let elapsed = self.tables.environment().elapsed();
+        elapsed.saturating_sub(*self.since.lock().entry(key.to_owned()).or_insert(elapsed))
     }
 
     /// Fargate hosts that take tasks and have room for this one.

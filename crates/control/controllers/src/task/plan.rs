@@ -46,7 +46,7 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Step {
     let task = &observed.task;
     match task.last_status {
         TaskStatus::Provisioning if task.desired_status == DesiredStatus::Stopped => Step::Release,
-        TaskStatus::Provisioning => place(observed, now),
+        TaskStatus::Provisioning => place(observed),
         TaskStatus::Pending
         | TaskStatus::Activating
         | TaskStatus::Running
@@ -66,12 +66,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Step {
 }
 
 /// A task that needs a host.
-fn place(observed: &Observed, now: Timestamp) -> Step {
+fn place(observed: &Observed) -> Step {
     let (task, room) = (&observed.task, &observed.room);
     if let Some(host) = room.hosts.first() {
         return Step::Place(host.clone());
     }
-    let left = until(task.created_at + WAIT_FOR_HOST, now);
+    let left = Some(WAIT_FOR_HOST.saturating_sub(observed.waited)).filter(|left| !left.is_zero());
     match (room.lack, left) {
         (Some(lack), _) if task.service.is_some() => Step::WaitForRoom(lack, LOOK_AGAIN),
         (_, None) => Step::Abandon(StopCode::TaskFailedToStart, NO_CAPACITY.to_owned()),

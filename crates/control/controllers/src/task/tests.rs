@@ -270,6 +270,22 @@ async fn without_a_host_a_task_waits_and_then_gives_up() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_ends_no_wait_for_a_host_and_makes_none_longer() {
+    let bench = Bench::new(24).await;
+    let key = bench.add_task("t").await;
+    assert_eq!(bench.run(&key).await, Next::After(WAIT_FOR_HOST));
+    let now = bench.tables.environment().now();
+    bench.simulation.set(now + WAIT_FOR_HOST * 2);
+    assert_eq!(bench.run(&key).await, Next::After(WAIT_FOR_HOST));
+    bench.simulation.set(now - WAIT_FOR_HOST * 2);
+    bench.simulation.advance(WAIT_FOR_HOST / 2);
+    assert_eq!(bench.run(&key).await, Next::After(WAIT_FOR_HOST / 2));
+    bench.simulation.advance(WAIT_FOR_HOST / 2);
+    bench.run(&key).await;
+    assert_eq!(bench.task(&key).await.last_status, TaskStatus::Stopped);
+}
+
+#[tokio::test]
 async fn a_full_subnet_stops_the_task_with_the_reason_of_aws() {
     let bench = Bench::new(28).await;
     bench.add_host("a").await;
