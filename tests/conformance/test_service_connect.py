@@ -1,7 +1,9 @@
 """Service Connect: a client reaches the tasks of other services by names, whatever becomes of the tasks and of the region."""
 
 import datetime
+import json
 import os
+import re
 import signal
 import uuid
 from pathlib import Path
@@ -298,6 +300,57 @@ def test_endpoints_and_load_balancers_shift_together(own_region, connected):
     leaves_nothing(own_region)
 
 
+def test_proxies_tell_what_they_carry(own_region, connected):
+    own = connected
+    own.ecs.update_cluster(cluster=own.cluster, serviceConnectDefaults={"namespace": own.namespace})
+    offered = [{"portName": "web", "clientAliases": [{"port": 8080, "dnsName": "backend"}]},
+               {"portName": "raw", "clientAliases": [{"port": 9100, "dnsName": "raw.inside"}]}]
+    own.create("backend", own.backend(), 1, **own.connect(*offered))
+    own.stable("backend", 1)
+    ask = own.register([own.container(own.image, ["sh", "-c", (
+        "trap 'exit 0' TERM; n=0; while :; do n=$((n+1)); busybox wget -q -O - \"http://backend:8080/?n=$n\" && echo \"asked $n\"; "
+        "[ $n = 1 ] && busybox wget -q -O - http://raw.inside:9100/; sleep 0.1; done")])])
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": own.group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "proxy"}}
+    tasks = {}
+    for name, access in (("objects", {"format": "JSON", "includeQueryParameters": "ENABLED"}), ("texts", {"format": "TEXT"})):
+        made = own.create(name, ask, 1, **own.connect(logConfiguration=log, accessLogConfiguration=access))
+        shown = made["deployments"][0]["serviceConnectConfiguration"]
+        assert shown["accessLogConfiguration"] == access and shown["logConfiguration"]["options"] == log["options"]
+        own.stable(name, 1)
+        tasks[name] = own.running(name)[0]["taskArn"]
+
+    def told(name):
+        stream = f"proxy/ecs-service-connect/{tasks[name].rsplit('/', 1)[1]}"
+        pages = own.logs.get_paginator("filter_log_events").paginate(logGroupName=own.group, logStreamNames=[stream])
+        return [event["message"] for page in pages for event in page["events"]]
+    objects = lambda: [json.loads(line) for line in told("objects") if line.startswith("{")]
+    requests = lambda: [line for line in objects() if "method" in line]
+    wait_for(lambda: len(requests()) > 20, lambda: told("objects")[-3:], 60)
+    own_region.stop(hard=True)
+    own_region.start()
+    well = len(requests())
+    wait_for(lambda: len(requests()) > well + 20, lambda: told("objects")[-3:], 60)
+    one = requests()[0]
+    assert (one["method"], one["path"], one["protocol"], one["response_code"]) == ("GET", "/?n=1", "HTTP/1.1", 200)
+    assert one["authority"] == "backend:8080" and one["upstream_host"].endswith(":80") and one["bytes_sent"] == len("page\n")
+    [connection] = [line for line in objects() if "method" not in line]
+    assert connection["downstream_remote_address"].startswith("127.") and connection["bytes_sent"] > 0
+
+    texts = [line for line in told("texts") if line.startswith("[")]
+    assert any(re.fullmatch(r'\[[0-9T:.Z-]+\] "GET / HTTP/1.1" 200 0 5 \d+ \d+ "-" "Wget" "-" "backend:8080" "[0-9.]+:80"', line)
+               for line in texts), texts[:3]
+    assert any(re.fullmatch(r"\[[0-9T:.Z-]+\] 127\.[0-9.]+ \d+ \d+ \d+ \d+ - \d+", line) for line in texts), texts[:3]
+
+    # Whatever was asked is told once, through the kill and to the end of the task.
+    own.delete("objects")
+    asked = [f"/?n={line.split()[1]}" for line in own.lines(tasks["objects"]) if line.startswith("asked")]
+    paths = [line["path"] for line in requests()]
+    assert set(asked) <= set(paths) and len(paths) == len(set(paths)), (len(asked), len(paths))
+    own.delete("texts")
+    own.delete("backend")
+    leaves_nothing(own_region)
+
+
 def test_what_is_refused_and_what_changes(region):
     ecs = region.client("ecs")
     services = Services(region)
@@ -323,8 +376,9 @@ def test_what_is_refused_and_what_changes(region):
     refusal({"portName": "web", "discoveryName": "Upper"})
     refusal({"portName": "web", "clientAliases": [{"port": 80}, {"port": 81}]})
     refusal({"portName": "web", "tls": {"issuerCertificateAuthority": {}}}, code="UnsupportedFeatureException")
-    refusal(code="UnsupportedFeatureException", logConfiguration={"logDriver": "awslogs"})
-    refusal(code="UnsupportedFeatureException", accessLogConfiguration={"format": "TEXT"})
+    refusal(code="ClientException", logConfiguration={"logDriver": "awslogs"})
+    refusal(code="UnsupportedFeatureException", logConfiguration={"logDriver": "awsfirelens"})
+    assert "logConfiguration" in refusal(accessLogConfiguration={"format": "TEXT"})
 
     mine = {"enabled": True, "namespace": namespace, "services": [{"portName": "web"}]}
     services.create("mine", definition, 0, serviceConnectConfiguration=mine)

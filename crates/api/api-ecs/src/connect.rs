@@ -14,6 +14,7 @@ pub(crate) use read::{Asked, read};
 pub(crate) use shown::{configuration, resources};
 
 use crate::errors::{Failure, invalid};
+use crate::execution_role;
 use crate::shapes::errors;
 use aws_wire::{RequestContext, ServiceError};
 use resources::Stored;
@@ -67,12 +68,16 @@ pub(crate) async fn settle(
     })?;
     let namespace = find_namespace(tables, context, &given).await?;
     let namespace = namespace.ok_or_else(|| not_found(&given))?;
+    if asked.logs.is_some() && definition.execution_role_arn.as_ref().is_none_or(String::is_empty) {
+        return Err(execution_role::needed("log driver awslogs").into());
+    }
     let mut settled = Settled {
         connect: ServiceConnect {
             namespace: namespace.id.clone(),
             namespace_name: namespace.name.clone(),
             given,
             services: Vec::new(),
+            logs: asked.logs.clone(),
         },
         endpoints: Vec::new(),
         namespace,

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// The driver that hands output to a container of the same task.
 const FIRELENS: &str = "awsfirelens";
+/// The driver that hands output to CloudWatch Logs.
+pub(crate) const AWSLOGS_DRIVER: &str = "awslogs";
 /// Options of the awslogs driver that are honoured.
 const AWSLOGS: &[&str] = &[
     "awslogs-group",
@@ -70,7 +72,7 @@ pub(crate) fn store(input: wire::LogConfiguration) -> Result<LogConfiguration, S
     if let Some(unknown) = unknown {
         return Err(client(format!("Log driver {driver} disallows options: {unknown}")));
     }
-    if driver == "awslogs" {
+    if driver == AWSLOGS_DRIVER {
         if let Some(secret) = secret_options.first() {
             return Err(client(format!("Log driver awslogs disallows secretOptions: {}", secret.name)));
         }

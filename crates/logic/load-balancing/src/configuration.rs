@@ -36,6 +36,28 @@ pub struct LoadBalancer {
     /// Where requests (of a network load balancer: TLS connections) are logged, if they are.
     #[serde(default)]
     pub access_log: Option<AccessLog>,
+    /// How a proxy tells what it carries, if it does.
+    #[serde(default)]
+    pub proxy_log: Option<ProxyLog>,
+}
+
+/// How a proxy tells of each request and connection, on its standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyLog {
+    /// What a line looks like.
+    pub format: LogFormat,
+    /// Paths are told with their queries.
+    pub with_queries: bool,
+}
+
+/// What the lines of a [`ProxyLog`] look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogFormat {
+    /// Fields in a row.
+    Text,
+    /// An object.
+    Json,
 }
 
 /// The type of a load balancer.

@@ -27,8 +27,8 @@ pub use choice::{Candidate, choose, choose_by_flow, choose_group, flow_hash, slo
 pub use configuration::{
     AccessLog, Action, Algorithm, Certificate, Condition, Configuration, Desync, FixedResponse, Forward,
     ForwardedFor, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind, Listener,
-    LoadBalancer, Protocol, ProtocolVersion, QueryPair, Redirect, Rule, Stickiness, Target, TargetGroup,
-    TargetGroupAttributes, TlsVersion, WeightedTargetGroup,
+    LoadBalancer, LogFormat, Protocol, ProtocolVersion, ProxyLog, QueryPair, Redirect, Rule, Stickiness,
+    Target, TargetGroup, TargetGroupAttributes, TlsVersion, WeightedTargetGroup,
 };
 pub use health::{CheckFailure, Health};
 pub use matcher::{BadMatcher, Matcher};

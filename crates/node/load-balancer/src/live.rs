@@ -1,7 +1,7 @@
 //! Listeners as they live, with what a configuration says of them compiled for use.
 
-use crate::access_log::AccessLogFile;
 use crate::counters::{BalancerCounts, Sharded};
+use crate::log::Log;
 use crate::target::Group;
 use crate::tls::{self, TlsError};
 use arc_swap::ArcSwapOption;
@@ -20,7 +20,7 @@ pub(crate) struct Balancer {
     pub(crate) kind: Kind,
     pub(crate) attributes: HttpAttributes,
     pub(crate) counts: Arc<Sharded<BalancerCounts>>,
-    pub(crate) log: Option<Arc<AccessLogFile>>,
+    pub(crate) log: Option<Arc<Log>>,
 }
 
 /// A listener: the same one from one configuration to the next, so that connections see what changes.

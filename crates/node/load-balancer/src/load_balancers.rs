@@ -7,7 +7,7 @@ use load_balancing::{Configuration, Report};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,9 +18,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// What the process says about itself.
-const LOG: &str = "load-balancer.log";
+pub(crate) const LOG: &str = "load-balancer.log";
 /// Size at which its log begins anew when a process starts.
 const MOST_LOG: u64 = 4 << 20;
+/// Bytes that the size of a file on disk is counted in.
+const BLOCK: u64 = 512;
 /// Longest time for an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Longest time for a process to start, and for one that answers nothing to begin to.
@@ -222,11 +224,14 @@ impl Place {
     fn command(&self) -> io::Result<tokio::process::Child> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         let path = self.directory.join(LOG);
-        let large = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > MOST_LOG);
-        let mut options = OpenOptions::new();
-        let log = options.create(true).mode(0o600).append(!large).write(true).truncate(large).open(path)?;
+        let log = OpenOptions::new().create(true).mode(0o600).append(true).open(path)?;
+        // What was read by somebody and given back takes no room.
+        if log.metadata()?.blocks() * BLOCK > MOST_LOG {
+            log.set_len(0)?;
+        }
         let mut command = Command::new(&self.program);
-        command.arg(COMMAND).arg("--dir").arg(&self.directory);
+        // Its log is read by programs.
+        command.arg(COMMAND).arg("--dir").arg(&self.directory).env("NO_COLOR", "1");
         if let Some(within) = &self.within {
             command.arg("--network-namespace").arg(&within.network_namespace);
         }

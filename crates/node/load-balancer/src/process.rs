@@ -175,7 +175,7 @@ async fn serve(
 }
 
 /// Writes logs out without keeping the event loop from its work.
-fn flush(logs: Vec<Arc<crate::access_log::AccessLogFile>>) {
+fn flush(logs: Vec<Arc<crate::log::Log>>) {
     if !logs.is_empty() {
         tokio::task::spawn_blocking(move || logs.iter().for_each(|log| log.flush()));
     }

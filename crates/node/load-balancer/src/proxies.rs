@@ -3,7 +3,7 @@
 //! The agent starts a proxy with the sandbox of its task and removes it with that; whoever knows the endpoints of services tells
 //! it what to do. They meet here. A proxy outlives both, as a sandbox does, and is found again by its directory.
 
-use crate::load_balancers::{ControlError, LoadBalancers, Place, Within};
+use crate::load_balancers::{ControlError, LOG, LoadBalancers, Place, Within};
 use environment::Environment;
 use load_balancing::{Configuration, Report};
 use std::collections::BTreeMap;
@@ -84,6 +84,27 @@ impl Proxies {
         // It stays while others are in it.
         let _ = fs::remove_dir(&self.0.root);
         Ok(())
+    }
+
+    /// The file with what a task's proxy has told, a line for each thing; it goes with [`Proxies::remove`].
+    pub fn log(&self, task: &str) -> PathBuf {
+        self.0.directory(task).join(LOG)
+    }
+
+    /// Whether this run has started or found the proxy of a task, and has not ended it.
+    pub async fn is_there(&self, task: &str) -> bool {
+        self.0.all.lock().await.contains_key(task)
+    }
+
+    /// Ends the proxy of a task with all that it carries; what it has told stays.
+    pub async fn end(&self, task: &str) {
+        // Nobody replaces it from here on.
+        let own = self.0.all.lock().await.remove(task);
+        if own.is_some()
+            && let Err(error) = self.0.place(task, None).stop(Duration::ZERO).await
+        {
+            tracing::debug!(task, error = &error as &dyn std::error::Error, "a proxy has ended by itself");
+        }
     }
 
     /// Waits until a task's proxy does something and all of it: then its containers may start.

@@ -1,10 +1,10 @@
 //! What the process does at present, and how a configuration changes it.
 
-use crate::access_log::AccessLogFile;
 use crate::checks;
 use crate::counters::{BalancerCounts, Sharded};
 use crate::listen::{Listening, Place};
 use crate::live::{Balancer, Compiled, ListenerState};
+use crate::log::Log;
 use crate::target::{Group, Target};
 use crate::worker::Workers;
 use environment::{Environment, Timestamp};
@@ -42,7 +42,7 @@ pub(crate) struct Table {
     configuration: Configuration,
     groups: HashMap<String, Arc<Group>>,
     counts: HashMap<String, Arc<Sharded<BalancerCounts>>>,
-    logs: HashMap<String, Arc<AccessLogFile>>,
+    logs: HashMap<String, Arc<Log>>,
     listeners: HashMap<String, Arc<ListenerState>>,
     sockets: BTreeMap<Place, Listening>,
     /// Sockets of the process before this one, until their places are configured.
@@ -121,13 +121,9 @@ impl Table {
     fn apply_logs(&mut self, configuration: &Configuration) {
         let mut logs = HashMap::new();
         for balancer in &configuration.load_balancers {
-            let Some(settings) = &balancer.access_log else { continue };
-            let known = self.logs.remove(&balancer.arn).filter(|log| log.has(settings));
-            let log = known.unwrap_or_else(|| {
-                let address = balancer.addresses.first().map_or("-".to_owned(), ToString::to_string);
-                Arc::new(AccessLogFile::new(settings, &balancer.arn, &address, &self.environment))
-            });
-            logs.insert(balancer.arn.clone(), log);
+            let known = self.logs.remove(&balancer.arn).filter(|log| log.is_of(balancer));
+            let log = known.or_else(|| Log::of(balancer, &self.environment).map(Arc::new));
+            logs.extend(log.map(|log| (balancer.arn.clone(), log)));
         }
         for gone in std::mem::replace(&mut self.logs, logs).into_values() {
             gone.flush();
@@ -260,7 +256,7 @@ impl Table {
     }
 
     /// The logs, to be flushed.
-    pub(crate) fn logs(&self) -> Vec<Arc<AccessLogFile>> {
+    pub(crate) fn logs(&self) -> Vec<Arc<Log>> {
         self.logs.values().cloned().collect()
     }
 

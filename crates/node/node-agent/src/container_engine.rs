@@ -3,6 +3,7 @@
 mod attached;
 mod events;
 mod proxy;
+mod proxy_output;
 mod signal;
 mod socket;
 mod stats;
@@ -10,7 +11,7 @@ mod stats;
 use crate::engine::stats::Stats;
 use crate::engine::{
     AttachPlan, Attached, ContainerPlan, DiskRoom, Engine, EngineError, Exit, Found, LogPosition, LogRead,
-    LogRecord, LogSource, MountOrigin, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
+    LogRecord, LogSource, MountOrigin, PROXY, Probe, ProbeEnd, PulledImage, SandboxEvent, SandboxPlan, Usage,
     VolumeKind, VolumePlan,
 };
 use container_image::{BasicAuth, Image, Images, LocalRegistry, PullOptions};
@@ -23,6 +24,7 @@ use container_runtime::{
 use environment::{Environment, Timestamp};
 use load_balancer::Proxies;
 use parking_lot::Mutex;
+use proxy_output::ProxyOutput;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -308,8 +310,16 @@ impl Engine for ContainerEngine {
         run: u32,
         from: Option<LogPosition>,
     ) -> Result<Box<dyn LogSource>, EngineError> {
+        if container == PROXY {
+            let from = from.map(|position| serde_json::from_value(position.0)).transpose().map_err(failed)?;
+            return Ok(Box::new(ProxyOutput::new(self, sandbox, from.unwrap_or_default())));
+        }
         let from = from.map(|position| serde_json::from_value(position.0)).transpose().map_err(failed)?;
         Ok(Box::new(Output(self.sandbox(sandbox)?.logs_of_run(container, run, from))))
+    }
+
+    async fn end_proxy(&self, sandbox: &str) {
+        self.proxies.end(sandbox).await;
     }
 
     async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError> {

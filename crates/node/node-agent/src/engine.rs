@@ -9,6 +9,7 @@ pub mod stats;
 
 pub use simulated::{SimulatedEngine, SimulatedFault};
 
+use crate::logs::AwsLogs;
 use container_image::{BasicAuth, ImageConfig};
 use container_network::faults::{Fault, FaultName};
 use environment::Timestamp;
@@ -64,9 +65,14 @@ pub struct SandboxPlan {
     pub proxy: Option<ProxyPlan>,
 }
 
+/// Stands for the Service Connect proxy of a sandbox where output is asked for; no container has such a name.
+pub const PROXY: &str = ".service-connect";
+
 /// The Service Connect proxy of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyPlan {
+    /// Where it goes what it tells, if anywhere.
+    pub logs: Option<AwsLogs>,
     /// Names that its containers know, and the addresses inside of the task that these stand for.
     pub names: Vec<(String, String)>,
 }
@@ -418,6 +424,9 @@ pub trait Engine: Send + Sync + 'static {
         run: u32,
         from: Option<LogPosition>,
     ) -> Result<Box<dyn LogSource>, EngineError>;
+
+    /// Ends the proxy of a sandbox, if it has one; what it has told can still be read.
+    async fn end_proxy(&self, sandbox: &str);
 
     /// Kills what is left in a sandbox, removes it and its network; nothing happens when there is none.
     async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError>;

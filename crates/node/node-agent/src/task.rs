@@ -110,6 +110,8 @@ pub(crate) struct Runner {
     pulls: Vec<AbortHandle>,
     /// By container and its run.
     shippers: HashMap<Run, Shipping>,
+    /// What the proxy tells, on its way.
+    proxy_shipper: Option<JoinHandle<()>>,
     /// What runs commands in containers.
     exec_agents: HashMap<usize, Shipping>,
     /// Those whose containers have ended.
@@ -185,6 +187,7 @@ impl Runner {
             work: JoinSet::new(),
             pulls: Vec::new(),
             shippers: HashMap::new(),
+            proxy_shipper: None,
             drained: mpsc::channel(EVENT_QUEUE),
             exec_agents: HashMap::new(),
             leaving: Vec::new(),
@@ -429,7 +432,8 @@ impl Runner {
                 for pull in self.pulls.drain(..) {
                     pull.abort();
                 }
-                let shippers = self.shippers.drain().map(|(_, shipping)| shipping.task).collect();
+                let shippers = self.shippers.drain().map(|(_, shipping)| shipping.task);
+                let shippers = shippers.chain(self.proxy_shipper.take()).collect();
                 let agents = self.exec_agents.drain().map(|(_, agent)| agent.leave());
                 let agents = agents.chain(self.leaving.drain(..)).collect();
                 self.work_on("remove", work::remove(host, task, shippers, agents));
@@ -488,6 +492,7 @@ impl Runner {
         if self.removing {
             return;
         }
+        self.ship_proxy();
         let started = self.record.containers.iter().enumerate();
         let started = started.filter(|(_, state)| state.started_at.is_some() && state.life != Life::Waiting);
         // After a restart of the agent, the output of earlier runs may not be sent yet either.
@@ -497,6 +502,17 @@ impl Runner {
         let new: Vec<_> = runs.filter(|run| !self.shippers.contains_key(run)).collect();
         for (container, run) in new {
             self.ship(container, run);
+        }
+    }
+
+    /// A proxy tells something as soon as it is there.
+    fn ship_proxy(&mut self) {
+        let logs = self.task.proxy.as_ref().and_then(|proxy| proxy.logs.clone());
+        let Some(logs) = logs.filter(|_| self.record.sandbox == SandboxLife::Ready) else { return };
+        if self.proxy_shipper.is_none() {
+            let (host, task, api) = (self.host.clone(), self.task.clone(), self.api.clone());
+            let position = self.dir.join("output-proxy.json");
+            self.proxy_shipper = Some(tokio::spawn(work::ship_proxy(host, task, api, logs, position)));
         }
     }
 
@@ -557,9 +573,8 @@ impl Drop for Runner {
         let agents = self.exec_agents.values().map(|agent| &agent.task);
         agents.chain(&self.leaving).for_each(JoinHandle::abort);
         // A runner that ends before its task leaves the output to the next one.
-        for shipping in self.shippers.values() {
-            shipping.task.abort();
-        }
+        let shippers = self.shippers.values().map(|shipping| &shipping.task);
+        shippers.chain(&self.proxy_shipper).for_each(JoinHandle::abort);
     }
 }
 

@@ -18,8 +18,8 @@ mod volume;
 pub use account_setting::AccountSetting;
 pub use cluster::{Cluster, ClusterStatus, ExecuteCommandLogging};
 pub use connect::{
-    ClientAlias, ConnectEndpoint, ConnectIngress, ConnectProtocol, ConnectService, ServiceConnect,
-    TaskConnect, TestHeader,
+    ClientAlias, ConnectAccessLog, ConnectEndpoint, ConnectIngress, ConnectLogs, ConnectProtocol,
+    ConnectService, ServiceConnect, TaskConnect, TestHeader,
 };
 pub use container_instance::{ContainerInstance, FARGATE_HOSTS, InstanceStatus, Lack, NO_CAPACITY, Size};
 pub use express::{ExpressConfiguration, ExpressGateway, ExpressScaling, ExpressService};

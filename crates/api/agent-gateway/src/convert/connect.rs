@@ -19,10 +19,12 @@ pub(super) fn attachment(task: &Task) -> Option<acs::Attachment> {
         .iter()
         .map(|own| json!({ "listenerName": format!("ingress/{}", own.discovery_name), "listenerPort": own.listen }))
         .collect();
+    let options = connect.logs.as_ref().map(|logs| &logs.configuration.options);
     let config = json!({
         "egressConfig": { "listenerName": "egress", "vip": { "ipv4Cidr": "127.255.0.0/16" } },
         "dnsConfig": names,
         "ingressConfig": ingress,
+        "logOptions": options,
     });
     Some(acs::Attachment {
         attachment_type: "serviceconnectdetail".to_owned(),

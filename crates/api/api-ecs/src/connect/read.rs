@@ -1,10 +1,10 @@
 //! What a request asks for, as far as it can be judged without the store.
 
 use crate::errors::{invalid, unsupported};
-use crate::service::not_built;
+use crate::logging;
 use crate::shapes as wire;
 use aws_wire::ServiceError;
-use resources::ecs::{ClientAlias, ServiceConnect, TestHeader};
+use resources::ecs::{ClientAlias, ConnectAccessLog, ConnectLogs, ServiceConnect, TestHeader};
 use std::collections::BTreeSet;
 
 /// Longest name in a namespace.
@@ -21,6 +21,7 @@ const MOST_HEADER: usize = 256;
 pub(crate) struct Asked {
     pub(crate) namespace: Option<String>,
     pub(crate) services: Vec<AskedService>,
+    pub(crate) logs: Option<ConnectLogs>,
 }
 
 /// A port that it offers.
@@ -51,7 +52,7 @@ impl From<&ServiceConnect> for Asked {
             idle_timeout: own.idle_timeout,
             request_timeout: own.request_timeout,
         });
-        Self { namespace: Some(own.given.clone()), services: services.collect() }
+        Self { namespace: Some(own.given.clone()), services: services.collect(), logs: own.logs.clone() }
     }
 }
 
@@ -67,8 +68,7 @@ pub(crate) fn read(given: wire::ServiceConnectConfiguration) -> Result<Option<As
     if !enabled {
         return Ok(None);
     }
-    not_built(access_log_configuration.is_some(), "serviceConnectConfiguration.accessLogConfiguration")?;
-    not_built(log_configuration.is_some(), "serviceConnectConfiguration.logConfiguration")?;
+    let logs = logs(log_configuration, access_log_configuration)?;
     let services = services.unwrap_or_default();
     if services.len() > MOST_SERVICES {
         return Err(invalid(format!(
@@ -83,7 +83,30 @@ pub(crate) fn read(given: wire::ServiceConnectConfiguration) -> Result<Option<As
              unique within its namespace.",
         ));
     }
-    Ok(Some(Asked { namespace: namespace.filter(|name| !name.is_empty()), services }))
+    Ok(Some(Asked { namespace: namespace.filter(|name| !name.is_empty()), services, logs }))
+}
+
+fn logs(
+    given: Option<wire::LogConfiguration>,
+    access: Option<wire::ServiceConnectAccessLogConfiguration>,
+) -> Result<Option<ConnectLogs>, ServiceError> {
+    let Some(given) = given else {
+        return match access {
+            Some(_) => Err(invalid("accessLogConfiguration can only be set together with logConfiguration.")),
+            None => Ok(None),
+        };
+    };
+    let configuration = logging::store(given)?;
+    if configuration.driver != logging::AWSLOGS_DRIVER {
+        return Err(unsupported("Service Connect with another log driver than awslogs"));
+    }
+    let access = access.map(|access| ConnectAccessLog {
+        json: access.format == wire::ServiceConnectAccessLoggingFormat::Json,
+        with_queries: access
+            .include_query_parameters
+            .map(|given| given == wire::ServiceConnectIncludeQueryParameters::Enabled),
+    });
+    Ok(Some(ConnectLogs { configuration, access }))
 }
 
 fn service(given: wire::ServiceConnectService) -> Result<AskedService, ServiceError> {

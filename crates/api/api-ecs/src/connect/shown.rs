@@ -1,9 +1,10 @@
 //! Service Connect as the API shows it.
 
+use crate::logging;
 use crate::shapes as wire;
 use aws_wire::RequestContext;
 use identifiers::Arn;
-use resources::ecs::{ClientAlias, ConnectService, ServiceConnect, TestHeader};
+use resources::ecs::{ClientAlias, ConnectAccessLog, ConnectService, ServiceConnect, TestHeader};
 
 /// The configuration, as it was given.
 pub(crate) fn configuration(own: &ServiceConnect) -> wire::ServiceConnectConfiguration {
@@ -11,7 +12,20 @@ pub(crate) fn configuration(own: &ServiceConnect) -> wire::ServiceConnectConfigu
         enabled: true,
         namespace: Some(own.given.clone()),
         services: Some(own.services.iter().map(service).collect()),
-        ..wire::ServiceConnectConfiguration::default()
+        log_configuration: own.logs.as_ref().map(|logs| logging::render(&logs.configuration)),
+        access_log_configuration: own.logs.as_ref().and_then(|logs| logs.access).map(access_log),
+    }
+}
+
+fn access_log(own: ConnectAccessLog) -> wire::ServiceConnectAccessLogConfiguration {
+    use wire::{
+        ServiceConnectAccessLoggingFormat as Format, ServiceConnectIncludeQueryParameters as Queries,
+    };
+    wire::ServiceConnectAccessLogConfiguration {
+        format: if own.json { Format::Json } else { Format::Text },
+        include_query_parameters: own
+            .with_queries
+            .map(|with| if with { Queries::Enabled } else { Queries::Disabled }),
     }
 }
 

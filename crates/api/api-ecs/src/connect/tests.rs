@@ -1,6 +1,6 @@
 //! Configurations of Service Connect, asked for and settled.
 
-use super::cluster_default;
+use super::{cluster_default, read};
 use crate::operations::{create_service, register_task_definition, update_service};
 use crate::shapes as wire;
 use crate::testing::{Fixture, SUBNET, code, container, registration, registry};
@@ -190,6 +190,15 @@ async fn what_cannot_be_is_refused_and_nothing_is_made() {
         ..offered("api")
     };
     assert_eq!(code(create(&f, "wrong", vec![tls]).await).0, "UnsupportedFeatureException");
+    let access = wire::ServiceConnectConfiguration {
+        access_log_configuration: Some(wire::ServiceConnectAccessLogConfiguration::default()),
+        ..connect(vec![offered("api")])
+    };
+    let (name, message) = code(read(access));
+    assert!(name == "InvalidParameterException" && message.contains("logConfiguration"), "{message}");
+    let log = wire::LogConfiguration { log_driver: wire::LogDriver::Awsfirelens, ..Default::default() };
+    let routed = wire::ServiceConnectConfiguration { log_configuration: Some(log), ..connect(vec![]) };
+    assert_eq!(code(read(routed)).0, "UnsupportedFeatureException");
     assert!(f.tables.list_all::<DiscoveryService>("").await.expect("lists").is_empty());
     assert_eq!(f.tables.list_all::<Namespace>("").await.expect("lists").len(), 1);
 }

@@ -57,6 +57,7 @@ fn load_balancer(
         listeners: own.filter_map(|own| listener(rows, own)).collect(),
         http: http_attributes(row),
         access_log: access_log(row, settings),
+        proxy_log: None,
     }
 }
 
@@ -357,6 +358,7 @@ fn loopback(rows: &Rows, balancers: &[plane::LoadBalancer]) -> Option<plane::Loa
         listeners: listeners.into_values().collect(),
         http: plane::HttpAttributes::default(),
         access_log: None,
+        proxy_log: None,
     })
 }
 

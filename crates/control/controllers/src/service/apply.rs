@@ -104,11 +104,11 @@ impl ServiceController {
         batch = batch.require_exists(definition);
         let now = self.tables.environment().now();
         for start in plan.start.iter().filter(|start| start.deployment == deployment.id) {
-            let connect = deployment
-                .workload
-                .connect
-                .as_ref()
-                .map(|own| TaskConnect { endpoints: pinned.endpoints.clone(), ingress: own.ingress() });
+            let connect = deployment.workload.connect.as_ref().map(|own| TaskConnect {
+                endpoints: pinned.endpoints.clone(),
+                ingress: own.ingress(),
+                logs: own.logs.clone(),
+            });
             let digests = pinned.digests.clone();
             let launch = Launch { digests, connect, ..launch(&plan.service, deployment, definition, start) };
             let task = Task::launched(definition, launch, self.tables.environment(), now);

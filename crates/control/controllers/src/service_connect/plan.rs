@@ -4,9 +4,10 @@ use super::observe::Behind;
 use super::ways::Ways;
 use load_balancing::{
     Configuration, HealthCheck, HealthCheckPort, HealthCheckProtocol, HttpAttributes, Kind, Listener,
-    LoadBalancer, OutlierDetection, Protocol, ProtocolVersion, Target, TargetGroup, TargetGroupAttributes,
+    LoadBalancer, LogFormat, OutlierDetection, Protocol, ProtocolVersion, ProxyLog, Target, TargetGroup,
+    TargetGroupAttributes,
 };
-use resources::ecs::{ConnectEndpoint, ConnectIngress, ConnectProtocol, Task};
+use resources::ecs::{ConnectAccessLog, ConnectEndpoint, ConnectIngress, ConnectProtocol, Task};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// How long a connection to a task may take to be made, in milliseconds.
@@ -43,7 +44,16 @@ pub(super) fn configuration(task: &Task, behind: &Behind) -> Configuration {
         let Some(interface) = &task.network_interface else { continue };
         door_of(ingress, interface.address).add_to(&mut configuration);
     }
+    let log = connect.logs.as_ref().and_then(|logs| logs.access).map(proxy_log);
+    for door in &mut configuration.load_balancers {
+        door.proxy_log = log;
+    }
     configuration
+}
+
+fn proxy_log(own: ConnectAccessLog) -> ProxyLog {
+    let format = if own.json { LogFormat::Json } else { LogFormat::Text };
+    ProxyLog { format, with_queries: own.with_queries == Some(true) }
 }
 
 fn door_of(ingress: &ConnectIngress, address: Ipv4Addr) -> Door {
@@ -103,6 +113,7 @@ impl Door {
                 ..HttpAttributes::default()
             },
             access_log: None,
+            proxy_log: None,
         });
         let (outlier_detection, request_timeout_seconds) = (self.outlier_detection, self.request_timeout);
         let version = match self.protocol {

@@ -150,6 +150,7 @@ async fn a_proxy_is_told_when_something_has_changed() {
             idle_timeout: Some(300),
             request_timeout: Some(15),
         }],
+        logs: None,
     };
     let task = world.task(connect).await;
     let key = task.key();
@@ -288,6 +289,7 @@ async fn traffic_is_shared_out_as_the_deployment_has_it() {
             endpoint("srv-1", "web.inside", 8081, ConnectProtocol::Tcp),
         ],
         ingress: vec![],
+        logs: None,
     };
     let task = world.task(connect).await;
     let key = task.key();

@@ -90,6 +90,7 @@ fn what_proxies_have_sent_to_blue_is_answered_before_its_tasks_stop() {
             namespace_name: "inside".into(),
             given: "inside".into(),
             services: vec![],
+            logs: None,
         };
         for own in &mut world.service.deployments {
             own.workload.connect = Some(connect.clone());

@@ -140,6 +140,9 @@ impl FromTarget {
         match &frame {
             Some(Ok(frame)) => {
                 self.record.sent(frame.data_ref().map_or(0, Bytes::len));
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.record.trailers(trailers);
+                }
                 if self.incoming.is_end_stream() {
                     self.end();
                 }

@@ -1,11 +1,14 @@
 //! What is known of a request when it is over: it is counted, and written into the access log.
 
 use super::client::Client;
-use crate::live::Compiled;
+use super::headers::FORWARDED_FOR;
+use crate::live::{Compiled, Step};
+use crate::proxy_log::{self, number, text};
 use crate::target::{Group, Target};
 use environment::Timestamp;
 use http::header::{HOST, HeaderMap, HeaderName, USER_AGENT};
 use http::{Method, Uri};
+use load_balancing::{ProtocolVersion, ProxyLog};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -14,6 +17,9 @@ use tokio::time::Instant;
 
 /// The status that a log has for a client that went before it was answered.
 const CLIENT_WENT: u16 = 460;
+/// Headers that a proxy tells of.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// A request in progress. Counted and logged when it is dropped.
 pub(crate) struct Record {
@@ -55,6 +61,9 @@ struct Entry {
     version: http::Version,
     host: String,
     user_agent: String,
+    forwarded_for: String,
+    request_id: String,
+    grpc_status: Option<&'static str>,
     trace: String,
     group: Option<Arc<str>>,
     target: Option<SocketAddr>,
@@ -112,6 +121,9 @@ impl Record {
             version,
             host: uri.authority().map_or_else(|| text(HOST), |authority| authority.as_str().to_owned()),
             user_agent: text(USER_AGENT),
+            forwarded_for: text(FORWARDED_FOR),
+            request_id: text(REQUEST_ID),
+            grpc_status: None,
             trace: String::new(),
             group: None,
             target: None,
@@ -159,6 +171,16 @@ impl Record {
             entry.target_status = Some(status);
             entry.answered = Some(now);
             entry.sent_head = head_length(headers) + 17;
+        }
+        self.trailers(headers);
+    }
+
+    /// Headers at the beginning of an answer or at its end, which may say how a call of gRPC went.
+    pub(crate) fn trailers(&mut self, headers: &HeaderMap) {
+        if let Some(entry) = &mut self.entry
+            && let Some(code) = headers.get(GRPC_STATUS)
+        {
+            entry.grpc_status = proxy_log::grpc_status(code.as_bytes());
         }
     }
 
@@ -227,7 +249,10 @@ impl Drop for Record {
             record.client.activity.between_requests(true);
         }
         if let (Some(entry), Some(log)) = (&record.entry, &record.compiled.balancer.log) {
-            log.write(|line| record.write(entry, line));
+            log.write(|line| match log.proxy() {
+                Some(own) => record.tell(entry, own, line),
+                None => record.write(entry, line),
+            });
         }
     }
 }
@@ -297,10 +322,69 @@ impl Record {
         );
     }
 
+    /// The line of a proxy.
+    fn tell(&self, entry: &Entry, log: ProxyLog, line: &mut String) {
+        let environment = &self.client.worker.environment;
+        let path = if log.with_queries {
+            entry.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+        } else {
+            entry.uri.path()
+        };
+        let protocol = match entry.version {
+            http::Version::HTTP_2 => "HTTP/2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        // A client that went before there was an answer has none.
+        let status = if self.source == Source::Nobody { 0 } else { self.status };
+        let millis = |from: Instant, to: Instant| {
+            u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+        };
+        let upstream = entry.sent_to_target.zip(entry.answered).map(|(from, to)| millis(from, to));
+        let target = entry.target.map_or_else(String::new, |target| target.to_string());
+        let mut fields = vec![text("start_time", &entry.created.to_rfc3339(), false)];
+        match log.format {
+            load_balancing::LogFormat::Text => {
+                fields.push(text("request", &format!("{} {path} {protocol}", entry.method), true));
+            }
+            load_balancing::LogFormat::Json => fields.extend([
+                text("method", entry.method.as_str(), false),
+                text("path", path, false),
+                text("protocol", &protocol, false),
+            ]),
+        }
+        fields.push(number("response_code", status));
+        let spoken = self.spoken();
+        if spoken == ProtocolVersion::Grpc {
+            fields.push(text("grpc_status", entry.grpc_status.unwrap_or_default(), false));
+        }
+        fields.extend([
+            number("bytes_received", self.received),
+            number("bytes_sent", self.sent),
+            number("duration", millis(entry.started, Instant::now())),
+            number("upstream_service_time", upstream),
+            text("forwarded_for", &entry.forwarded_for, true),
+            text("user_agent", &entry.user_agent, true),
+            text("request_id", &entry.request_id, true),
+            text("authority", &entry.host, true),
+            text("upstream_host", &target, true),
+        ]);
+        if spoken != ProtocolVersion::Http1 {
+            fields.push(text("stream_id", &environment.uuid(), true));
+        }
+        proxy_log::write(log, fields, line);
+    }
+
+    /// What the targets of the listener speak.
+    fn spoken(&self) -> ProtocolVersion {
+        let Step::Forward(forwarding) = &self.compiled.default else { return ProtocolVersion::Http1 };
+        let group = forwarding.groups.first();
+        group.map_or(ProtocolVersion::Http1, |own| own.group.view().spec.protocol_version)
+    }
+
     fn is_grpc(&self) -> bool {
         let groups = [&self.compiled.default].into_iter().chain(&self.compiled.steps);
         let mut forwards = groups.filter_map(|step| match step {
-            crate::live::Step::Forward(forwarding) => Some(forwarding),
+            Step::Forward(forwarding) => Some(forwarding),
             _ => None,
         });
         forwards.any(|forwarding| {

@@ -6,12 +6,15 @@ use crate::application::HANDSHAKE_TIME;
 use crate::application::io::TargetStream;
 use crate::connect::{ConnectError, Wrapping, connect};
 use crate::live::{Compiled, Forwarding, Step};
+use crate::proxy_log::{self, number, text};
 use crate::target::{Group, Outstanding, Target};
 use crate::worker::{Accepted, Worker};
+use environment::Timestamp;
 use load_balancing::{Protocol, flow_hash};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,11 +30,12 @@ const MOST_TARGETS: usize = 3;
 pub(crate) async fn serve(worker: &Worker, accepted: Accepted, compiled: &Arc<Compiled>) {
     let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
     let (peer, local) = (accepted.peer, accepted.local);
+    let (created, started) = (worker.environment.now(), Instant::now());
     let Some(config) = &compiled.tls else {
-        carry(worker, stream, peer, local, compiled).await;
+        let (_, copied) = carry(worker, stream, peer, local, compiled).await;
+        tell(compiled, peer, copied, created, started);
         return;
     };
-    let (created, started) = (worker.environment.now(), Instant::now());
     match timeout(HANDSHAKE_TIME, TlsAcceptor::from(config.clone()).accept(stream)).await {
         Ok(Ok(stream)) => {
             let handshake = started.elapsed();
@@ -65,6 +69,25 @@ pub(crate) async fn serve(worker: &Worker, accepted: Accepted, compiled: &Arc<Co
         }
         Ok(Err(_)) | Err(_) => compiled.balancer.counts.here().client_tls_errors.add(1),
     }
+}
+
+/// Has a proxy tell of a connection that is over.
+fn tell(compiled: &Compiled, peer: SocketAddr, copied: Copied, created: Timestamp, started: Instant) {
+    static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+    let Some(log) = &compiled.balancer.log else { return };
+    let Some(own) = log.proxy() else { return };
+    let duration = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let fields = vec![
+        text("start_time", &created.to_rfc3339(), false),
+        text("downstream_remote_address", &peer.ip().to_canonical().to_string(), false),
+        number("downstream_remote_port", peer.port()),
+        number("bytes_received", copied.received),
+        number("bytes_sent", copied.sent),
+        number("duration", duration),
+        text("connection_termination_details", "", false),
+        number("connection_id", CONNECTIONS.fetch_add(1, Relaxed)),
+    ];
+    log.write(|line| proxy_log::write(own, fields, line));
 }
 
 /// What a handshake came to, for the log.

@@ -114,6 +114,7 @@ async fn https(upstream: &Upstream, version: ProtocolVersion) -> Region {
             listeners: vec![listener],
             http: load_balancing::HttpAttributes::default(),
             access_log: None,
+            proxy_log: None,
         }],
         target_groups: vec![group],
     };

@@ -103,6 +103,7 @@ impl Region {
                 listeners: vec![listener],
                 http: HttpAttributes::default(),
                 access_log: None,
+                proxy_log: None,
             }],
             target_groups: vec![group],
         };

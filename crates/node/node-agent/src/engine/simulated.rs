@@ -354,6 +354,8 @@ impl Engine for SimulatedEngine {
         }))
     }
 
+    async fn end_proxy(&self, _sandbox: &str) {}
+
     async fn remove_sandbox(&self, sandbox: &str) -> Result<(), EngineError> {
         self.change(|state| state.sandboxes.remove(sandbox));
         Ok(())

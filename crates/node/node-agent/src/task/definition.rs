@@ -281,7 +281,7 @@ impl TaskDefinition {
             volumes,
             storage: volumes::storage(task)?,
             shared_processes: task.pid_mode == "task",
-            proxy: connect::read(task)?,
+            proxy: connect::read(task, id)?,
             fault_injection: task.enable_fault_injection,
             containers,
         };

@@ -6,9 +6,11 @@ use super::secrets::{TaskSecrets, attempts};
 use super::{Done, Host};
 use crate::api::{TaskApi, Version};
 use crate::disk;
-use crate::engine::{ContainerPlan, MountOrigin, MountPlan, Probe, PulledImage, SandboxEvent, TmpfsPlan};
+use crate::engine::{
+    ContainerPlan, MountOrigin, MountPlan, PROXY, Probe, PulledImage, SandboxEvent, TmpfsPlan,
+};
 use crate::logs::firelens::SOCKET_DIRECTORY;
-use crate::logs::{self, Collector, Destination, LogOutput, Origin, Routing, Shipper, Splunk};
+use crate::logs::{self, AwsLogs, Collector, Destination, LogOutput, Origin, Routing, Shipper, Splunk};
 use crate::task::record::TaskRecord;
 use container_image::BasicAuth;
 use serde::Deserialize;
@@ -115,6 +117,7 @@ pub(super) async fn make_sandbox(
 
 async fn make_streams(host: &Host, api: &TaskApi, task: &TaskDefinition) -> Result<(), String> {
     let streams = task.containers.iter().filter_map(|container| container.logs.as_ref()?.stream());
+    let streams = streams.chain(task.proxy.as_ref().and_then(|proxy| proxy.logs.as_ref()));
     let made = futures::future::try_join_all(
         streams.map(|logs| attempts(&host.environment, || logs::prepare(api, logs))),
     );
@@ -291,6 +294,28 @@ pub(super) async fn ship(output: Output) {
     shipper.run().await;
 }
 
+/// Sends what a task's proxy tells until it has ended and all is sent.
+pub(super) async fn ship_proxy(
+    host: Arc<Host>,
+    task: Arc<TaskDefinition>,
+    api: TaskApi,
+    logs: AwsLogs,
+    position: PathBuf,
+) {
+    let shipper = Shipper {
+        api,
+        engine: host.engine.clone(),
+        environment: host.environment.clone(),
+        sandbox: task.id.clone(),
+        container: PROXY.to_owned(),
+        run: 0,
+        destination: Destination::AwsLogs(logs),
+        position,
+        ended: Arc::default(),
+    };
+    shipper.run().await;
+}
+
 /// Lets the output arrive, then leaves nothing behind.
 pub(super) async fn remove(
     host: Arc<Host>,
@@ -298,6 +323,7 @@ pub(super) async fn remove(
     shippers: Vec<JoinHandle<()>>,
     agents: Vec<JoinHandle<()>>,
 ) -> Done {
+    host.engine.end_proxy(&task.id).await;
     let aborts: Vec<_> = shippers.iter().chain(&agents).map(JoinHandle::abort_handle).collect();
     tokio::select! {
         _ = futures::future::join_all(shippers.into_iter().chain(agents)) => {}

@@ -3,7 +3,7 @@
 //! The endpoints of a namespace are those that its services offer. A deployment takes them down as they are when it begins, and
 //! its tasks know these and no others, as on AWS; which tasks are behind an endpoint is told to their proxies all the time.
 
-use super::Service;
+use super::{LogConfiguration, Service};
 use identifiers::AccountId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +29,27 @@ pub struct ServiceConnect {
     pub given: String,
     /// What it offers; a service that is a client only offers nothing.
     pub services: Vec<ConnectService>,
+    /// Where it goes what the proxies of its tasks tell, if anywhere.
+    #[serde(default)]
+    pub logs: Option<ConnectLogs>,
+}
+
+/// Where it goes what a proxy tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectLogs {
+    /// The driver and its options.
+    pub configuration: LogConfiguration,
+    /// How requests and connections are told, if they are.
+    pub access: Option<ConnectAccessLog>,
+}
+
+/// How a proxy tells requests and connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectAccessLog {
+    /// As objects of JSON; otherwise as texts.
+    pub json: bool,
+    /// Whether with the queries of requests, as given.
+    pub with_queries: Option<bool>,
 }
 
 /// A port that a service offers.
@@ -95,6 +116,9 @@ pub struct TaskConnect {
     pub endpoints: Vec<ConnectEndpoint>,
     /// What it offers at other ports than those of its containers.
     pub ingress: Vec<ConnectIngress>,
+    /// Where it goes what the proxy tells, if anywhere.
+    #[serde(default)]
+    pub logs: Option<ConnectLogs>,
 }
 
 /// An endpoint of a namespace.
