@@ -1,7 +1,7 @@
 //! Sockets that clients come to.
 
 use crate::live::ListenerState;
-use crate::worker::{Accepted, Job, Workers};
+use crate::worker::{Accepted, Workers};
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with,
     sockopt,
@@ -91,7 +91,7 @@ impl Listening {
         let task = if place.datagrams {
             let socket = std::net::UdpSocket::from(copy);
             tokio::spawn(async move {
-                workers.give(Job::Datagrams { socket, listener: state_of_task, local: place.address }).await;
+                workers.give_datagrams(socket, state_of_task, place.address).await;
             })
         } else {
             // What is accepted from it has it, too.
@@ -138,7 +138,7 @@ async fn accept(
             Ok((stream, peer)) if workers.load() < most => {
                 let accepted =
                     Accepted { stream: stream.into(), peer, local: place.address, listener: state.clone() };
-                workers.give(Job::Connection(accepted)).await;
+                workers.give(accepted).await;
             }
             Ok(_) => {
                 if let Some(compiled) = state.compiled() {

@@ -29,8 +29,8 @@ const TIDY: Duration = Duration::from_secs(1);
 
 /// Something for a worker to do.
 pub(crate) enum Job {
-    /// A connection that a client has made.
-    Connection(Accepted),
+    /// A connection that a client has made, and its weight on the worker.
+    Connection(Accepted, Burden),
     /// A socket for datagrams.
     Datagrams { socket: std::net::UdpSocket, listener: Arc<ListenerState>, local: SocketAddr },
 }
@@ -68,8 +68,7 @@ impl Worker {
 
     /// Counts a connection or flow of this worker until what is returned is dropped.
     pub(crate) fn burden(&self) -> Burden {
-        self.load.fetch_add(1, Relaxed);
-        Burden(self.load.clone())
+        Burden::new(&self.load)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -79,6 +78,13 @@ impl Worker {
 
 /// A connection of a worker.
 pub(crate) struct Burden(Arc<AtomicUsize>);
+
+impl Burden {
+    fn new(load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Relaxed);
+        Self(load.clone())
+    }
+}
 
 impl Drop for Burden {
     fn drop(&mut self) {
@@ -127,13 +133,31 @@ impl Workers {
         self.workers.iter().map(|(_, load)| load.load(Relaxed)).sum()
     }
 
-    /// Gives a job to the worker with the fewest connections; waits when it is far behind.
-    pub(crate) async fn give(&self, job: Job) {
-        let least = self.workers.iter().min_by_key(|(_, load)| load.load(Relaxed));
-        if let Some((sender, _)) = least {
+    /// Gives a connection to the worker with the fewest; waits when that one is far behind.
+    pub(crate) async fn give(&self, accepted: Accepted) {
+        if let Some((sender, load)) = self.least() {
+            // It counts from now on: those that come at the same time are to go to others.
+            let job = Job::Connection(accepted, Burden::new(load));
             // A worker ends only with the process.
             let _ = sender.send(job).await;
         }
+    }
+
+    /// Gives a socket for datagrams to the worker with the fewest connections.
+    pub(crate) async fn give_datagrams(
+        &self,
+        socket: std::net::UdpSocket,
+        listener: Arc<ListenerState>,
+        local: SocketAddr,
+    ) {
+        if let Some((sender, _)) = self.least() {
+            // As above.
+            let _ = sender.send(Job::Datagrams { socket, listener, local }).await;
+        }
+    }
+
+    fn least(&self) -> Option<&(mpsc::Sender<Job>, Arc<AtomicUsize>)> {
+        self.workers.iter().min_by_key(|(_, load)| load.load(Relaxed))
     }
 
     /// Makes connections end with what they are at.
@@ -173,8 +197,7 @@ async fn work(parts: Parts, mut jobs: mpsc::Receiver<Job>) {
     while let Some(job) = jobs.recv().await {
         let worker = worker.clone();
         match job {
-            Job::Connection(accepted) => {
-                let burden = worker.burden();
+            Job::Connection(accepted, burden) => {
                 spawn_local(async move {
                     let _burden = burden;
                     serve(worker, accepted).await;
@@ -211,5 +234,35 @@ impl<F: Future + 'static> Executor<F> for OnThisWorker {
         spawn_local(async move {
             future.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_that_come_at_once_are_spread_before_a_worker_has_seen_one() {
+        let (senders, mut jobs): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(WAITING)).unzip();
+        let workers = Workers {
+            workers: senders.into_iter().map(|sender| (sender, Arc::default())).collect(),
+            threads: Vec::new(),
+            draining: watch::Sender::new(false),
+        };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+        let local = listener.local_addr().expect("has one");
+        let state = Arc::new(ListenerState::new());
+        for _ in 0..6 {
+            let stream = std::net::TcpStream::connect(local).expect("connects");
+            workers.give(Accepted { stream, peer: local, local, listener: state.clone() }).await;
+        }
+        assert_eq!(jobs.iter().map(mpsc::Receiver::len).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!(workers.load(), 6);
+        // One whose connections end gets the next ones.
+        while jobs[1].try_recv().is_ok() {}
+        let stream = std::net::TcpStream::connect(local).expect("connects");
+        workers.give(Accepted { stream, peer: local, local, listener: state }).await;
+        assert_eq!(jobs.iter().map(mpsc::Receiver::len).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(workers.load(), 4);
     }
 }
