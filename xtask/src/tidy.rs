@@ -141,7 +141,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("crates/control/", &["crates/base/", "crates/state/", "crates/logic/", "crates/control/"]),
     ("crates/node/", &["crates/base/", "crates/wire/", "crates/control/reconcile", "crates/node/"]),
-    ("crates/node/load-balancer", &["crates/base/", "crates/logic/load-balancing"]),
+    ("crates/node/daemon", &["crates/base/"]),
+    ("crates/node/load-balancer", &["crates/base/", "crates/logic/load-balancing", "crates/node/daemon"]),
 ];
 
 /// Crates that only the program and tests may name.

@@ -70,7 +70,7 @@ impl Inner {
     /// The process of the directory, found or started.
     async fn process<'a>(&self, state: &'a mut State) -> Result<&'a LoadBalancers, DataPlaneError> {
         if state.process.is_none() {
-            let started = LoadBalancers::start(&self.directory, &self.program, &self.environment).await;
+            let started = load_balancer::start(&self.directory, &self.program, &self.environment).await;
             state.process = Some(started.map_err(|error| chain(&error))?);
         }
         state.process.as_ref().ok_or_else(|| failed("no process"))

@@ -1,9 +1,9 @@
 //! The data plane of load balancers: a process of its own on a host, so that neither the end nor the upgrade of the server
 //! costs a request.
 //!
-//! [`LoadBalancers`] is for who configures it: it finds the process of a directory or starts one, starts another one when it
-//! has died, and hands over when the program's file is a new one. [`run`] is the process. What it is told and what it answers
-//! is in the crate `load-balancing`, and so is every decision; here are sockets, connections and time.
+//! [`start`] is for who configures it, [`run`] is the process. How it is found, started, told and replaced is in the crate `daemon`.
+//! What it is told and what it answers is in the crate `load-balancing`, and so is every decision; here are sockets, connections
+//! and time.
 //!
 //! [`Proxies`] are the same process once for each task of a Service Connect service, in the network namespace of the task.
 //!
@@ -13,14 +13,13 @@
 //! body and the connection had been idle.
 //!
 //! Where what is: `process` and `table` configure, `listen` accepts, `worker` carries: `application` is HTTP, `network` TCP,
-//! TLS and UDP; `target` holds targets and groups as they live, `checks` their health; `control` is how the process is told.
+//! TLS and UDP; `target` holds targets and groups as they live, `checks` their health.
 
 mod access_log;
 mod application;
 mod checks;
 mod clock;
 mod connect;
-mod control;
 mod counters;
 mod listen;
 mod live;
@@ -35,10 +34,11 @@ mod target;
 mod tls;
 mod worker;
 
-pub use load_balancers::{ControlError, LoadBalancers};
-pub use process::{ProcessError, run};
-pub use proxies::{Proxies, Started};
+pub use daemon::{ControlError, ProcessError, Started};
+pub use load_balancers::{LoadBalancers, start};
+pub use process::run;
+pub use proxies::Proxies;
 
-/// First argument of the program that [`LoadBalancers`] starts; `--dir` and the directory follow, and of a proxy
+/// First argument of the program that [`start`] starts; `--dir` and the directory follow, and of a proxy
 /// `--network-namespace` and its path.
 pub const COMMAND: &str = "load-balancer";

@@ -2,11 +2,8 @@
 
 use crate::live::ListenerState;
 use crate::worker::{Accepted, Workers};
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with,
-    sockopt,
-};
-use serde::{Deserialize, Serialize};
+use daemon::SocketPlace;
+use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with, sockopt};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -17,8 +14,6 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Connections that the kernel holds until they are accepted.
-const BACKLOG: i32 = 4096;
 /// Pause after the system refused a connection, for want of file descriptors above all.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Descriptors that are no connections.
@@ -27,36 +22,6 @@ const OTHER_DESCRIPTORS: u64 = 512;
 const DESCRIPTORS: u64 = 3;
 
 const NEW_CONNECTION: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
-
-/// What a socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Place {
-    pub(crate) address: SocketAddr,
-    pub(crate) datagrams: bool,
-}
-
-impl Place {
-    /// Makes the socket. The address need not be one of this machine yet.
-    pub(crate) fn open(self) -> io::Result<OwnedFd> {
-        let family = if self.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let kind = if self.datagrams { SocketType::DGRAM } else { SocketType::STREAM };
-        let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-        if self.address.is_ipv4() {
-            sockopt::set_ip_freebind(&socket, true)?;
-        } else {
-            sockopt::set_ipv6_freebind(&socket, true)?;
-            sockopt::set_ipv6_v6only(&socket, true)?;
-        }
-        if !self.datagrams {
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-        }
-        bind(&socket, &self.address)?;
-        if !self.datagrams {
-            listen(&socket, BACKLOG)?;
-        }
-        Ok(socket)
-    }
-}
 
 /// Raises the number of descriptors that this process may have, and says how many connections of clients that makes.
 pub(crate) fn most_connections() -> usize {
@@ -79,7 +44,7 @@ pub(crate) struct Listening {
 impl Listening {
     /// Puts a socket to work.
     pub(crate) fn start(
-        place: Place,
+        place: SocketPlace,
         socket: OwnedFd,
         state: &Arc<ListenerState>,
         workers: &Arc<Workers>,
@@ -117,7 +82,7 @@ impl Listening {
 /// Hands on the connections that clients make. They are accepted without being watched here: who carries one watches it.
 async fn accept(
     listener: AsyncFd<OwnedFd>,
-    place: Place,
+    place: SocketPlace,
     state: Arc<ListenerState>,
     workers: Arc<Workers>,
     most: usize,

@@ -3,7 +3,9 @@
 //! The agent starts a proxy with the sandbox of its task and removes it with that; whoever knows the endpoints of services tells
 //! it what to do. They meet here. A proxy outlives both, as a sandbox does, and is found again by its directory.
 
-use crate::load_balancers::{ControlError, LOG, LoadBalancers, Place, Within};
+use crate::COMMAND;
+use crate::load_balancers::LoadBalancers;
+use daemon::{ControlError, Home, Started};
 use environment::Environment;
 use load_balancing::{Configuration, Report};
 use std::collections::BTreeMap;
@@ -17,11 +19,10 @@ use tokio::time::Instant;
 
 /// Digits of a task's id that name its directory: the path of a socket has 107 bytes, and ids are random.
 const NAME_DIGITS: usize = 16;
+/// What proxies are called in messages.
+const NAME: &str = "proxy";
 /// Pause between looks at whether a proxy does what it was told.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// Told the id of each process that is started for a task.
-pub type Started = Arc<dyn Fn(u32) + Send + Sync>;
 
 /// The proxies of a host's tasks; clones are the same.
 #[derive(Clone)]
@@ -51,8 +52,9 @@ impl Proxies {
         network_namespace: &Path,
         started: Started,
     ) -> Result<(), ControlError> {
-        let within = Within { network_namespace: network_namespace.to_owned(), started };
-        let proxy = LoadBalancers::at(self.0.place(task, Some(within))).await?;
+        let arguments = vec!["--network-namespace".into(), network_namespace.into()];
+        let home = Home { arguments, started: Some(started), ..self.0.home(task) };
+        let proxy = LoadBalancers::start(home).await?;
         {
             let mut all = self.0.all.lock().await;
             let number = *self.0.changes.borrow() + 1;
@@ -74,7 +76,7 @@ impl Proxies {
         }
         // Nobody replaces it from here on.
         drop(self.0.all.lock().await.remove(task));
-        if let Err(error) = self.0.place(task, None).stop(Duration::ZERO).await {
+        if let Err(error) = self.0.home(task).stop(Duration::ZERO).await {
             tracing::debug!(task, error = &error as &dyn std::error::Error, "a proxy has ended by itself");
         }
         match fs::remove_dir_all(self.0.directory(task)) {
@@ -88,7 +90,7 @@ impl Proxies {
 
     /// The file with what a task's proxy has told, a line for each thing; it goes with [`Proxies::remove`].
     pub fn log(&self, task: &str) -> PathBuf {
-        self.0.directory(task).join(LOG)
+        self.0.home(task).log()
     }
 
     /// Whether this run has started or found the proxy of a task, and has not ended it.
@@ -101,7 +103,7 @@ impl Proxies {
         // Nobody replaces it from here on.
         let own = self.0.all.lock().await.remove(task);
         if own.is_some()
-            && let Err(error) = self.0.place(task, None).stop(Duration::ZERO).await
+            && let Err(error) = self.0.home(task).stop(Duration::ZERO).await
         {
             tracing::debug!(task, error = &error as &dyn std::error::Error, "a proxy has ended by itself");
         }
@@ -120,7 +122,7 @@ impl Proxies {
             };
             let Some(fault) = fault else { return Ok(()) };
             if Instant::now() >= deadline {
-                return Err(ControlError::NotReady(fault));
+                return Err(ControlError::NotReady(NAME, fault));
             }
             self.0.environment.sleep(LOOK).await;
         }
@@ -163,12 +165,15 @@ impl Inner {
         self.root.join(&task[..end])
     }
 
-    fn place(&self, task: &str, within: Option<Within>) -> Place {
-        Place {
+    fn home(&self, task: &str) -> Home {
+        Home {
+            name: NAME,
             directory: self.directory(task),
             program: self.program.clone(),
+            command: COMMAND,
+            arguments: Vec::new(),
             environment: self.environment.clone(),
-            within,
+            started: None,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::checks;
 use crate::counters::{BalancerCounts, Sharded};
-use crate::listen::{Listening, Place};
+use crate::listen::Listening;
 use crate::live::{Balancer, Compiled, ListenerState};
 use crate::log::Log;
 use crate::target::{Group, Target};
 use crate::worker::Workers;
+use daemon::SocketPlace;
 use environment::{Environment, Timestamp};
 use load_balancing::{
     Action, Configuration, Forward, Health, Kind, Listener, ListenerReport, LoadBalancer, Protocol, Report,
@@ -16,10 +17,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Targets that were healthy when the process last looked, for the one that comes after it.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -44,11 +43,9 @@ pub(crate) struct Table {
     counts: HashMap<String, Arc<Sharded<BalancerCounts>>>,
     logs: HashMap<String, Arc<Log>>,
     listeners: HashMap<String, Arc<ListenerState>>,
-    sockets: BTreeMap<Place, Listening>,
+    sockets: BTreeMap<SocketPlace, Listening>,
     /// Sockets of the process before this one, until their places are configured.
-    inherited: BTreeMap<Place, OwnedFd>,
-    /// Until when another process may still take over what there is: meanwhile it does not change.
-    handing_over: Option<Instant>,
+    inherited: BTreeMap<SocketPlace, OwnedFd>,
     /// What keeps listeners from working.
     faults: HashMap<String, String>,
     /// The same of the attempt before.
@@ -63,7 +60,7 @@ impl Table {
         environment: &Environment,
         workers: Arc<Workers>,
         most_connections: usize,
-        inherited: BTreeMap<Place, OwnedFd>,
+        inherited: BTreeMap<SocketPlace, OwnedFd>,
     ) -> Self {
         Self {
             process: environment.uuid(),
@@ -77,7 +74,6 @@ impl Table {
             listeners: HashMap::new(),
             sockets: BTreeMap::new(),
             inherited,
-            handing_over: None,
             faults: HashMap::new(),
             told: HashMap::new(),
             checks: JoinSet::new(),
@@ -134,7 +130,7 @@ impl Table {
     fn apply_listeners(
         &mut self,
         configuration: &Configuration,
-    ) -> BTreeMap<Place, (String, Arc<ListenerState>)> {
+    ) -> BTreeMap<SocketPlace, (String, Arc<ListenerState>)> {
         let mut faults = HashMap::new();
         let mut places = BTreeMap::new();
         let mut listeners = HashMap::new();
@@ -193,8 +189,8 @@ impl Table {
         Compiled::new(balancer, listener, &self.groups).map_err(|error| error.to_string())
     }
 
-    async fn apply_sockets(&mut self, wanted: &BTreeMap<Place, (String, Arc<ListenerState>)>) {
-        let places: Vec<Place> = self.sockets.keys().copied().collect();
+    async fn apply_sockets(&mut self, wanted: &BTreeMap<SocketPlace, (String, Arc<ListenerState>)>) {
+        let places: Vec<SocketPlace> = self.sockets.keys().copied().collect();
         for place in places {
             let stays = wanted.get(&place).is_some_and(|(_, state)| {
                 self.sockets.get(&place).is_some_and(|at| Arc::ptr_eq(&at.state, state))
@@ -260,18 +256,8 @@ impl Table {
         self.logs.values().cloned().collect()
     }
 
-    /// Leaves everything as it is for a while, for the process that takes over.
-    pub(crate) fn hand_over(&mut self, time: Duration) {
-        self.handing_over = Some(Instant::now() + time);
-    }
-
-    /// Whether another process is taking over.
-    pub(crate) fn is_handing_over(&self) -> bool {
-        self.handing_over.is_some_and(|until| Instant::now() < until)
-    }
-
     /// The listening sockets.
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = (Place, &OwnedFd)> {
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (SocketPlace, &OwnedFd)> {
         self.sockets.iter().map(|(place, listening)| (*place, &listening.socket))
     }
 
@@ -349,7 +335,7 @@ fn used_groups(configuration: &Configuration) -> HashSet<&str> {
     forwards.flatten().map(|group| group.arn.as_str()).collect()
 }
 
-fn places_of(balancer: &LoadBalancer, listener: &Listener) -> Vec<Place> {
+fn places_of(balancer: &LoadBalancer, listener: &Listener) -> Vec<SocketPlace> {
     let kinds: &[bool] = match listener.protocol {
         Protocol::Udp => &[true],
         Protocol::TcpUdp => &[false, true],
@@ -358,7 +344,7 @@ fn places_of(balancer: &LoadBalancer, listener: &Listener) -> Vec<Place> {
     let places = balancer.addresses.iter().flat_map(|address| {
         kinds
             .iter()
-            .map(|datagrams| Place { address: (*address, listener.port).into(), datagrams: *datagrams })
+            .map(|datagrams| SocketPlace { address: (*address, listener.port).into(), datagrams: *datagrams })
     });
     places.collect()
 }

@@ -112,7 +112,7 @@ impl Region {
 
     pub async fn configured(address: IpAddr, configuration: Configuration) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let balancers = LoadBalancers::start(&directory.path().join("lb"), program(), &Environment::real())
+        let balancers = load_balancer::start(&directory.path().join("lb"), program(), &Environment::real())
             .await
             .expect("starts");
         let region = Self { balancers: Some(balancers), configuration, address, directory };

@@ -1,7 +1,7 @@
 //! How the process is told what to do: frames of JSON over a Unix socket in its directory, which only root and the process's own
 //! user reach.
 
-use load_balancing::{Configuration, Report};
+use crate::socket::SocketPlace;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -16,8 +16,6 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
-use crate::listen::Place;
-
 /// The longest frame.
 const MOST_FRAME: usize = 64 << 20;
 /// Descriptors that go over at a time; the kernel takes 253.
@@ -28,11 +26,11 @@ pub(crate) const SOCKET: &str = "control.sock";
 
 /// What is asked.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) enum Ask {
+pub(crate) enum Ask<C> {
     /// Who is there?
     Hello,
     /// Do this from now on.
-    Apply(Configuration),
+    Apply(C),
     /// What have you seen?
     Report,
     /// End, when what is in progress has ended, or after that many seconds.
@@ -45,15 +43,15 @@ pub(crate) enum Ask {
 
 /// What is answered.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) enum Answer {
+pub(crate) enum Answer<R> {
     /// To [`Ask::Hello`].
     Hello { pid: u32, program: Option<ProgramFile> },
     /// It is done.
     Done,
     /// To [`Ask::Report`].
-    Report(Report),
+    Report(R),
     /// To [`Ask::HandOver`]: which sockets come.
-    Sockets(Vec<Place>),
+    Sockets(Vec<SocketPlace>),
     /// It could not be done.
     Failed(String),
 }
@@ -113,7 +111,10 @@ pub(crate) async fn read<T: DeserializeOwned>(stream: &mut UnixStream) -> io::Re
 }
 
 /// Asks, and waits for the answer.
-pub(crate) async fn ask(stream: &mut UnixStream, ask: &Ask) -> io::Result<Answer> {
+pub(crate) async fn ask<R: DeserializeOwned>(
+    stream: &mut UnixStream,
+    ask: &Ask<impl Serialize>,
+) -> io::Result<Answer<R>> {
     write(stream, ask).await?;
     read(stream).await?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
