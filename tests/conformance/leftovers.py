@@ -40,6 +40,12 @@ def shims(region):
     return [(pid, command) for pid, command in found if " shim " in command and region.data_dir in command]
 
 
+def daemons(region, command):
+    """Processes of the region that outlive it, as (process id, command line): `load-balancer` or `name-server`."""
+    found = [(pid, read(f"/proc/{pid}/cmdline")) for pid in process_ids()]
+    return [(pid, line) for pid, line in found if f" {command} --dir {region.data_dir}/" in line]
+
+
 def container_processes(cgroup):
     """Processes inside of the region's control groups."""
     return [(pid, read(f"/proc/{pid}/comm").strip()) for pid in process_ids() if f"/{cgroup}" in read(f"/proc/{pid}/cgroup")]
@@ -97,6 +103,7 @@ def leaves_nothing(region, deadline=20):
 def gone(region):
     """After the end of a region nothing of it is left but its data directory."""
     left = of_tasks(region)
+    left["daemons"] = daemons(region, "load-balancer") + daemons(region, "name-server")
     names = plan(region)
     if names:
         bridge = names["bridge"]

@@ -1,15 +1,23 @@
 """Cloud Map through boto3 and the aws CLI, its names in DNS, and tasks that find each other by them."""
 
 import ipaddress
+import json
+import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from conftest import Region, program
 from images import Registry
-from leftovers import plan
+from leftovers import daemons, gone, plan
 from resolver import ask
 from services import Services, kill, processes
 from waiting import wait_for
@@ -58,6 +66,13 @@ class Discovery:
 
     def found(self, name):
         return sorted(self.ask(name).texts())
+
+    def answered(self, name):
+        """As `found`; nothing when nobody answers at once."""
+        try:
+            return sorted(self.ask(name, deadline=0.2).texts())
+        except OSError:
+            return []
 
 
 @pytest.fixture(scope="module")
@@ -303,13 +318,16 @@ def test_registries_change_with_a_deployment(services, discovery, image):
     services.delete(own)
 
 
-def test_records_are_right_after_a_kill(own_region):
-    region = own_region
+def prepared(region):
     region.client("ecr").create_repository(repositoryName="discovery")
     Registry(region, "discovery").push_image("latest")
-    image = f"localhost:{region.port}/discovery:latest"
     wait_for(lambda: plan(region), "the host")
-    services, discovery = Services(region), Discovery(region)
+    return Services(region), Discovery(region), f"localhost:{region.port}/discovery:latest"
+
+
+def test_records_are_right_after_a_kill(own_region):
+    region = own_region
+    services, discovery, image = prepared(region)
     registry, own = register(services, discovery, image, count=3, types=("A",))
     services.stable(own, 3)
     agree(services, discovery, own)
@@ -319,16 +337,9 @@ def test_records_are_right_after_a_kill(own_region):
     kill(victim["taskArn"])
     region.start()
     began = time.monotonic()
-
-    def answered():
-        try:
-            return discovery.ask("worker", deadline=0.2).texts()
-        except OSError:
-            return None
-
-    first = wait_for(answered, "the name server", 20, step=0.01)
+    first = wait_for(lambda: discovery.answered("worker"), "the name server", 20, step=0.01)
     print(f"answered {(time.monotonic() - began) * 1000:.0f} ms after the region did")
-    assert first, f"names are whole from the first answer: {before}"
+    assert len(first) >= 2, f"names are whole from the first answer: {before}"
     def instances():
         return [one["Id"] for one in discovery.api.list_instances(ServiceId=registry["Id"])["Instances"]]
 
@@ -338,3 +349,127 @@ def test_records_are_right_after_a_kill(own_region):
     agree(services, discovery, own)
     services.delete(own)
     wait_for(lambda: discovery.ask("worker").code == "NXDOMAIN", "no name", 5)
+
+
+ASK = """
+import json, select, sys
+sys.path.insert(0, sys.argv[1])
+from resolver import ask
+counts = {}
+while not select.select([sys.stdin], [], [], 0.005)[0]:
+    try:
+        said = " ".join(sorted(ask(sys.argv[2], sys.argv[3], deadline=1).texts())) or "nothing"
+    except OSError as error:
+        said = type(error).__name__
+    counts[said] = counts.get(said, 0) + 1
+print(json.dumps(counts))
+"""
+
+
+class Asking:
+    """Asks for a name in the network of a task, each question once, until `answers` counts what was said."""
+
+    def __init__(self, region, task, name):
+        inside = ["nsenter", "--net", "--target", str(processes(task)[0])]
+        command = [*inside, sys.executable, "-c", ASK, str(Path(__file__).parent), name_server(region), name]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def answers(self):
+        return json.loads(self.process.communicate(timeout=10)[0])
+
+
+def follows(discovery, name):
+    """Waits until the name server has been told of a change."""
+    service = discovery.service(name, "A")
+    discovery.api.register_instance(ServiceId=service["Id"], InstanceId="i", Attributes={"AWS_INSTANCE_IPV4": "10.0.0.1"})
+    wait_for(lambda: discovery.answered(name) == ["10.0.0.1"], "a change is seen", 20)
+
+
+def name_server_process(region):
+    [(pid, _)] = daemons(region, "name-server")
+    return pid
+
+
+def test_a_task_goes_on_resolving_while_the_region_is_killed_and_upgraded(own_region, tmp_path, monkeypatch):
+    region = own_region
+    services, discovery, image = prepared(region)
+    registry, own = register(services, discovery, image, count=2, types=("A",))
+    services.stable(own, 2)
+    agree(services, discovery, own)
+    whole = f"worker.{discovery.name}"
+    script = f"while true; do if nslookup {whole} > /dev/null; then echo good; else echo bad; fi; sleep 0.1; done"
+    task = services.run(services.register([services.container(image, ["sh", "-c", script])]))
+    services.wait(task, "RUNNING")
+    asking = Asking(region, task, whole)
+    try:
+        wait_for(lambda: "good" in services.lines(task), "the task resolves", 20)
+        both, first = " ".join(discovery.found("worker")), name_server_process(region)
+        region.stop(hard=True)
+        time.sleep(2)
+        assert " ".join(discovery.found("worker")) == both
+        region.start()
+        follows(discovery, "again")
+        assert name_server_process(region) == first, "it is found again"
+        region.stop(hard=True)
+        newer = shutil.copy(program(), tmp_path / "longshore")
+        monkeypatch.setenv("LONGSHORE_BIN", str(newer))
+        region.start()
+        follows(discovery, "newer")
+        wait_for(lambda: len(daemons(region, "name-server")) == 1, "the one before ends", 20)
+        assert name_server_process(region) != first, "a newer program takes over"
+        services.ecs.update_service(cluster=services.cluster, service=own, desiredCount=1)
+        services.stable(own, 1)
+        agree(services, discovery, own)
+        one = discovery.found("worker")[0]
+        time.sleep(1)
+    finally:
+        answers = asking.answers()
+    print(f"answers: {answers}")
+    assert set(answers) == {both, one} and answers[both] > 300 and answers[one] > 20, answers
+    lines = services.lines(task)
+    assert "bad" not in lines and len(lines) > 20, lines
+    services.stop(task)
+    services.delete(own)
+
+
+def test_a_name_server_that_dies_is_started_again_and_missed(own_region):
+    region = own_region
+    services, discovery, image = prepared(region)
+    follows(discovery, "worker")
+    # A task keeps the network, and with it the name server, when the region goes.
+    task = services.run(services.register([services.container(image, ["sleep", "600"])]))
+    services.wait(task, "RUNNING")
+    first = name_server_process(region)
+    assert f"names     process {first}: " in region.cli("status").stdout
+
+    os.kill(first, signal.SIGKILL)
+    began = time.monotonic()
+    wait_for(lambda: discovery.answered("worker") == ["10.0.0.1"], "another one", 5, step=0.01)
+    print(f"names are answered again {(time.monotonic() - began) * 1000:.0f} ms after a kill")
+    second = name_server_process(region)
+    assert second != first
+    region.stop()
+    assert discovery.answered("worker") == ["10.0.0.1"], "it goes on after the region has ended in order"
+    free = ["--listen", "127.0.0.1:0"]
+    assert f"ok    name server  process {second}: " in region.cli("doctor", *free).stdout
+    os.kill(second, signal.SIGKILL)
+    said = region.cli("doctor", *free)
+    assert said.returncode == 1 and "FAIL  name server  tasks resolve no names" in said.stdout, said.stdout
+    region.start()
+    wait_for(lambda: discovery.answered("worker") == ["10.0.0.1"], "the next start starts it", 20)
+    services.stop(task)
+
+
+def test_a_start_without_the_port_of_name_queries_leaves_nothing():
+    region = Region("--no-host", "--task-subnet", "10.213.0.0/24")
+    region.stop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        # The address need not be there.
+        taken.setsockopt(socket.IPPROTO_IP, 15, 1)
+        taken.bind(("10.213.0.1", 53))
+        said = subprocess.run([program(), "up", "--listen", "127.0.0.1:0", "--data-dir", region.data_dir], capture_output=True,
+                              text=True, timeout=60)
+        assert said.returncode == 1 and "name queries on 10.213.0.1:53 (UDP)" in said.stderr, said.stderr
+        gone(region)
+    region.flags.remove("--no-host")
+    region.close()

@@ -143,6 +143,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/node/", &["crates/base/", "crates/wire/", "crates/control/reconcile", "crates/node/"]),
     ("crates/node/daemon", &["crates/base/"]),
     ("crates/node/load-balancer", &["crates/base/", "crates/logic/load-balancing", "crates/node/daemon"]),
+    ("crates/node/name-server", &["crates/base/", "crates/logic/dns-zones", "crates/node/daemon"]),
 ];
 
 /// Crates that only the program and tests may name.

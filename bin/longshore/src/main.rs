@@ -57,6 +57,13 @@ enum Command {
         #[arg(long)]
         network_namespace: Option<std::path::PathBuf>,
     },
+    /// The process that answers the name queries of tasks
+    #[command(name = name_server::COMMAND, hide = true)]
+    NameServer {
+        /// Its directory
+        #[arg(long)]
+        dir: std::path::PathBuf,
+    },
     /// What the containers of the demonstration run
     #[command(hide = true)]
     DemoContainer(demo::container::DemoContainerArgs),
@@ -91,12 +98,12 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Env(arguments) => env::run(arguments),
         Command::Configure(arguments) => configure::run(arguments),
-        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Keys(arguments) => keys::run(arguments),
         Command::DemoContainer(arguments) => demo::container::run(arguments),
         Command::LoadBalancer { dir, network_namespace } => {
             Ok(load_balancer::run(&dir, network_namespace.as_deref())?)
         }
+        Command::NameServer { dir } => Ok(name_server::run(&dir)?),
         Command::CheckConfig(arguments) => {
             print!("{}", toml::to_string(&arguments.resolve()?)?);
             Ok(())
@@ -107,6 +114,7 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Up(arguments) => block_on(up::run(arguments)),
         Command::Demo(arguments) => block_on(demo::run(arguments)),
+        Command::Doctor(arguments) => block_on(doctor::run(arguments)),
         Command::Exec(arguments) => block_on(exec::run(arguments)),
         Command::Logs(arguments) => block_on(logs::run(arguments)),
         Command::Account(arguments) => block_on(account::run(arguments)),

@@ -9,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod hosts;
 mod keys;
 mod load_balancers;
+pub(crate) mod name_server;
 mod other_regions;
 mod ranges;
 mod records;
@@ -19,7 +20,6 @@ mod service_hooks;
 pub(crate) mod spot;
 mod storage;
 mod template_roles;
-mod zones;
 
 use crate::client::Client;
 use crate::data_dir::{AccessKeyFile, DataDir, EndpointFile, VULNERABILITIES};
@@ -32,7 +32,6 @@ use anyhow::{Context, Result, bail};
 use api_server::{ApiServer, Authenticator, Config, HttpHandler, Listener, Running};
 use aws_wire::Service;
 use blob_store::BlobStore;
-use container_network::Zones;
 use controllers::load_balancer::DataPlane;
 use encryption::KeyRing;
 use environment::Environment;
@@ -351,12 +350,10 @@ impl Region {
         };
         let controllers = controllers::run(self.tables.clone(), config, self.shutdown.clone());
         self.background.push(tokio::spawn(controllers));
-        // Before the name server answers anything, so that no name is missing in its first moments.
+        // Before the name server is told anything, so that no name is missing at any moment.
         let (zones, following) =
             controllers::discovery::Zones::open(self.tables.clone(), self.shutdown.clone()).await?;
         self.background.push(tokio::spawn(following));
-        let sources = Zones::default();
-        sources.add(Arc::new(zones::PrivateZones(zones)));
         let credentials = keys::host_key(&self.dir, access, &self.settings.account).await?;
         let host = Host::start(
             plan,
@@ -365,7 +362,7 @@ impl Region {
                 region: self.settings.region.to_string(),
                 registry_hosts,
                 registry_socket,
-                zones: sources,
+                zones,
             },
             credentials,
             &self.dir,
@@ -396,7 +393,7 @@ impl Region {
         let hosts_file =
             settings.manage_hosts_file.then(|| HostsFile::new(Path::new(hosts_file::PATH), self.dir.path()));
         let data_plane = HostDataPlane::new(
-            host.network().clone(),
+            (host.network().clone(), host.names().clone()),
             self.dir.join("load-balancer"),
             std::env::current_exe().context("find the running program")?,
             self.environment.clone(),

@@ -1,11 +1,12 @@
 //! `longshore doctor`: can this machine run tasks, and what to do where it cannot.
 
 use crate::region::host::capacity;
-use crate::settings::Overcommit;
+use crate::region::name_server;
+use crate::settings::{Overcommit, default_data_dir};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Check that this machine can run tasks.
 #[derive(Args)]
@@ -13,6 +14,9 @@ pub(crate) struct DoctorArgs {
     /// Address the region would listen on
     #[arg(long, env = "LONGSHORE_LISTEN", default_value = "127.0.0.1:4566", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Data directory of a region that may run here [default: as `longshore up`]
+    #[arg(long, env = "LONGSHORE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 /// One finding.
@@ -24,11 +28,14 @@ pub(crate) struct Check {
 }
 
 /// Prints every check; fails when one failed.
-pub(crate) fn run(arguments: DoctorArgs) -> Result<()> {
+pub(crate) async fn run(arguments: DoctorArgs) -> Result<()> {
     let mut checks = host_checks();
     checks.push(Check { name: "port", result: port(arguments.listen) });
     checks.push(Check { name: "names", result: Ok(names()) });
     checks.push(Check { name: "room", result: room() });
+    // Only of a region with tasks.
+    let name_server = name_server::look(&arguments.data_dir.unwrap_or_else(default_data_dir)).await;
+    checks.extend(name_server.map(|result| Check { name: "name server", result }));
     let mut failed = 0;
     for check in &checks {
         match &check.result {

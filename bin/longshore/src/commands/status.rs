@@ -2,12 +2,14 @@
 
 use crate::client::Client;
 use crate::commands::env::region_of;
+use crate::region::name_server;
+use crate::settings::default_data_dir;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Show the region at a glance: endpoint, hosts, clusters, tasks, repositories, log groups.
+/// Show the region at a glance: endpoint, hosts, names, clusters, tasks, repositories, log groups.
 #[derive(Args)]
 pub(crate) struct StatusArgs {
     /// Data directory of the region [default: as `longshore up`]
@@ -17,7 +19,7 @@ pub(crate) struct StatusArgs {
 
 /// Asks the region through its own API and prints what it says.
 pub(crate) async fn run(arguments: StatusArgs) -> Result<()> {
-    let (endpoint, key) = region_of(arguments.data_dir)?;
+    let (endpoint, key) = region_of(arguments.data_dir.clone())?;
     let client = Client::new(&endpoint.endpoint, &endpoint.region, &key);
     let clusters = client.all_pages("ecs", "ListClusters", "clusterArns", &json!({})).await?;
     println!(
@@ -37,6 +39,11 @@ pub(crate) async fn run(arguments: StatusArgs) -> Result<()> {
                 memory["lent"]
             );
         }
+    }
+    match name_server::look(&arguments.data_dir.unwrap_or_else(default_data_dir)).await {
+        Some(Ok(found)) => println!("names     {found}"),
+        Some(Err(wrong)) => println!("names     NOT ANSWERED: {wrong}"),
+        None => {}
     }
     println!("clusters  {}", clusters.len());
     for arn in &clusters {

@@ -1,14 +1,16 @@
 //! This machine as the region's host: network, images, runtime, and the agent that drives them.
 
 use super::filter::FilterSwitch;
+use super::name_server::HostNames;
 use super::ranges::{self, Ranges};
 use crate::data_dir::DataDir;
 use crate::settings::{Overcommit, Settings};
 use anyhow::{Context, Result, anyhow, bail};
 use api_ec2::MachineNetworks;
 use container_image::{Images, LocalRegistry};
-use container_network::{Network, NetworkConfig, Subnet, Zones, network_in_use, pick_free_subnet};
+use container_network::{Network, NetworkConfig, Subnet, network_in_use, pick_free_subnet};
 use container_runtime::{Runtime, RuntimeConfig, disks_unavailable};
+use controllers::discovery::Zones;
 use environment::Environment;
 use ipnet::Ipv4Net;
 use load_balancer::Proxies;
@@ -48,7 +50,7 @@ pub(super) struct Address {
     pub(super) registry_hosts: RegistryHosts,
     /// Where the registry hands blobs over by reference, if it does.
     pub(super) registry_socket: Option<PathBuf>,
-    /// Zones that the name server of tasks answers for.
+    /// Zones that tasks see.
     pub(super) zones: Zones,
 }
 
@@ -64,12 +66,15 @@ pub(super) enum Sandboxes {
 /// The host at work.
 pub(super) struct Host {
     network: Network,
+    names: HostNames,
     runtime: Runtime,
     /// Of tasks with Service Connect.
     proxies: Proxies,
     subnet: Subnet,
     stop: CancellationToken,
     agent: JoinHandle<()>,
+    /// Tells the name server what changes.
+    naming: JoinHandle<()>,
     /// Where the agent keeps what it knows of its tasks.
     agent_tasks: PathBuf,
     collector: JoinHandle<()>,
@@ -145,7 +150,7 @@ impl Host {
         let proxies = Proxies::new(dir.join("connect"), program.clone(), environment.clone());
         let runtime = Runtime::open(RuntimeConfig {
             root: tasks_dir(dir)?,
-            shim_program: program,
+            shim_program: program.clone(),
             cgroup: plan.cgroup.clone(),
             disks: disks(dir),
         })?;
@@ -169,10 +174,14 @@ impl Host {
             subnet,
             mtu: 0,
             directory: PathBuf::from("/run/longshore/netns"),
-            resolvers: vec![],
-            zones: address.zones.clone(),
         });
         let network = network.await.context("start the network of tasks")?;
+        let zones = address.zones.clone();
+        let names = HostNames::new(&network, plan.range()?, zones, dir.path(), program, environment.clone());
+        if let Err(error) = names.start().await {
+            leave(&network, &names).await;
+            return Err(error);
+        }
         filter.switch_on(network.clone());
         let engine = ContainerEngine::new(
             runtime.clone(),
@@ -185,6 +194,7 @@ impl Host {
         );
         let stop = CancellationToken::new();
         let agent = Agent::new(config, Arc::new(engine), environment.clone());
+        let naming = tokio::spawn(names.clone().follow(stop.clone()));
         let stopped = stop.clone();
         let agent = tokio::spawn(async move {
             if let Err(error) = agent.run(stopped.cancelled_owned()).await {
@@ -192,7 +202,7 @@ impl Host {
             }
         });
         let collector = tokio::spawn(collect(images, environment.clone(), stop.clone()));
-        Ok(Self { network, runtime, proxies, subnet, stop, agent, agent_tasks, collector })
+        Ok(Self { network, names, runtime, proxies, subnet, stop, agent, naming, agent_tasks, collector })
     }
 
     pub(super) fn subnet(&self) -> Subnet {
@@ -204,16 +214,21 @@ impl Host {
         &self.network
     }
 
+    /// The names that its tasks find.
+    pub(super) fn names(&self) -> &HostNames {
+        &self.names
+    }
+
     /// The proxies of its tasks.
     pub(super) fn proxies(&self) -> &Proxies {
         &self.proxies
     }
 
-    /// Stops the agent. The network and the control group go too, when no task is left that needs them.
+    /// Stops the agent. The network, the name server and the control group go too, when no task is left that needs them.
     pub(super) async fn stop(self, sandboxes: Sandboxes) {
-        let Self { network, runtime, proxies, stop, agent, agent_tasks, collector, .. } = self;
+        let Self { network, names, runtime, proxies, stop, agent, naming, agent_tasks, collector, .. } = self;
         stop.cancel();
-        for task in [agent, collector] {
+        for task in [agent, naming, collector] {
             if task.await.is_err() {
                 tracing::error!("a part of the host ended badly");
             }
@@ -228,10 +243,17 @@ impl Host {
                 _ => {}
             }
         }
-        if let Err(error) = network.stop().await {
-            tracing::warn!(%error, "cannot remove the network of tasks");
-        }
+        leave(&network, &names).await;
         runtime.close();
+    }
+}
+
+/// Removes the network when nobody is left in it, and then ends who answers there.
+async fn leave(network: &Network, names: &HostNames) {
+    match network.stop().await {
+        Ok(true) => names.end().await,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "cannot remove the network of tasks"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The load balancers of this machine: their process, the addresses they have on the bridge, and their names.
 
+use super::name_server::{HostNames, Names};
 use crate::hosts_file::HostsFile;
 use container_network::Network;
 use controllers::load_balancer::{DataPlane, DataPlaneError, Wanted};
 use environment::Environment;
 use load_balancer::LoadBalancers;
 use load_balancing::Report;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub(super) struct HostDataPlane(Arc<Inner>);
 
 struct Inner {
     network: Network,
+    /// Where tasks find load balancers.
+    names: HostNames,
     /// Where the process keeps what it needs; there while there is a process, or one is to be started again.
     directory: PathBuf,
     program: PathBuf,
@@ -34,20 +37,21 @@ struct Inner {
 #[derive(Default)]
 struct State {
     process: Option<LoadBalancers>,
-    names: BTreeMap<String, Vec<Ipv4Addr>>,
+    /// As the hosts file has them.
+    names: Names,
 }
 
 impl HostDataPlane {
-    /// Over the host's network. With `hosts_file`, names are written there, too.
+    /// Over the host's network and names. With `hosts_file`, names are written there, too.
     pub(super) fn new(
-        network: Network,
+        (network, names): (Network, HostNames),
         directory: PathBuf,
         program: PathBuf,
         environment: Environment,
         hosts_file: Option<HostsFile>,
     ) -> Self {
         let state = Mutex::default();
-        Self(Arc::new(Inner { network, directory, program, environment, hosts_file, state }))
+        Self(Arc::new(Inner { network, names, directory, program, environment, hosts_file, state }))
     }
 }
 
@@ -77,13 +81,8 @@ impl Inner {
     }
 
     /// Has tasks and, where it is wanted, programs of this machine find the load balancers by their names.
-    fn tell_names(&self, state: &mut State, names: BTreeMap<String, Vec<Ipv4Addr>>) {
-        for gone in state.names.keys().filter(|name| !names.contains_key(*name)) {
-            self.network.names().set(gone, Vec::new());
-        }
-        for (name, addresses) in &names {
-            self.network.names().set(name, addresses.clone());
-        }
+    fn tell_names(&self, state: &mut State, names: Names) {
+        self.names.set(names.clone());
         if state.names != names
             && let Some(file) = &self.hosts_file
             && let Err(error) = file.write(&names)
@@ -127,7 +126,7 @@ impl DataPlane for HostDataPlane {
             std::fs::remove_dir_all(&self.0.directory).map_err(failed)?;
         }
         self.0.network.set_host_addresses(BTreeSet::new()).await.map_err(failed)?;
-        self.0.tell_names(&mut state, BTreeMap::new());
+        self.0.tell_names(&mut state, Names::new());
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! [`DiscoveryController`] registers a task that runs with the services of Cloud Map that its ECS service names, tells how
 //! healthy it is, and deregisters it when it is to stop or has died. Everything it needs is in the rows of the task and of
 //! its instances, which name their task; so one that is killed anywhere leaves no instance without its task behind.
-//! [`Zones`] follows the rows of Cloud Map and answers for the names in private namespaces from memory.
+//! [`Zones`] follows the rows of Cloud Map and tells which zones private namespaces make, for the name server of tasks.
 //! [`OperationController`] forgets operations after a while.
 
 mod apply;
@@ -12,7 +12,7 @@ mod plan;
 mod zones;
 
 pub use operation::OperationController;
-pub use zones::{Answer, Kind, Place, Zones};
+pub use zones::Zones;
 
 use crate::feed::Seen;
 use identifiers::Region;

@@ -1,7 +1,7 @@
 //! What goes wrong with networks.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 /// A network operation that failed; names what was attempted.
@@ -57,14 +57,6 @@ pub enum NetworkError {
     /// A fault could not be made or ended.
     #[error("making a fault in the network of a task: {0}")]
     Fault(String),
-    /// The name server's address is taken.
-    #[error("listening for name queries on {address}")]
-    Dns {
-        /// Where.
-        address: SocketAddr,
-        /// The answer.
-        source: io::Error,
-    },
     /// The endpoint of a task could not be opened.
     #[error("listening at the endpoint of a task")]
     Endpoint(#[source] io::Error),

@@ -1,11 +1,10 @@
-//! Network namespaces, interfaces, addresses, NAT and name resolution of a host's tasks.
+//! Network namespaces, interfaces, addresses and NAT of a host's tasks.
 //!
 //! A [`Network`] is one bridge with a subnet, and with the subnets that its rules name. Each task gets a named network
-//! namespace with an interface of its own on that bridge, a route to the outside through it (masqueraded), and a name
-//! server on the bridge address that answers for the zones it is given ([`Zones`]) and asks the host's resolvers for
-//! the rest. Containers of one task share the namespace, and with it localhost. At [`ENDPOINT`] each task reaches this
-//! process, as
-//! [`Network::endpoint`] tells. Of link-local addresses a task reaches that one only.
+//! namespace with an interface of its own on that bridge, and a route to the outside through it (masqueraded). Names it asks
+//! for at the bridge's address; who answers there is not known here. Containers of one task share the namespace, and with it
+//! localhost. At [`ENDPOINT`] each task reaches this process, as [`Network::endpoint`] tells. Of link-local addresses a task
+//! reaches that one only.
 //!
 //! Promises: what [`rules::Rules`] do not permit does not pass, at no moment, whether this process runs or not; no task
 //! sends from another's address; no thread of the caller ever changes its namespace; everything this crate makes can be
@@ -13,7 +12,6 @@
 //! networks with different bridges live side by side on one machine. It speaks netlink itself and runs no `ip`; only
 //! the firewall needs a program, `nft`, and `iptables` where that drops what is forwarded.
 
-mod dns;
 mod endpoint;
 mod error;
 pub mod faults;
@@ -26,7 +24,6 @@ mod network;
 pub mod rules;
 mod subnet;
 
-pub use dns::zone::{Authority, Names, Record, RecordData, RecordType, ZoneAnswer, ZoneSource, Zones};
 pub use endpoint::ENDPOINT;
 pub use error::NetworkError;
 pub use files::TaskFiles;

@@ -4,8 +4,6 @@ mod host_addresses;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::dns::NameServer;
-use crate::dns::zone::{Names, Zones};
 use crate::endpoint::{Junction, Line};
 use crate::error::NetworkError;
 use crate::faults::{Fault, FaultName, Faults};
@@ -17,7 +15,7 @@ use crate::rules::Rules;
 use crate::subnet::{Subnet, outgoing_mtu};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,10 +42,6 @@ pub struct NetworkConfig {
     /// Where the namespaces are mounted, on a file system that the reboot empties: `/run/longshore/netns`.
     /// Networks of different bridges may share it.
     pub directory: PathBuf,
-    /// Resolvers to forward name queries to; empty means those of `/etc/resolv.conf`, read anew when it changes.
-    pub resolvers: Vec<SocketAddr>,
-    /// Zones that the name server answers for, from its first query on.
-    pub zones: Zones,
 }
 
 /// What one task needs.
@@ -74,7 +68,7 @@ pub struct NetworkNamespace {
     pub address: Ipv4Addr,
     /// MAC address of its interface.
     pub mac: String,
-    /// Its name server: the bridge's first address.
+    /// Where it asks for names: the bridge's first address.
     pub gateway: Ipv4Addr,
 }
 
@@ -87,16 +81,14 @@ struct Inner {
     guard: Guard,
     /// Gateways of subnets that the bridge has.
     gateways: tokio::sync::Mutex<BTreeSet<(Subnet, Ipv4Addr)>>,
-    names: Names,
-    name_server: parking_lot::Mutex<Option<NameServer>>,
     making: Semaphore,
     /// Where the endpoints of tasks are; made with the first.
     junction: OnceCell<Arc<Junction>>,
 }
 
 impl Network {
-    /// Makes the bridge, the firewall table and the name server, or takes them over from an earlier run. A start that fails
-    /// leaves nothing behind that no task needs.
+    /// Makes the bridge and the firewall table, or takes them over from an earlier run. A start that fails leaves nothing behind
+    /// that no task needs.
     pub async fn start(mut config: NetworkConfig) -> Result<Self, NetworkError> {
         check(&config)?;
         if config.mtu == 0 {
@@ -111,34 +103,18 @@ impl Network {
             Ok(ports) => (ports, None),
             Err(error) => (BTreeMap::new(), Some(error)),
         };
-        let names = Names::default();
-        let zones = Zones::default();
-        zones.add(Arc::new(names.clone()));
-        zones.add(Arc::new(config.zones.clone()));
-        let (subnet, resolvers) = (config.subnet, config.resolvers.clone());
         let network = Self(Arc::new(Inner {
             config,
             guard: Guard::new(firewall, ports),
             gateways: tokio::sync::Mutex::default(),
-            names,
-            name_server: parking_lot::Mutex::default(),
             making: Semaphore::new(PARALLEL),
             junction: OnceCell::new(),
         }));
-        let started = match failed {
-            None => NameServer::start(subnet, zones, resolvers).await,
-            Some(error) => Err(error),
-        };
-        match started {
-            Ok(name_server) => *network.0.name_server.lock() = Some(name_server),
-            Err(error) => {
-                if let Err(left) = network.stop().await {
-                    tracing::warn!(error = %left, "what a failed start of the network has made stays");
-                }
-                return Err(error);
-            }
+        let Some(error) = failed else { return Ok(network) };
+        if let Err(left) = network.stop().await {
+            tracing::warn!(error = %left, "what a failed start of the network has made stays");
         }
-        Ok(network)
+        Err(error)
     }
 
     /// Makes the task's namespace. For a task that has one with this address already, that one.
@@ -238,28 +214,14 @@ impl Network {
         blocking(move || list(&config)).await
     }
 
-    /// Names that the name server answers by itself.
-    pub fn names(&self) -> &Names {
-        &self.0.names
-    }
-
-    /// Zones that the name server answers for; sources may be added at any time.
-    pub fn zones(&self) -> &Zones {
-        &self.0.config.zones
-    }
-
-    /// The bridge's address: the tasks' gateway and name server.
+    /// The bridge's address: the tasks' gateway, and where they ask for names.
     pub fn gateway(&self) -> Ipv4Addr {
         self.0.config.subnet.gateway()
     }
 
-    /// Stops the name server; removes the bridge and the firewall table when no task and no address of the host is left,
-    /// so that running tasks and load balancers keep their network while the server restarts. Answers whether all is removed.
+    /// Removes the bridge and the firewall table when no task and no address of the host is left, so that running tasks and
+    /// load balancers keep their network while the server restarts. Answers whether all is removed.
     pub async fn stop(&self) -> Result<bool, NetworkError> {
-        let server = self.0.name_server.lock().take();
-        if let Some(server) = server {
-            server.stop().await;
-        }
         if !self.list().await?.is_empty() || !self.host_addresses().await?.is_empty() {
             return Ok(false);
         }

@@ -46,8 +46,6 @@ pub(crate) fn config(bridge: &str, subnet: &str, directory: &Path) -> NetworkCon
         subnet: subnet.parse().expect("a subnet"),
         mtu: 0,
         directory: directory.to_owned(),
-        resolvers: vec![],
-        zones: Zones::default(),
     }
 }
 
@@ -164,7 +162,7 @@ fn a_restart_takes_over() {
         let settings = config("lsa", "10.88.0.0/16", &directory);
         let first = open(settings.clone()).await;
         let one = first.attach(&task("one", "10.88.0.7")).await.expect("attaches");
-        // Killed, not stopped: all that ends is the name server.
+        // Killed, not stopped.
         drop(first);
         let deadline = Instant::now() + PATIENCE;
         let second = loop {
@@ -230,101 +228,6 @@ fn two_networks_side_by_side_translate_addresses_past_a_dropping_firewall() {
         assert!(inner.stop().await.expect("stops") && outer.stop().await.expect("stops"));
         let left = output("nft", &["list", "ruleset"]);
         assert!(!left.contains("longshore"), "{left}");
-    });
-}
-
-fn ask(server: SocketAddr, query: &[u8]) -> Vec<u8> {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("binds");
-    socket.set_read_timeout(Some(PATIENCE)).expect("set");
-    socket.send_to(query, server).expect("sends");
-    let mut buffer = [0; 4096];
-    let length = socket.recv(&mut buffer).expect("an answer");
-    buffer[..length].to_vec()
-}
-
-fn ask_connected(server: SocketAddr, query: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("set");
-    stream.write_all(&[&(query.len() as u16).to_be_bytes()[..], query].concat()).expect("sends");
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).expect("an answer");
-    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut answer).expect("an answer");
-    answer
-}
-
-/// A query for the A records of `name`.
-fn query(name: &str) -> Vec<u8> {
-    let mut query = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        query.push(label.len() as u8);
-        query.extend(label.bytes());
-    }
-    query.extend([0, 0, 1, 0, 1]);
-    query
-}
-
-#[test]
-fn names_are_answered_and_forwarded() {
-    on_a_host(|directory| async move {
-        // The first resolver is dead; the second answers datagrams and connections with one address.
-        let resolver = UdpSocket::bind("127.0.0.1:0").expect("binds");
-        let address = resolver.local_addr().expect("bound");
-        let connected = TcpListener::bind(address).expect("binds");
-        let answer = |query: &[u8]| {
-            let mut answer = query.to_vec();
-            answer[2] |= 0x80;
-            answer[7] = 1;
-            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 9, 9, 9, 9]);
-            answer
-        };
-        let datagrams = std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            let (length, asker) = resolver.recv_from(&mut buffer).expect("a query");
-            // A forged answer comes first and is passed over.
-            let mut forged = answer(&buffer[..length]);
-            forged[0] ^= 1;
-            resolver.send_to(&forged, asker).expect("sends");
-            resolver.send_to(&answer(&buffer[..length]), asker).expect("sends");
-        });
-        let connections = std::thread::spawn(move || {
-            let (mut stream, _) = connected.accept().expect("accepts");
-            let mut length = [0; 2];
-            stream.read_exact(&mut length).expect("a query");
-            let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
-            stream.read_exact(&mut query).expect("a query");
-            let answer = answer(&query);
-            stream.write_all(&[&(answer.len() as u16).to_be_bytes()[..], &answer].concat()).expect("sends");
-        });
-        let settings = NetworkConfig {
-            resolvers: vec!["127.0.0.1:9".parse().expect("an address"), address],
-            ..config("lsa", "10.88.0.0/16", &directory)
-        };
-        let network = open(settings).await;
-        network.names().set("web.local", vec![Ipv4Addr::new(10, 88, 0, 42)]);
-        let one = network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
-        let server = SocketAddr::from((network.gateway(), 53));
-        let path = one.path.clone();
-        // Off the runtime's only thread, which has to serve the queries.
-        let answers = tokio::task::spawn_blocking(move || {
-            inside(&path, move || {
-                [
-                    ask(server, &query("WEB.local")),
-                    ask(server, &query("elsewhere.example")),
-                    ask_connected(server, &query("web.local")),
-                    ask_connected(server, &query("elsewhere.example")),
-                ]
-            })
-        });
-        let answers = answers.await.expect("asked");
-        assert!(answers[0].ends_with(&[10, 88, 0, 42]) && answers[2].ends_with(&[10, 88, 0, 42]));
-        assert!(answers[1].ends_with(&[9, 9, 9, 9]) && answers[3].ends_with(&[9, 9, 9, 9]));
-        datagrams.join().expect("served");
-        connections.join().expect("served");
-        network.names().set("web.local", vec![]);
-        assert_eq!(network.names().get("web.local"), None);
-        network.detach("one").await.expect("detaches");
-        assert!(network.stop().await.expect("stops"));
     });
 }
 
@@ -556,33 +459,5 @@ fn subnets_beside_the_networks_own_have_their_gateways() {
         network.set_rules(rules).await.expect("sets");
         assert!(!output("ip", &["-4", "addr", "show", "dev", "lsa"]).contains("192.168.77"));
         assert!(network.stop().await.expect("stops"));
-    });
-}
-
-#[test]
-fn a_start_that_fails_leaves_only_what_tasks_need() {
-    on_a_host(|directory| async move {
-        let settings = config("lsa", "10.88.0.0/16", &directory);
-        let left = || {
-            let links = Netlink::open().expect("opens").links().expect("lists");
-            let bridge = links.iter().any(|link| link.name == "lsa");
-            (bridge, output("nft", &["list", "ruleset"]).contains("longshore-lsa"), directory.exists())
-        };
-        let taken = UdpSocket::bind("0.0.0.0:53").expect("binds");
-        let failed = Network::start(settings.clone()).await.err().expect("its port is taken");
-        assert!(matches!(failed, NetworkError::Dns { .. }), "{failed:?}");
-        assert_eq!(left(), (false, false, false));
-        drop(taken);
-        let network = open(settings.clone()).await;
-        network.attach(&task("one", "10.88.0.7")).await.expect("attaches");
-        assert!(!network.stop().await.expect("stops"), "a task needs it");
-        let taken = UdpSocket::bind("0.0.0.0:53").expect("binds");
-        assert!(Network::start(settings.clone()).await.is_err());
-        assert_eq!(left(), (true, true, true));
-        drop(taken);
-        let network = Network::start(settings).await.expect("starts");
-        network.detach("one").await.expect("detaches");
-        assert!(network.stop().await.expect("stops"));
-        assert_eq!(left(), (false, false, false));
     });
 }

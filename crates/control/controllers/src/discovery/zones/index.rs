@@ -1,45 +1,27 @@
-//! Rows of Cloud Map by the names that they make.
+//! Rows of Cloud Map by what belongs together, and the zones that they make.
 
+use dns_zones as told;
 use identifiers::AccountId;
 use resources::Stored;
-use resources::discovery::{DiscoveryService, Instance, Namespace, NamespaceKind, RecordKind};
+use resources::discovery::{
+    DiscoveryService, HealthStatus, Instance, Namespace, NamespaceKind, RecordKind, RoutingPolicy,
+};
 use resources::ec2::NetworkInterface;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-/// Rows by their keys, and keys by names.
+/// Rows by their keys.
 #[derive(Default)]
 pub(super) struct Index {
     namespaces: BTreeMap<String, Arc<Namespace>>,
     services: BTreeMap<String, Arc<DiscoveryService>>,
     /// Instances by the key of their service and their id in lower case.
     instances: HashMap<String, BTreeMap<String, Arc<Instance>>>,
-    /// Who is at which addresses.
-    askers: HashMap<Ipv4Addr, Asker>,
+    /// Who is at which addresses: account and VPC.
+    clients: HashMap<Ipv4Addr, (AccountId, String)>,
     /// Addresses of network interfaces by their keys.
     addresses: HashMap<String, Ipv4Addr>,
-    /// Keys of namespaces with DNS by the names of their zones.
-    zones: HashMap<String, Vec<String>>,
-    /// Keys of services with records by the key of their namespace and their whole name.
-    names: HashMap<String, BTreeMap<String, String>>,
-}
-
-/// Whose network interface asks, and from which VPC.
-pub(super) struct Asker {
-    account: AccountId,
-    vpc: String,
-}
-
-impl Asker {
-    /// Whether the names of a namespace are there for it.
-    fn sees(&self, namespace: &Namespace) -> bool {
-        let is_in = match &namespace.kind {
-            NamespaceKind::PrivateDns { vpc, .. } => *vpc == self.vpc,
-            NamespaceKind::Http => false,
-        };
-        is_in && namespace.account == self.account
-    }
 }
 
 impl Index {
@@ -77,8 +59,7 @@ impl Index {
     }
 
     pub(super) fn put_interface(&mut self, row: &NetworkInterface) {
-        let asker = Asker { account: row.account.clone(), vpc: row.vpc.clone() };
-        self.askers.insert(row.address, asker);
+        self.clients.insert(row.address, (row.account.clone(), row.vpc.clone()));
         self.addresses.insert(row.key(), row.address);
     }
 
@@ -86,76 +67,76 @@ impl Index {
         let Some(address) = self.addresses.remove(key) else { return };
         // Another interface may have the address by now, and its row may have been seen before.
         if !self.addresses.values().any(|own| *own == address) {
-            self.askers.remove(&address);
+            self.clients.remove(&address);
         }
     }
 
-    /// Finds the names anew, after namespaces or services have changed.
-    pub(super) fn name_all(&mut self) {
-        self.zones.clear();
-        self.names.clear();
-        for (key, namespace) in self.namespaces.iter().filter(|(_, namespace)| namespace.has_dns()) {
-            self.zones.entry(namespace.name.to_ascii_lowercase()).or_default().push(key.clone());
+    /// The zones that the rows make, and who sees which. The same rows make the same zones.
+    pub(super) fn zones(&self) -> told::Zones {
+        let mut zones = Vec::new();
+        let mut places = HashMap::new();
+        let mut by_vpc: BTreeMap<(&AccountId, &str), Vec<usize>> = BTreeMap::new();
+        for (key, namespace) in &self.namespaces {
+            let NamespaceKind::PrivateDns { vpc, soa_ttl, .. } = &namespace.kind else { continue };
+            by_vpc.entry((&namespace.account, vpc)).or_default().push(zones.len());
+            places.insert(key.as_str(), zones.len());
+            let name = namespace.name.to_ascii_lowercase();
+            zones.push(told::Zone { name, negative_ttl: *soa_ttl, services: Vec::new() });
         }
-        for (key, service) in self.services.iter().filter(|(_, service)| service.dns.is_some()) {
+        for (key, service) in &self.services {
             let of = Namespace::key_of(&service.account, &service.namespace);
-            if let Some(namespace) = self.namespaces.get(&of) {
-                self.names.entry(of).or_default().insert(service.dns_name(namespace), key.clone());
+            let Some(place) = places.get(of.as_str()) else { continue };
+            if let (Some(namespace), Some(instances)) = (self.namespaces.get(&of), self.instances.get(key)) {
+                zones[*place].services.extend(service_of(service, namespace, instances.values()));
             }
         }
+        told::Zones { zones, views: self.views(&by_vpc) }
     }
 
-    /// Whose network interface has an address.
-    pub(super) fn asker_at(&self, address: Ipv4Addr) -> Option<&Asker> {
-        self.askers.get(&address)
-    }
-
-    /// The namespace with the longest name that a name ends with, of those that are there for who asks; without anybody, of
-    /// all.
-    pub(super) fn zone_of(&self, name: &str, asker: Option<&Asker>) -> Option<&Arc<Namespace>> {
-        let sees = |namespace: &&Arc<Namespace>| asker.is_none_or(|asker| asker.sees(namespace));
-        suffixes(name).find_map(|suffix| {
-            let keys = self.zones.get(suffix)?;
-            keys.iter().filter_map(|key| self.namespaces.get(key)).find(sees)
-        })
-    }
-
-    /// The service with a name in a namespace, and its instances.
-    pub(super) fn service_named(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<(&Arc<DiscoveryService>, Vec<&Arc<Instance>>)> {
-        let key = self.names.get(namespace)?.get(name)?;
-        let instances = self.instances.get(key).into_iter().flat_map(BTreeMap::values);
-        Some((self.services.get(key)?, instances.collect()))
-    }
-
-    /// The instance with a name below that of its service, if its service has SRV records that point there.
-    pub(super) fn instance_named(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<(&Arc<DiscoveryService>, &Arc<Instance>)> {
-        let names = self.names.get(namespace)?;
-        suffixes(name).skip(1).find_map(|suffix| {
-            let key = names.get(suffix)?;
-            let service = self.services.get(key)?;
-            service.record(RecordKind::Srv)?;
-            let id = name.strip_suffix(suffix)?.strip_suffix('.')?;
-            Some((service, self.instances.get(key)?.get(id)?))
-        })
-    }
-
-    /// Whether there is a service with instances whose name ends with a name.
-    pub(super) fn has_below(&self, namespace: &str, name: &str) -> bool {
-        let is_below = |own: &str| own.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
-        let mut names = self.names.get(namespace).into_iter().flatten();
-        names.any(|(own, key)| is_below(own) && self.instances.contains_key(key))
+    fn views(&self, zones: &BTreeMap<(&AccountId, &str), Vec<usize>>) -> Vec<told::View> {
+        let mut views: BTreeMap<(&AccountId, &str), Vec<Ipv4Addr>> = BTreeMap::new();
+        for (address, (account, vpc)) in &self.clients {
+            views.entry((account, vpc)).or_default().push(*address);
+        }
+        let views = views.into_iter().map(|(vpc, mut clients)| {
+            clients.sort_unstable();
+            told::View { zones: zones.get(&vpc).cloned().unwrap_or_default(), clients }
+        });
+        views.collect()
     }
 }
 
-/// A name, then what is left of it without its first label, and so on.
-fn suffixes(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest))
+/// A service as it is told; nothing when its instances have no records.
+fn service_of<'a>(
+    service: &DiscoveryService,
+    namespace: &Namespace,
+    instances: impl Iterator<Item = &'a Arc<Instance>>,
+) -> Option<told::Service> {
+    let dns = service.dns.as_ref()?;
+    let records =
+        dns.records.iter().map(|record| told::RecordSet { kind: kind(record.kind), ttl: record.ttl });
+    let instances = instances.map(|one| told::Instance {
+        id: one.id.clone(),
+        healthy: one.health(service) != HealthStatus::Unhealthy,
+        v4: one.ipv4(),
+        v6: one.ipv6(),
+        port: one.port(),
+    });
+    Some(told::Service {
+        name: service.dns_name(namespace),
+        routing: match dns.routing {
+            RoutingPolicy::MultiValue => told::Routing::MultiValue,
+            RoutingPolicy::Weighted => told::Routing::Weighted,
+        },
+        records: records.collect(),
+        instances: instances.collect(),
+    })
+}
+
+fn kind(kind: RecordKind) -> told::RecordKind {
+    match kind {
+        RecordKind::A => told::RecordKind::A,
+        RecordKind::Aaaa => told::RecordKind::Aaaa,
+        RecordKind::Srv => told::RecordKind::Srv,
+    }
 }

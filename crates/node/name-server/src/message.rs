@@ -1,6 +1,6 @@
 //! As much of the DNS message format as forwarding and zones of our own need (RFC 1035, RFC 2308, RFC 6891).
 
-use super::zone::{Authority, Record, RecordData, RecordType, ZoneAnswer};
+use dns_zones::{Authority, Record, RecordData, RecordType, ZoneAnswer};
 
 const HEADER: usize = 12;
 const TYPE_OPT: u16 = 41;
@@ -19,10 +19,10 @@ const SOA_TIMES: [u32; 4] = [1, 7200, 900, 1_209_600];
 
 /// The question of a query.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// Lower-case, without the last dot.
-    pub(super) name: String,
-    pub(super) kind: RecordType,
+    pub(crate) name: String,
+    pub(crate) kind: RecordType,
     class: u16,
     /// Where the question ends in the message.
     end: usize,
@@ -31,7 +31,7 @@ pub(super) struct Question {
 }
 
 /// Reads the one question of a query; `None` for what is no plain query.
-pub(super) fn question(query: &[u8]) -> Option<Question> {
+pub(crate) fn question(query: &[u8]) -> Option<Question> {
     // An answer, or another operation than a query.
     if query.len() < HEADER || query[2] & 0xf8 != 0 || number(query, 4)? != 1 {
         return None;
@@ -67,18 +67,18 @@ fn datagram(query: &[u8], at: usize) -> Option<usize> {
 
 impl Question {
     /// Whether it is one that zones can answer: of the class of the internet.
-    pub(super) fn is_for_zones(&self) -> bool {
+    pub(crate) fn is_for_zones(&self) -> bool {
         self.class == CLASS_IN
     }
 
     /// Bytes that an answer in a datagram may have.
-    pub(super) fn datagram(&self) -> usize {
+    pub(crate) fn datagram(&self) -> usize {
         self.datagram.map_or(DATAGRAM, |size| size.clamp(DATAGRAM, LARGE_DATAGRAM))
     }
 }
 
 /// Whether `answer` is one to `query`.
-pub(super) fn answers(answer: &[u8], query: &[u8]) -> bool {
+pub(crate) fn answers(answer: &[u8], query: &[u8]) -> bool {
     let (Some(asked), true) = (question(query), answer.len() >= HEADER) else { return false };
     let end = asked.end;
     answer[..2] == query[..2]
@@ -87,7 +87,7 @@ pub(super) fn answers(answer: &[u8], query: &[u8]) -> bool {
 }
 
 /// The answer of a zone as a message of at most `limit` bytes; marked as truncated when there were more records.
-pub(super) fn zone_answer(query: &[u8], question: &Question, found: &ZoneAnswer, limit: usize) -> Vec<u8> {
+pub(crate) fn zone_answer(query: &[u8], question: &Question, found: &ZoneAnswer, limit: usize) -> Vec<u8> {
     match found {
         ZoneAnswer::Records(records) => with_records(query, question, records, limit),
         ZoneAnswer::NoData(authority) => with_authority(query, question, 0, authority.as_ref()),
@@ -191,7 +191,7 @@ fn with_opt(mut answer: Vec<u8>, question: &Question) -> Vec<u8> {
 }
 
 /// The answer when no resolver gave one.
-pub(super) fn failure(query: &[u8], question: &Question) -> Vec<u8> {
+pub(crate) fn failure(query: &[u8], question: &Question) -> Vec<u8> {
     reply(query, question, SERVFAIL)
 }
 
@@ -208,16 +208,16 @@ fn number(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
-/// A query for the A records of `name`.
+/// A query for the A records of a name.
 #[cfg(test)]
-pub(super) fn query(id: u16, name: &str) -> Vec<u8> {
+pub(crate) fn query(id: u16, name: &str) -> Vec<u8> {
     query_of(id, name, RecordType::A)
 }
 
 #[cfg(test)]
 fn query_of(id: u16, name: &str, kind: RecordType) -> Vec<u8> {
     let mut query = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
-    query.extend(super::message::name(name).expect("a name"));
+    query.extend(self::name(name).expect("a name"));
     query.extend(kind.0.to_be_bytes());
     query.extend([0, 1]);
     query
