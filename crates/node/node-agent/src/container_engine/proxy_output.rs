@@ -140,6 +140,7 @@ fn plain(line: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     fn texts(lines: &Lines) -> Vec<(&str, u64)> {
         lines.lines.iter().map(|(line, next)| (std::str::from_utf8(line).expect("is text"), *next)).collect()
@@ -160,6 +161,25 @@ mod tests {
         assert_eq!(texts(&lines(16, false)), [("anew", 7)]);
         fs::write(&path, "x".repeat(MOST_BYTES + 1)).expect("writes");
         assert_eq!(lines(0, false).lines[0].1, MOST_BYTES as u64, "a piece of it");
+    }
+
+    #[test]
+    fn what_was_sent_takes_no_room_any_more() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let environment = Environment::real();
+        let program = PathBuf::from("/none");
+        let proxies = Proxies::new(directory.path().to_owned(), program, environment.clone());
+        let (sandbox, path) = ("t".to_owned(), directory.path().join("log"));
+        fs::write(&path, "x\n".repeat(512 * 1024)).expect("writes");
+        let taken = || fs::metadata(&path).expect("is there").blocks();
+        let (before, length) = (taken(), fs::metadata(&path).expect("is there").len());
+        let mut output =
+            ProxyOutput { proxies, environment, sandbox, path: path.clone(), at: 0, given_back: 0 };
+        output.release(&LogPosition(1_000.into()));
+        assert_eq!(taken(), before, "it is not worth it");
+        output.release(&LogPosition((length - 2).into()));
+        assert!(taken() < before / 4, "{before} {}", taken());
+        assert_eq!(texts(&read(&path, length - 2, 9, false).expect("reads")), [("x", length)]);
     }
 
     #[test]
