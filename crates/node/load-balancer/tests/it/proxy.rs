@@ -1,12 +1,15 @@
 //! What the proxies of tasks do otherwise than load balancers.
 
-use crate::support::{Region, Upstream, empty, full, request, text};
+use crate::support::{DEADLINE, GROUP, Region, Upstream, empty, full, group, request, text};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use load_balancing::OutlierDetection;
+use load_balancing::{
+    Action, Condition, Forward, LogFormat, OutlierDetection, Protocol, ProtocolVersion, ProxyLog, Rule,
+    WeightedTargetGroup,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -129,4 +132,82 @@ async fn messages_go_through_as_they_are_whatever_is_spoken() {
     assert_eq!(text(answer).await, "example.com false HTTP/1.1");
     let report = region.report().await;
     assert_eq!((report.load_balancers[0].requests, report.load_balancers[0].grpc_requests), (2, 1));
+}
+
+/// Sends a request over HTTP/2, with a header if one is given.
+async fn send_http2(region: &Region, header: Option<(&str, &str)>) -> Response<hyper::body::Incoming> {
+    let stream = TcpStream::connect(region.at()).await.expect("connects");
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.expect("shakes hands");
+    tokio::spawn(connection);
+    let mut request = Request::post("http://example.com/call?a=b").header("content-type", "application/grpc");
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    sender.send_request(request.body(empty()).expect("is one")).await.expect("is answered")
+}
+
+#[tokio::test]
+async fn requests_with_a_header_go_to_what_comes_and_others_by_weight() {
+    let (blue, green) = (Upstream::named("blue").await, Upstream::named("green").await);
+    let mut region = proxy(&[blue.address], None).await;
+    let mut other = group("green", Protocol::Http, &[green.address]);
+    other.health_check.enabled = false;
+    region.configuration.target_groups.push(other);
+    let weighted = |arn: &str, weight| WeightedTargetGroup { arn: arn.to_owned(), weight };
+    region.listener().rules = vec![Rule {
+        arn: "test".to_owned(),
+        priority: 1,
+        conditions: vec![Condition::HeaderIs { name: "X-Test".to_owned(), value: Some("yes".to_owned()) }],
+        action: Action::Forward(Forward::to("green")),
+    }];
+    region.apply().await;
+    for (header, page) in
+        [(Some(("x-test", "yes")), "green"), (Some(("x-test", "YES")), "blue"), (None, "blue")]
+    {
+        assert_eq!(text(send_http2(&region, header).await).await, page, "{header:?}");
+    }
+    region.listener().default_action = Action::Forward(Forward {
+        target_groups: vec![weighted(GROUP, 75), weighted("green", 25)],
+        stickiness_seconds: None,
+    });
+    region.apply().await;
+    let before = green.count();
+    for _ in 0..200 {
+        assert_eq!(region.get("/").await.0, 200);
+    }
+    let share = green.count() - before;
+    assert!((25..=75).contains(&share), "{share} of 200");
+}
+
+#[tokio::test]
+async fn a_proxy_tells_of_calls() {
+    let upstream = Upstream::start(|_| async {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", http::HeaderValue::from_static("5"));
+        let frames = [Ok(Frame::data(Bytes::from_static(b"abc"))), Ok(Frame::trailers(trailers))];
+        Response::new(StreamBody::new(futures::stream::iter(frames)).boxed())
+    })
+    .await;
+    let mut region = proxy(&[upstream.address], None).await;
+    region.group().protocol_version = ProtocolVersion::Grpc;
+    let log = ProxyLog { format: LogFormat::Json, with_queries: false };
+    region.configuration.load_balancers[0].proxy_log = Some(log);
+    region.apply().await;
+    send_http2(&region, None).await.into_body().collect().await.expect("comes whole");
+    let path = region.directory.path().join("lb/load-balancer.log");
+    let line = async {
+        loop {
+            let told = std::fs::read_to_string(&path).expect("reads");
+            if let Some(line) = told.lines().find(|line| line.starts_with('{')) {
+                return serde_json::from_str::<serde_json::Value>(line).expect("an object");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let line = tokio::time::timeout(DEADLINE, line).await.expect("is told");
+    assert_eq!((&line["method"], &line["path"]), (&"POST".into(), &"/call".into()));
+    assert_eq!((&line["protocol"], &line["response_code"]), (&"HTTP/2".into(), &200.into()));
+    assert_eq!((&line["grpc_status"], &line["bytes_sent"]), (&"NotFound".into(), &3.into()));
+    assert!(line["stream_id"].is_string() && line["forwarded_for"].is_null(), "{line}");
 }
