@@ -283,6 +283,30 @@ def test_records_follow_replaced_and_unhealthy_tasks(services, discovery, image)
     assert discovery.ask("worker").code == "NXDOMAIN"
 
 
+def test_tasks_of_a_vpc_of_ones_own_have_its_names_alone(region, services, discovery, image):
+    ec2, api = region.client("ec2"), discovery.api
+    vpc = ec2.create_vpc(CidrBlock="10.214.0.0/24")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.214.0.0/28")["Subnet"]["SubnetId"]
+    zone = f"{uuid.uuid4().hex[:8]}.local"
+    operation = api.create_private_dns_namespace(Name=zone, Vpc=vpc)["OperationId"]
+    namespace = api.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    service = api.create_service(Name="own", NamespaceId=namespace, DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 1}]})["Service"]
+    api.register_instance(ServiceId=service["Id"], InstanceId="i", Attributes={"AWS_INSTANCE_IPV4": "10.214.0.9"})
+    follows(discovery, "other")
+    look = f"nslookup own.{zone}; nslookup other.{discovery.name} || echo not there"
+    network = {"awsvpcConfiguration": {"subnets": [subnet]}}
+    task = services.run_to_end([services.container(image, ["sh", "-c", look])], networkConfiguration=network)
+    lines = services.lines(task["taskArn"])
+    assert any("10.214.0.9" in line for line in lines) and "not there" in lines, lines
+    api.deregister_instance(ServiceId=service["Id"], InstanceId="i")
+    api.delete_service(Id=service["Id"])
+    api.delete_namespace(Id=namespace)
+    wait_for(lambda: not ec2.describe_network_interfaces(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["NetworkInterfaces"],
+             "its interface is gone")
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
+
+
 def test_what_ecs_refuses(services, discovery, image):
     definition = services.register([services.container(image, WORKER, portMappings=[{"containerPort": 8080}])])
     plain, ported = discovery.service("plain", "A")["Arn"], discovery.service("ported", "SRV")["Arn"]
