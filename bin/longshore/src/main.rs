@@ -14,8 +14,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use commands::{
     account, configure, demo, doctor, env, exec, keys, logs, registry, spot, status, up, vulnerabilities,
 };
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+
+/// What is logged where nothing else is said.
+const LOG: &str = "warn";
 
 /// A self-hosted container region that speaks the AWS API.
 ///
@@ -26,7 +30,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// What to log: error, warn, info, debug, trace, or a filter such as info,node_agent=debug
-    #[arg(long, global = true, env = "LONGSHORE_LOG", default_value = "warn", value_name = "LEVEL")]
+    #[arg(long, global = true, env = "LONGSHORE_LOG", default_value = LOG, value_name = "LEVEL")]
     log: String,
 }
 
@@ -57,13 +61,6 @@ enum Command {
         #[arg(long)]
         network_namespace: Option<std::path::PathBuf>,
     },
-    /// The process that answers the name queries of tasks
-    #[command(name = name_server::COMMAND, hide = true)]
-    NameServer {
-        /// Its directory
-        #[arg(long)]
-        dir: std::path::PathBuf,
-    },
     /// What the containers of the demonstration run
     #[command(hide = true)]
     DemoContainer(demo::container::DemoContainerArgs),
@@ -80,12 +77,35 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == container_runtime::SHIM_COMMAND) {
         container_runtime::shim_main(arguments.collect());
     }
+    if let Some(dir) = name_server_dir() {
+        // Reading the whole command line would take more memory than answering names does.
+        say(&std::env::var("LONGSHORE_LOG").unwrap_or_else(|_| LOG.to_owned()));
+        return ended(name_server::run(&dir).map_err(Into::into));
+    }
     let cli = Cli::parse();
+    say(&cli.log);
+    ended(run(cli.command))
+}
+
+/// The directory of the name server that this process is to be: `longshore name-server --dir DIR`.
+fn name_server_dir() -> Option<PathBuf> {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [command, flag, dir] if command == name_server::COMMAND && flag == "--dir" => Some(dir.into()),
+        _ => None,
+    }
+}
+
+/// Has what is worth saying said on the standard error.
+fn say(level: &str) {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(LOG)))
         .with_writer(std::io::stderr)
         .init();
-    match run(cli.command) {
+}
+
+fn ended(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("longshore: {error:#}");
@@ -103,7 +123,6 @@ fn run(command: Command) -> Result<()> {
         Command::LoadBalancer { dir, network_namespace } => {
             Ok(load_balancer::run(&dir, network_namespace.as_deref())?)
         }
-        Command::NameServer { dir } => Ok(name_server::run(&dir)?),
         Command::CheckConfig(arguments) => {
             print!("{}", toml::to_string(&arguments.resolve()?)?);
             Ok(())
