@@ -101,6 +101,16 @@ def test_completion_of_an_unknown_shell():
     assert "possible values: bash" in fails("completion", "tcsh", code=2)
 
 
+def test_a_reader_that_has_gone_ends_the_command_quietly():
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([program(), "check-config"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_check_config_shows_where_each_setting_comes_from(tmp_path):
     file = tmp_path / "longshore.toml"
     file.write_text('region = "eu-west-1"\naccount = "111122223333"\nlisten = "127.0.0.1:1"\nno-host = true\n'

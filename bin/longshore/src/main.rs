@@ -84,7 +84,23 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     say(&cli.log);
+    if !matches!(cli.command, Command::Up(_) | Command::LoadBalancer { .. }) {
+        end_with_the_reader();
+    }
     ended(run(cli.command))
+}
+
+/// Lets a program whose reader has gone (`longshore status | head -1`) end as SIGPIPE would end it, where `println!` panics.
+/// Not by that signal itself: it would also come of a server that closes a connection, which is to be told.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let cause = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if cause.starts_with("failed printing to stdout") && cause.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        usual(panic);
+    }));
 }
 
 /// The directory of the name server that this process is to be: `longshore name-server --dir DIR`.
