@@ -117,6 +117,8 @@ fn say(level: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new(LOG)))
         .with_writer(std::io::stderr)
+        // That would be said where nothing can be said (on a full disk), and to fail twice is to panic.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -15,7 +15,8 @@ pub(crate) const CONFIGURATION: &str = "configuration.json";
 pub enum Kept {
     /// A loss of power, at the price of a write to the disk.
     OverPowerLoss,
-    /// The end of the process; after a loss of power it may be there, or not, or be none.
+    /// The end of the process; after a loss of power it may be there, or not, or be none. Where it cannot be kept, the process
+    /// works without.
     OverProcessEnd,
 }
 

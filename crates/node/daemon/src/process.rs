@@ -261,8 +261,13 @@ impl<S: Service> Conversations<S> {
             // The new process has read what was there before.
             return Answer::Failed("another process is taking over".to_owned());
         }
-        if let Err(error) = self.files.keep(CONFIGURATION, &configuration, S::KEPT) {
-            return Answer::Failed(format!("cannot keep the configuration: {error}"));
+        match self.files.keep(CONFIGURATION, &configuration, S::KEPT) {
+            Err(error) if S::KEPT == Kept::OverPowerLoss => {
+                return Answer::Failed(format!("cannot keep the configuration: {error}"));
+            }
+            // Better than not at all. A process that comes after its death begins with what was kept last.
+            Err(error) => tracing::warn!(%error, "works by a configuration that is not kept"),
+            Ok(()) => {}
         }
         service.apply(configuration).await;
         Answer::Done

@@ -142,6 +142,17 @@ async fn what_is_on_disk_may_be_broken() {
     server.stop(Duration::ZERO).await.expect("stops");
 }
 
+#[tokio::test]
+async fn names_are_answered_though_the_disk_takes_nothing() {
+    let world = World::new();
+    // What is to be written there cannot be.
+    std::fs::create_dir_all(world.path().join("configuration.json.new")).expect("makes");
+    let server = world.start(&program()).await;
+    server.apply(&world.configuration(4, vec![])).await.expect("applies");
+    world.until(4).await;
+    server.stop(Duration::ZERO).await.expect("stops");
+}
+
 /// Asks one time after the other until it is told to end; answers how many were answered and how many were not.
 fn load(address: SocketAddr, end: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, u32)> {
     std::thread::spawn(move || {
