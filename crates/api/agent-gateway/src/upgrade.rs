@@ -181,10 +181,16 @@ impl Socket {
         }
     }
 
-    /// Says goodbye; what the other side makes of it does not matter.
+    /// Says goodbye, and waits a moment for the other side to do so: a connection that is closed while something unread has come is
+    /// reset, and what was sent last would be lost.
     pub(crate) async fn close(&mut self) {
+        let farewell = async {
+            if self.stream.close(None).await.is_ok() {
+                while let Some(Ok(_)) = self.stream.next().await {}
+            }
+        };
         tokio::select! {
-            _ = self.stream.close(None) => {}
+            () = farewell => {}
             () = self.environment.sleep(Duration::from_secs(1)) => {}
         }
     }

@@ -7,7 +7,7 @@ use super::tokens::Use;
 use crate::upgrade::{Frame, SessionError, Socket};
 use bytes::Bytes;
 use resources::ssm::{Session, SessionStatus};
-use session_wire::DataOpening;
+use session_wire::{DataOpening, Kind, Message};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -34,16 +34,46 @@ pub(super) async fn serve(gateway: &Inner, id: &str, socket: &mut Socket) -> Res
             return Ok(());
         }
     };
-    let Some(notes) = gateway.relays.lock().get(id).cloned() else { return Ok(()) };
+    let relay = gateway.relays.lock().get(id).cloned();
+    let last = match relay {
+        Some(notes) => join(gateway, socket, &notes, side).await?,
+        None => None,
+    };
+    let is_told = last
+        .and_then(|frame| Message::decode(&frame).ok())
+        .is_some_and(|last| last.kind == Kind::ChannelClosed);
+    if side == Side::Client && !is_told {
+        return say_if_over(gateway, id, socket).await;
+    }
+    Ok(())
+}
+
+/// Takes part in a session until that, or the connection, is over; answers what it was handed last.
+async fn join(
+    gateway: &Inner,
+    socket: &mut Socket,
+    notes: &mpsc::Sender<Note>,
+    side: Side,
+) -> Result<Option<Bytes>, SessionError> {
     let number = gateway.next_number();
     let (frames, queue) = mpsc::channel(FRAMES);
     if notes.send(Note::Joined { side, number, frames }).await.is_err() {
-        return Ok(());
+        return Ok(None);
     }
-    let ended = converse(gateway, socket, queue, &notes, side, number).await;
+    let ended = converse(gateway, socket, queue, notes, side, number).await;
     // A relay that takes no more knows already.
     let _ = notes.send(Note::Left { side, number }).await;
     ended
+}
+
+/// Tells a client whose session has ended while it came, so that its relay said so to nobody.
+async fn say_if_over(gateway: &Inner, id: &str, socket: &mut Socket) -> Result<(), SessionError> {
+    match gateway.tables.get::<Session>(id).await {
+        Ok(Some(session)) if session.status != SessionStatus::Active => {
+            socket.send_bytes(closed(gateway, &session, &session.reason)).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whose token it is, or what its owner is told of a session that is over. The client's is good until the session is
@@ -65,23 +95,26 @@ async fn converse(
     notes: &mpsc::Sender<Note>,
     side: Side,
     number: u64,
-) -> Result<(), SessionError> {
+) -> Result<Option<Bytes>, SessionError> {
+    let mut last = None;
     let mut heard_at = gateway.environment.now();
     let mut ping_at = heard_at + PING;
     loop {
         tokio::select! {
             frame = socket.frame() => {
                 heard_at = gateway.environment.now();
-                if let Frame::Binary(frame) = frame?
-                    && notes.send(Note::Frame { side, number, frame }).await.is_err()
-                {
-                    return Ok(());
+                if let Frame::Binary(frame) = frame? {
+                    // A relay that takes no more has ended, and what it said last is in the queue.
+                    let _ = notes.send(Note::Frame { side, number, frame }).await;
                 }
             }
             frame = queue.recv() => match frame {
-                Some(frame) => socket.send_bytes(frame).await?,
+                Some(frame) => {
+                    last = Some(frame.clone());
+                    socket.send_bytes(frame).await?;
+                }
                 // The session is over, or another connection took the place of this one.
-                None => return Ok(()),
+                None => return Ok(last),
             },
             () = gateway.environment.sleep_until(ping_at) => {
                 ping_at = gateway.environment.now() + PING;
