@@ -288,6 +288,20 @@ impl Inner {
         });
     }
 
+    /// The relay of a session that is not over. Its client may come before the watch has told of the session; and a session whose
+    /// relay is gone is written down as over.
+    async fn relay_of(self: &Arc<Self>, id: &str) -> Option<mpsc::Sender<Note>> {
+        let found = self.relays.lock().get(id).cloned();
+        if found.is_some() {
+            return found;
+        }
+        let session = self.tables.get::<Session>(id).await.ok().flatten()?;
+        if session.status == SessionStatus::Active {
+            self.relay_for(&session);
+        }
+        self.relays.lock().get(id).cloned()
+    }
+
     /// Sends a frame over a control channel; false when there is none.
     fn tell(&self, target: &str, frame: Bytes) -> bool {
         let controls = self.controls.lock();

@@ -8,6 +8,7 @@ use crate::upgrade::{Frame, SessionError, Socket};
 use bytes::Bytes;
 use resources::ssm::{Session, SessionStatus};
 use session_wire::{DataOpening, Kind, Message};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 const OPENING_TIME: Duration = Duration::from_secs(30);
 
 /// Serves one end of a session until it, the connection or the session is over.
-pub(super) async fn serve(gateway: &Inner, id: &str, socket: &mut Socket) -> Result<(), SessionError> {
+pub(super) async fn serve(gateway: &Arc<Inner>, id: &str, socket: &mut Socket) -> Result<(), SessionError> {
     let first = tokio::select! {
         frame = socket.frame() => frame?,
         () = gateway.environment.sleep(OPENING_TIME) => return Err(SessionError::Silent),
@@ -34,8 +35,7 @@ pub(super) async fn serve(gateway: &Inner, id: &str, socket: &mut Socket) -> Res
             return Ok(());
         }
     };
-    let relay = gateway.relays.lock().get(id).cloned();
-    let last = match relay {
+    let last = match gateway.relay_of(id).await {
         Some(notes) => join(gateway, socket, &notes, side).await?,
         None => None,
     };
